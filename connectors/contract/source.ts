@@ -1,0 +1,120 @@
+import type { BlockTable } from '#schemas/block/index.ts';
+import type { Lsn } from '#schemas/lsn.ts';
+import type { Position } from '#schemas/position.ts';
+import type { TableName } from '#schemas/tables.ts';
+import type { Check } from './check.ts';
+import type { ConnectorContext } from './context.ts';
+
+/** A stream of changes that the source keeps for us: one a source and generation. */
+export interface StreamIdentity {
+  readonly slot: string;
+  readonly publication: string;
+  readonly systemIdentifier: string;
+  readonly timeline: number;
+  /** The stream holds everything committed after this. */
+  readonly consistentPoint: Lsn;
+}
+
+/** A table as the source's catalog describes it. */
+export interface TableShape {
+  /** As it would stand in a block. Columns in attribute order, generated columns left out; `key` = replica identity. */
+  readonly table: BlockTable;
+  /** Primary key columns in key order; empty without one. */
+  readonly primaryKey: readonly string[];
+  /** Column types as `format_type` prints them, by column name: for creating the table elsewhere. */
+  readonly typeNames: ReadonlyMap<string, string>;
+  readonly notNull: ReadonlySet<string>;
+  /** pg_class.reltuples, at least 0. */
+  readonly estimatedRows: number;
+}
+
+export interface SlotStatus {
+  readonly exists: boolean;
+  readonly active: boolean;
+  /** reserved, extended, unreserved, lost (pg_replication_slots.wal_status). */
+  readonly state: 'reserved' | 'extended' | 'unreserved' | 'lost' | 'missing';
+  readonly confirmed: Lsn | undefined;
+  /** Bytes of WAL the source keeps for the slot. */
+  readonly retainedBytes: number | undefined;
+  /** Bytes until the source gives the slot up, when it has such a limit. */
+  readonly safeBytes: number | undefined;
+  readonly invalidationReason: string | undefined;
+  /** The source's WAL end. */
+  readonly currentLsn: Lsn;
+}
+
+/** One source system. Every method opens what it needs and closes it; only readers and snapshots stay open. */
+export interface Source {
+  /** Each precondition by name, with its fix. Never throws for what a check can say. */
+  check(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<Check[]>;
+  /** The named tables' shapes, or every table's of the non-system schemas. @throws SOURCE_TABLE_MISSING naming all that are missing */
+  describe(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<TableShape[]>;
+  /**
+   * Makes the stream deliver exactly these tables from now on. Calling again changes nothing.
+   * @throws SOURCE_TABLE_WITHOUT_KEY before anything is changed: publishing such a table would break the source's own writes (Promise 7)
+   */
+  publish(publication: string, tables: readonly TableName[], context: ConnectorContext): Promise<void>;
+  /** Makes the slot. @throws SOURCE_SLOT_BLOCKED naming pid and xid when running transactions do not end in time, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL */
+  createStream(slot: string, publication: string, context: ConnectorContext): Promise<StreamIdentity>;
+  /** Drops slot and publication; what is gone already is no error. */
+  dropStream(slot: string, publication: string, context: ConnectorContext): Promise<void>;
+  slotStatus(slot: string, context: ConnectorContext): Promise<SlotStatus>;
+  /**
+   * Opens the stream after `after` (undefined: from the stream's beginning).
+   * @throws SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_SLOT_IN_USE, SOURCE_UNREACHABLE …
+   */
+  openReader(request: ReaderRequest, context: ConnectorContext): Promise<SourceReader>;
+  /** The named tables as they stand, all at one moment. Waits for transactions that were running at the call. @throws SOURCE_SNAPSHOT_BLOCKED */
+  openSnapshot(context: ConnectorContext): Promise<SourceSnapshot>;
+  /** Writes a transactional message into the source's WAL; the stream delivers it in order. Returns an LSN at or before its commit. */
+  emitMessage(prefix: string, content: string, context: ConnectorContext): Promise<Lsn>;
+}
+
+export interface ReaderRequest {
+  /** Id of the source system: goes into every block. */
+  readonly sourceId: string;
+  readonly generation: number;
+  readonly stream: StreamIdentity;
+  /** Last position that is stored durably: the reader goes on after it, change by change. */
+  readonly after: Position | undefined;
+}
+
+export interface SourceReader extends AsyncDisposable {
+  /**
+   * Blocks in commit order, each with `header.after` = the end of the one before. A block is closed at about 256 KiB or as soon as
+   * the source has nothing more to give. Not asking for the next block is the back-pressure; keep-alives are answered all the same.
+   * Ends when the context's signal is aborted; throws SOURCE_DISCONNECTED and the like.
+   */
+  blocks(): AsyncIterable<SourceBlock>;
+  /** Promise 1: call only for positions whose blocks are durable. Never moves backwards; only whole transactions reach the source. */
+  acknowledge(position: Position): void;
+  /** Live numbers for status and metrics. */
+  status(): ReaderStatus;
+}
+
+export interface SourceBlock {
+  readonly bytes: Buffer;
+  /** The position that the block reaches. */
+  readonly last: Position;
+  readonly changes: number;
+  readonly transactions: number;
+  /** Commit time of the last transaction in it, µs since 1970. */
+  readonly lastCommitTime: number;
+}
+
+export interface ReaderStatus {
+  /** WAL end as the source last told. */
+  readonly sourceLsn: Lsn;
+  readonly receivedLsn: Lsn;
+  readonly acknowledgedLsn: Lsn;
+  readonly bufferedBytes: number;
+}
+
+export interface SourceSnapshot extends AsyncDisposable {
+  /** Everything the snapshot shows was committed before this LSN. */
+  readonly until: Lsn;
+  /** The table's rows as COPY's text format, in chunks of any cut, columns in the given order. */
+  copyOut(table: TableName, columns: readonly string[], signal: AbortSignal): AsyncIterable<Buffer>;
+  /** The table's rows as blocks of inserts (position: generation 0, ordinals counting), for chains that look into them. */
+  blocks(shape: TableShape, signal: AbortSignal): AsyncIterable<SourceBlock>;
+}

@@ -1,0 +1,331 @@
+import { TerraFusionError } from '../errors.ts';
+import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
+import {
+  BLOCK_FORMAT,
+  CELL_FORMATS,
+  REPLICA_IDENTITIES,
+  type Before,
+  type BlockColumn,
+  type BlockHeader,
+  type BlockTable,
+  type BlockTransaction,
+  Cell,
+  type Op,
+} from './model.ts';
+import { upgradeBlock } from './upgrade.ts';
+import { WireReader } from './wire.ts';
+
+/**
+ * A block's header and a cursor over its changes. Nothing is decoded that nobody looks at: rows are offsets into `bytes`.
+ *
+ * ```ts
+ * const block = BlockReader.open(bytes);
+ * while (block.nextTransaction()) {
+ *   while (block.nextChange()) { block.op; block.table; block.afterStart … }
+ *   block.complete; block.end;
+ * }
+ * ```
+ * @throws {TerraFusionError} BLOCK_CORRUPT, BLOCK_VERSION_UNKNOWN
+ */
+export class BlockReader {
+  /** The block in the current format: the very bytes given, unless they were of an older format. */
+  readonly bytes: Buffer;
+  readonly header: BlockHeader;
+  readonly #wire: WireReader;
+  readonly #bodyStart: number;
+  /** Items left of the current run of the array of transactions, and of changes. */
+  #transactionsLeft = 0;
+  #changesLeft = 0;
+
+  /** Of the transaction the cursor is in. */
+  transaction: BlockTransaction = NO_TRANSACTION;
+  /** After the last `nextChange`: whether the transaction ends in this block. */
+  complete = false;
+  /** After the last `nextChange`: the position that this block reaches with the transaction. */
+  end: Position;
+
+  /** Of the current change: index into `header.tables`, -1 for a message. */
+  table = -1;
+  op: Op = 0;
+  ordinal = 0;
+  beforeKind: Before = 0;
+  /** Offset of the before row's cells (see {@link CellCursor}); -1 when absent. */
+  beforeStart = -1;
+  /** Offset of the after row's cells; -1 when absent. */
+  afterStart = -1;
+  /** Offset of the change's before part (everything from here to `changeEnd` can be copied with `BlockWriter.raw`). */
+  imagesStart = 0;
+  changeEnd = 0;
+
+  private constructor(bytes: Buffer, header: BlockHeader, wire: WireReader) {
+    this.bytes = bytes;
+    this.header = header;
+    this.end = header.after;
+    this.#wire = wire;
+    this.#bodyStart = wire.pos;
+  }
+
+  static open(bytes: Buffer): BlockReader {
+    return guarded(bytes, () => {
+      const format = new WireReader(bytes).long();
+      const current = format === BLOCK_FORMAT ? bytes : upgradeBlock(bytes, format);
+      const wire = new WireReader(current);
+      return new BlockReader(current, readHeader(wire), wire);
+    });
+  }
+
+  /** Moves the cursor back to before the first transaction. */
+  rewind(): void {
+    this.#wire.pos = this.#bodyStart;
+    this.#transactionsLeft = 0;
+    this.#changesLeft = 0;
+    this.end = this.header.after;
+    this.transaction = NO_TRANSACTION;
+    this.complete = false;
+  }
+
+  nextTransaction(): boolean {
+    return guarded(this.bytes, () => {
+      const wire = this.#wire;
+      if (this.#transactionsLeft === 0) this.#transactionsLeft = wire.run();
+      if (this.#transactionsLeft === 0) {
+        if (!wire.atEnd) throw new RangeError('bytes follow the last transaction');
+        return false;
+      }
+      this.#transactionsLeft--;
+      const xid = wire.long();
+      const commitLsn = wire.bigLong();
+      const commitTime = wire.long();
+      const origin = wire.present() ? wire.string() : undefined;
+      this.transaction = { xid, commitLsn, commitTime, origin };
+      this.complete = false;
+      return true;
+    });
+  }
+
+  nextChange(): boolean {
+    const wire = this.#wire;
+    try {
+      if (this.#changesLeft === 0) this.#changesLeft = wire.run();
+      if (this.#changesLeft === 0) {
+        const lastOrdinal = wire.long();
+        this.complete = wire.boolean();
+        const { commitLsn } = this.transaction;
+        const { generation } = this.header;
+        this.end = this.complete ? endOf(generation, commitLsn) : { generation, commitLsn, ordinal: lastOrdinal };
+        return false;
+      }
+      this.#changesLeft--;
+      this.table = wire.long();
+      if (this.table < -1 || this.table >= this.header.tables.length)
+        throw new RangeError(`table ${this.table} is not in the header`);
+      const op = wire.byte() >>> 1;
+      if (op > 5) throw new RangeError(`${op} is not an operation`);
+      this.op = op as Op;
+      this.ordinal = wire.long();
+      this.imagesStart = wire.pos;
+      const before = wire.byte() >>> 1;
+      if (before > 2) throw new RangeError(`${before} is not a kind of before row`);
+      this.beforeKind = before as Before;
+      if (before === 0) this.beforeStart = -1;
+      else {
+        this.beforeStart = wire.pos;
+        wire.skipCells();
+      }
+      if (wire.present()) {
+        this.afterStart = wire.pos;
+        wire.skipCells();
+      } else this.afterStart = -1;
+      this.changeEnd = wire.pos;
+      return true;
+    } catch (cause) {
+      throw corrupt(this.bytes, cause);
+    }
+  }
+
+  /** Steps over the rest of the block and returns the position it reaches, and how many changes and transactions it holds. */
+  static summary(bytes: Buffer): BlockSummary {
+    const block = BlockReader.open(bytes);
+    let transactions = 0;
+    let changes = 0;
+    let first: Position | undefined;
+    let lastCommitTime = 0;
+    while (block.nextTransaction()) {
+      transactions++;
+      while (block.nextChange()) {
+        changes++;
+        first ??= {
+          generation: block.header.generation,
+          commitLsn: block.transaction.commitLsn,
+          ordinal: block.ordinal,
+        };
+      }
+      lastCommitTime = block.transaction.commitTime;
+    }
+    return {
+      header: block.header,
+      first,
+      last: block.end,
+      complete: transactions === 0 ? block.end.ordinal === LAST_ORDINAL : block.complete,
+      transactions,
+      changes,
+      lastCommitTime,
+    };
+  }
+}
+
+export interface BlockSummary {
+  readonly header: BlockHeader;
+  /** Position of the first change, when there is one. */
+  readonly first: Position | undefined;
+  /** The position that this block reaches. */
+  readonly last: Position;
+  /** Whether it reaches the end of a transaction. */
+  readonly complete: boolean;
+  readonly transactions: number;
+  readonly changes: number;
+  /** Microseconds since 1970; 0 without transactions. */
+  readonly lastCommitTime: number;
+}
+
+/**
+ * Walks the cells of one row.
+ *
+ * ```ts
+ * const cells = new CellCursor(bytes);
+ * cells.start(block.afterStart);
+ * while (cells.next()) { cells.kind; cells.from; cells.to; }
+ * ```
+ */
+export class CellCursor {
+  readonly #bytes: Buffer;
+  #pos = 0;
+  #left = 0;
+  kind: Cell = Cell.null;
+  /** First byte of the value; equal to `to` for null and unchanged. */
+  from = 0;
+  /** Byte after the value. */
+  to = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** @param offset of the row's cells, as `BlockReader` tells it: the reader has checked them */
+  start(offset: number): void {
+    this.#pos = offset;
+    this.#left = this.#run();
+  }
+
+  next(): boolean {
+    if (this.#left === 0) return false;
+    this.#left--;
+    const bytes = this.#bytes;
+    let pos = this.#pos;
+    const kind = (bytes[pos++]! >>> 1) as Cell;
+    this.kind = kind;
+    if (kind === Cell.text || kind === Cell.bytes) {
+      let length = bytes[pos++]!;
+      if (length >= 0x80) {
+        length &= 0x7f;
+        let scale = 0x80;
+        let byte: number;
+        do {
+          byte = bytes[pos++]!;
+          length += (byte & 0x7f) * scale;
+          scale *= 0x80;
+        } while (byte >= 0x80);
+      }
+      this.from = pos;
+      pos += length / 2;
+      this.to = pos;
+    } else {
+      this.from = pos;
+      this.to = pos;
+    }
+    this.#pos = pos;
+    if (this.#left === 0) this.#left = this.#run();
+    return true;
+  }
+
+  /** The current cell's text; null for a null cell, undefined for an unchanged one. */
+  text(): string | null | undefined {
+    if (this.kind === Cell.null) return null;
+    if (this.kind === Cell.unchanged) return undefined;
+    return this.#bytes.toString('utf8', this.from, this.to);
+  }
+
+  #run(): number {
+    const wire = new WireReader(this.#bytes, this.#pos);
+    const count = wire.run();
+    this.#pos = wire.pos;
+    return count;
+  }
+}
+
+/** All cells of a row as strings: null, or undefined for "unchanged". For tools, dead letters and tests; not for the hot path. */
+export function readRow(bytes: Buffer, offset: number): (string | null | undefined)[] {
+  const cells = new CellCursor(bytes);
+  const row: (string | null | undefined)[] = [];
+  cells.start(offset);
+  while (cells.next()) row.push(cells.text());
+  return row;
+}
+
+const NO_TRANSACTION: BlockTransaction = { xid: 0, commitLsn: 0n, commitTime: 0, origin: undefined };
+
+function readHeader(wire: WireReader): BlockHeader {
+  const format = wire.long();
+  const source = wire.string();
+  const generation = wire.long();
+  const after = { generation: wire.long(), commitLsn: wire.bigLong(), ordinal: wire.long() };
+  const inputOffset = wire.bigLong();
+  const tables: BlockTable[] = [];
+  for (let run = wire.run(); run > 0; run = wire.run()) {
+    for (; run > 0; run--) tables.push(readTable(wire));
+  }
+  return { format, source, generation, after, inputOffset, tables };
+}
+
+function readTable(wire: WireReader): BlockTable {
+  const relationId = wire.long();
+  const schema = wire.string();
+  const name = wire.string();
+  const identity = pick(REPLICA_IDENTITIES, wire.long());
+  const tolerant = wire.boolean();
+  const columns: BlockColumn[] = [];
+  for (let run = wire.run(); run > 0; run = wire.run()) {
+    for (; run > 0; run--) {
+      columns.push({
+        name: wire.string(),
+        typeOid: wire.long(),
+        typeSchema: wire.string(),
+        typeName: wire.string(),
+        typmod: wire.long(),
+        key: wire.boolean(),
+        format: pick(CELL_FORMATS, wire.long()),
+      });
+    }
+  }
+  return { relationId, schema, name, identity, tolerant, columns };
+}
+
+function pick<T>(symbols: readonly T[], index: number): T {
+  const symbol = symbols[index];
+  if (symbol === undefined) throw new RangeError(`${index} is not one of the ${symbols.length} symbols`);
+  return symbol;
+}
+
+function guarded<T>(bytes: Buffer, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw corrupt(bytes, cause);
+  }
+}
+
+function corrupt(bytes: Buffer, cause: unknown): TerraFusionError {
+  if (cause instanceof TerraFusionError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TerraFusionError('BLOCK_CORRUPT', `A block of ${bytes.length} bytes cannot be read: ${reason}`, { cause });
+}

@@ -1,0 +1,151 @@
+/**
+ * Avro's primitive encodings (specification 1.11, "Binary encoding"), on bytes in place.
+ * Numbers within ±2^53 are read and written without BigInt.
+ */
+
+/** Writes a zig-zag varint for `value` (a safe integer) at `pos`; returns the position after it (at most 8 bytes on). */
+export function putLong(buf: Uint8Array, pos: number, value: number): number {
+  if (value >= -0x40000000 && value < 0x40000000) {
+    let n = ((value << 1) ^ (value >> 31)) >>> 0;
+    while (n > 0x7f) {
+      buf[pos++] = (n & 0x7f) | 0x80;
+      n >>>= 7;
+    }
+    buf[pos++] = n;
+    return pos;
+  }
+  let n = value < 0 ? -value * 2 - 1 : value * 2;
+  // Doubling a safe integer may leave 2^53, but stays exact: it is an even number below 2^54 (or that less one, handled by BigInt).
+  if (n > Number.MAX_SAFE_INTEGER) return putBigLong(buf, pos, BigInt(value));
+  while (n > 0x7f) {
+    buf[pos++] = (n % 0x80) | 0x80;
+    n = Math.floor(n / 0x80);
+  }
+  buf[pos++] = n;
+  return pos;
+}
+
+/** Like {@link putLong} for the whole 64-bit range (at most 10 bytes). */
+export function putBigLong(buf: Uint8Array, pos: number, value: bigint): number {
+  let n = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+  while (n > 0x7fn) {
+    buf[pos++] = Number(n & 0x7fn) | 0x80;
+    n >>= 7n;
+  }
+  buf[pos++] = Number(n);
+  return pos;
+}
+
+/** Reads Avro primitives one after the other. Every read past the end throws a RangeError, never yields garbage. */
+export class WireReader {
+  readonly buf: Buffer;
+  pos: number;
+  readonly #end: number;
+
+  constructor(buf: Buffer, pos = 0, end = buf.length) {
+    this.buf = buf;
+    this.pos = pos;
+    this.#end = end;
+  }
+
+  get atEnd(): boolean {
+    return this.pos >= this.#end;
+  }
+
+  byte(): number {
+    if (this.pos >= this.#end) throw new RangeError('the block ends in the middle of a value');
+    return this.buf[this.pos++]!;
+  }
+
+  boolean(): boolean {
+    const byte = this.byte();
+    if (byte > 1) throw new RangeError(`${byte} is not a boolean`);
+    return byte === 1;
+  }
+
+  /** Index of a union of null and one other: 0 is null. */
+  present(): boolean {
+    const byte = this.byte();
+    if (byte !== 0 && byte !== 2) throw new RangeError(`${byte} is not a branch here`);
+    return byte === 2;
+  }
+
+  /** A zig-zag varint within ±2^53. @throws {RangeError} when it is larger or cut short */
+  long(): number {
+    const buf = this.buf;
+    let pos = this.pos;
+    let byte = pos < this.#end ? buf[pos++]! : this.byte();
+    if (byte < 0x80) {
+      this.pos = pos;
+      return (byte >>> 1) ^ -(byte & 1);
+    }
+    let n = byte & 0x7f;
+    let shift = 7;
+    do {
+      if (pos >= this.#end) throw new RangeError('the block ends in the middle of a number');
+      byte = buf[pos++]!;
+      if (shift < 28) n |= (byte & 0x7f) << shift;
+      else return this.#wideLong();
+      shift += 7;
+    } while (byte >= 0x80);
+    this.pos = pos;
+    return (n >>> 1) ^ -(n & 1);
+  }
+
+  #wideLong(): number {
+    const value = this.bigLong();
+    const n = Number(value);
+    if (!Number.isSafeInteger(n)) throw new RangeError(`${value} is larger than a number here may be`);
+    return n;
+  }
+
+  /** A zig-zag varint of up to 64 bits. */
+  bigLong(): bigint {
+    let n = 0n;
+    let shift = 0n;
+    for (;;) {
+      const byte = this.byte();
+      n |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+      shift += 7n;
+      if (shift > 63n) throw new RangeError('a number has more than 64 bits');
+    }
+    n = BigInt.asUintN(64, n);
+    return (n >> 1n) ^ -(n & 1n);
+  }
+
+  /** Length of a string or bytes value that is wholly in the block; the position is then at its first byte. */
+  length(): number {
+    const length = this.long();
+    if (length < 0 || length > this.#end - this.pos)
+      throw new RangeError(`a value of ${length} bytes does not fit the block`);
+    return length;
+  }
+
+  string(): string {
+    const length = this.length();
+    const start = this.pos;
+    this.pos += length;
+    return this.buf.toString('utf8', start, this.pos);
+  }
+
+  /** Count of the next run of an Avro array, 0 at its end. Runs with a byte size (negative counts) are read too. */
+  run(): number {
+    const count = this.long();
+    if (count >= 0) return count;
+    this.long();
+    return -count;
+  }
+
+  /** Steps over a row's cells without looking into them. */
+  skipCells(): void {
+    for (let count = this.run(); count > 0; count = this.run()) {
+      for (; count > 0; count--) {
+        const kind = this.byte();
+        // A union's index is a zig-zag number: 0 null, 2 text, 4 unchanged, 6 bytes.
+        if (kind === 2 || kind === 6) this.pos += this.length();
+        else if (kind !== 0 && kind !== 4) throw new RangeError(`${kind} is not a kind of cell`);
+      }
+    }
+  }
+}
