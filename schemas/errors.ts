@@ -81,6 +81,21 @@ const table = {
     status: 500,
     fix: 'Raise max.message.bytes of the topic and message.max.bytes of the broker above the size in the message.',
   },
+  BUS_LOGIN_FAILED: {
+    heals: false,
+    status: 503,
+    fix: 'Check user, password, mechanism and ACLs at the brokers: topics are created, described, read, written and truncated.',
+  },
+  BUS_TOPIC_MISSING: {
+    heals: true,
+    status: 503,
+    fix: 'The topic was deleted, or not made yet. Whoever writes it makes it when it starts; pairs that then miss changes say so.',
+  },
+  BUS_OFFSET_LOST: {
+    heals: false,
+    status: 409,
+    fix: 'The topic is shorter than what was read from it before: it was made anew, or its storage lost data. Resync the pairs that read it.',
+  },
   BLOCK_CORRUPT: {
     heals: false,
     status: 500,
