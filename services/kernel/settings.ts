@@ -1,0 +1,273 @@
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { Secret } from '#schemas/secret.ts';
+import { parseApiKey } from './api-keys.ts';
+import { bytes, describeConfig, flag, list, loadConfig, port, secret, whole, type Setting } from './config.ts';
+
+const GIB = 2 ** 30;
+
+const host = z.string().trim();
+const path = z.string();
+
+/** Every variable of the product. All processes read the same ones, so one environment or one file serves them all. */
+export const settingsSchema = z
+  .object({
+    TERRAFUSION_DATA: path
+      .default('./data')
+      .describe('Folder for everything that is kept on this machine: embedded databases, embedded bus, keys, logs.'),
+    LOG_LEVEL: z
+      .enum(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent')
+      .default('info')
+      .describe('The least important log lines to write.'),
+    LOG_FOLDER: path
+      .optional()
+      .describe('Folder of the log files, one a day, seven kept. Default: logs in the data folder.'),
+    SHUTDOWN_TIMEOUT_S: whole(1, 3600)
+      .default(30)
+      .describe(
+        'Seconds that work in hand gets to finish when the process is told to stop. Cut short, it is repeated after the next start.',
+      ),
+
+    DATABASE_URL: secret()
+      .optional()
+      .describe(
+        'The control database: postgresql://user:password@host:port/database. Without it (and PGHOST) one is run in the data folder.',
+      ),
+    PGHOST: host.optional().describe('The control database, as an alternative to DATABASE_URL: host.'),
+    PGPORT: port().default(5432).describe('The control database: port. Counts with PGHOST only.'),
+    PGUSER: z.string().optional().describe('The control database: user. Counts with PGHOST only.'),
+    PGPASSWORD: secret().optional().describe('The control database: password. Counts with PGHOST only.'),
+    PGDATABASE: z.string().optional().describe('The control database: database name. Counts with PGHOST only.'),
+    CONTROL_DATABASE_CONNECTIONS: whole(2, 200)
+      .default(10)
+      .describe('Connections that each process may open to the control database.'),
+
+    KAFKA_BROKERS: list()
+      .optional()
+      .describe('Brokers of the bus, host:port separated by commas. Without them the embedded bus is used.'),
+    KAFKA_SSL: flag().default(false).describe('Talk to the brokers over TLS.'),
+    KAFKA_SSL_CA_FILE: path
+      .optional()
+      .describe('Certificate authority of the brokers (PEM), if the system does not know it.'),
+    KAFKA_SSL_CERT_FILE: path.optional().describe('Client certificate for the brokers (PEM).'),
+    KAFKA_SSL_KEY_FILE: path.optional().describe('Private key of the client certificate (PEM).'),
+    KAFKA_SASL_MECHANISM: z
+      .enum(['plain', 'scram-sha-256', 'scram-sha-512'], 'must be plain, scram-sha-256 or scram-sha-512')
+      .default('scram-sha-512')
+      .describe('How to log in to the brokers. Counts with KAFKA_SASL_USERNAME only.'),
+    KAFKA_SASL_USERNAME: z.string().optional().describe('User at the brokers.'),
+    KAFKA_SASL_PASSWORD: secret().optional().describe('Password at the brokers.'),
+    BUS_MAX_BYTES: bytes({ min: 64 * 2 ** 20 })
+      .default(20 * GIB)
+      .describe(
+        'Disk that the embedded bus may use. At the limit reading from the sources stops until there is room; their WAL grows meanwhile.',
+      ),
+    SOURCE_WAL_BUDGET_BYTES: bytes({ min: 64 * 2 ** 20 })
+      .default(16 * GIB)
+      .describe(
+        'WAL that a source may keep for us before it is an alarm. Larger bridges longer outages, and takes that much of the disk of the source.',
+      ),
+
+    GATEWAY_HOST: host.default('127.0.0.1').describe('Address the gateway listens on; 0.0.0.0 for all.'),
+    GATEWAY_PORT: port().default(5000).describe('Port of the gateway: API and dashboard.'),
+    SYNC_SERVICE_HOST: host.default('127.0.0.1').describe('Address the sync-service listens on; 0.0.0.0 for all.'),
+    SYNC_SERVICE_PORT: port().default(8080).describe('Port of the sync-service.'),
+    SYNC_SERVICE_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional()
+      .describe(
+        'Where the gateway finds the sync-service. Without it the gateway starts one of its own and watches it.',
+      ),
+    SYNCSERVICE_API_KEY: secret({ min: 16 })
+      .optional()
+      .describe('Key that the gateway shows to the sync-service. Without it one is made and kept in the data folder.'),
+
+    AUTH_REQUIRED: flag()
+      .default(true)
+      .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
+    TERRAFUSION_ADMIN_KEY: secret()
+      .refine(
+        (key) => parseApiKey(key.reveal()) !== undefined,
+        'must be tfk_<id>_<secret> with a secret of at least 32 characters',
+      )
+      .optional()
+      .describe(
+        'The first administrator key. Without it one is made on first start, shown once and kept in a file of the data folder.',
+      ),
+    TERRAFUSION_MASTER_KEY: secret({ min: 16 })
+      .optional()
+      .describe('Encrypts the secrets in the control database. Without it one is made and kept in the data folder.'),
+    TLS_CERT_FILE: path
+      .optional()
+      .describe('Certificate of the gateway (PEM); with TLS_KEY_FILE the gateway speaks HTTPS.'),
+    TLS_KEY_FILE: path.optional().describe('Private key of the gateway (PEM).'),
+    CORS_ORIGINS: list().default([]).describe('Origins whose pages may call the API, separated by commas; * for all.'),
+    RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000)
+      .default(600)
+      .describe('Requests a minute that one key, or one address without a key, may make; 0 for no limit.'),
+  })
+  .refine(...together('TLS_CERT_FILE', 'TLS_KEY_FILE'))
+  .refine(...together('KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'))
+  .refine(...together('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL_KEY_FILE'))
+  .refine((raw) => raw.DATABASE_URL === undefined || /^postgres(ql)?:\/\/./.test(raw.DATABASE_URL.reveal()), {
+    path: ['DATABASE_URL'],
+    message: 'must be postgresql://user:password@host:port/database',
+    when: (payload) => (payload.value as { DATABASE_URL?: unknown }).DATABASE_URL instanceof Secret,
+  });
+
+/** Two variables of which neither means anything alone. Checked even when other variables are wrong: all problems at once. */
+function together(
+  first: string,
+  second: string,
+): [(raw: object) => boolean, { path: string[]; message: string; when: () => boolean }] {
+  const missing = (raw: object): string | undefined => {
+    const given = [first, second].filter((name) => (raw as Record<string, unknown>)[name] !== undefined);
+    return given.length === 1 ? (given[0] === first ? second : first) : undefined;
+  };
+  return [
+    (raw: object) => missing(raw) === undefined,
+    { path: [first], message: `set ${first} and ${second} together, or neither`, when: () => true },
+  ];
+}
+
+/** Where the control database is. */
+export type ControlDatabaseSettings =
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'url'; readonly url: Secret }
+  | {
+      readonly kind: 'parts';
+      readonly host: string;
+      readonly port: number;
+      readonly user: string | undefined;
+      readonly password: Secret | undefined;
+      readonly database: string | undefined;
+    };
+
+/** Which bus carries the blocks. */
+export type BusSettings =
+  | {
+      readonly kind: 'embedded';
+      /** Disk it may use, in bytes. */
+      readonly maxBytes: number;
+    }
+  | {
+      readonly kind: 'kafka';
+      readonly brokers: readonly string[];
+      /** Files in PEM form; undefined without TLS. */
+      readonly tls: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string } | undefined;
+      readonly sasl:
+        | {
+            readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+            readonly username: string;
+            readonly password: Secret;
+          }
+        | undefined;
+    };
+
+/** The settings in the shape the processes use: nothing left to check. */
+export interface Settings {
+  /** Absolute. */
+  readonly dataFolder: string;
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'; readonly folder: string };
+  readonly shutdownTimeoutMs: number;
+  readonly controlDatabase: ControlDatabaseSettings;
+  readonly controlDatabaseConnections: number;
+  readonly bus: BusSettings;
+  readonly sourceWalBudgetBytes: number;
+  readonly gateway: {
+    readonly host: string;
+    readonly port: number;
+    /** undefined: HTTP. */
+    readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+    readonly corsOrigins: readonly string[];
+    /** 0: no limit. */
+    readonly rateLimitPerMinute: number;
+    readonly authRequired: boolean;
+    readonly adminKey: Secret | undefined;
+  };
+  readonly syncService: {
+    readonly host: string;
+    readonly port: number;
+    /** Set when it is somebody else's to start. */
+    readonly url: string | undefined;
+    readonly apiKey: Secret | undefined;
+  };
+  readonly masterKey: Secret | undefined;
+}
+
+/**
+ * The product's settings from the environment and the config file.
+ * @throws {TerraFusionError} CONFIG_INVALID with all problems, each by its variable's name.
+ */
+export function loadSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const raw = loadConfig(settingsSchema, env);
+  const dataFolder = resolve(raw.TERRAFUSION_DATA);
+  return {
+    dataFolder,
+    log: { level: raw.LOG_LEVEL, folder: resolve(raw.LOG_FOLDER ?? join(dataFolder, 'logs')) },
+    shutdownTimeoutMs: raw.SHUTDOWN_TIMEOUT_S * 1000,
+    controlDatabase: controlDatabase(raw),
+    controlDatabaseConnections: raw.CONTROL_DATABASE_CONNECTIONS,
+    bus: bus(raw),
+    sourceWalBudgetBytes: raw.SOURCE_WAL_BUDGET_BYTES,
+    gateway: {
+      host: raw.GATEWAY_HOST,
+      port: raw.GATEWAY_PORT,
+      tls:
+        raw.TLS_CERT_FILE !== undefined && raw.TLS_KEY_FILE !== undefined
+          ? { certFile: raw.TLS_CERT_FILE, keyFile: raw.TLS_KEY_FILE }
+          : undefined,
+      corsOrigins: raw.CORS_ORIGINS,
+      rateLimitPerMinute: raw.RATE_LIMIT_PER_MINUTE,
+      authRequired: raw.AUTH_REQUIRED,
+      adminKey: raw.TERRAFUSION_ADMIN_KEY,
+    },
+    syncService: {
+      host: raw.SYNC_SERVICE_HOST,
+      port: raw.SYNC_SERVICE_PORT,
+      url: raw.SYNC_SERVICE_URL,
+      apiKey: raw.SYNCSERVICE_API_KEY,
+    },
+    masterKey: raw.TERRAFUSION_MASTER_KEY,
+  };
+}
+
+/** The effective settings by variable, secrets masked, with where each comes from. */
+export function describeSettings(env: Readonly<Record<string, string | undefined>> = process.env): Setting[] {
+  return describeConfig(settingsSchema, env);
+}
+
+type Raw = z.output<typeof settingsSchema>;
+
+function controlDatabase(raw: Raw): ControlDatabaseSettings {
+  if (raw.DATABASE_URL !== undefined) return { kind: 'url', url: raw.DATABASE_URL };
+  if (raw.PGHOST === undefined) return { kind: 'embedded' };
+  return {
+    kind: 'parts',
+    host: raw.PGHOST,
+    port: raw.PGPORT,
+    user: raw.PGUSER,
+    password: raw.PGPASSWORD,
+    database: raw.PGDATABASE,
+  };
+}
+
+function bus(raw: Raw): BusSettings {
+  if (raw.KAFKA_BROKERS === undefined || raw.KAFKA_BROKERS.length === 0)
+    return { kind: 'embedded', maxBytes: raw.BUS_MAX_BYTES };
+  return {
+    kind: 'kafka',
+    brokers: raw.KAFKA_BROKERS,
+    tls: raw.KAFKA_SSL
+      ? {
+          ...(raw.KAFKA_SSL_CA_FILE === undefined ? {} : { caFile: raw.KAFKA_SSL_CA_FILE }),
+          ...(raw.KAFKA_SSL_CERT_FILE === undefined ? {} : { certFile: raw.KAFKA_SSL_CERT_FILE }),
+          ...(raw.KAFKA_SSL_KEY_FILE === undefined ? {} : { keyFile: raw.KAFKA_SSL_KEY_FILE }),
+        }
+      : undefined,
+    sasl:
+      raw.KAFKA_SASL_USERNAME !== undefined && raw.KAFKA_SASL_PASSWORD !== undefined
+        ? { mechanism: raw.KAFKA_SASL_MECHANISM, username: raw.KAFKA_SASL_USERNAME, password: raw.KAFKA_SASL_PASSWORD }
+        : undefined,
+  };
+}

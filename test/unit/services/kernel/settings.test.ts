@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { describeSettings, loadSettings } from '#services/kernel/settings.ts';
+
+describe('the settings', () => {
+  test('have defaults that run everything on one machine', () => {
+    expect(loadSettings({})).toEqual({
+      dataFolder: resolve('data'),
+      log: { level: 'info', folder: resolve('data/logs') },
+      shutdownTimeoutMs: 30_000,
+      controlDatabase: { kind: 'embedded' },
+      controlDatabaseConnections: 10,
+      bus: { kind: 'embedded', maxBytes: 20 * 2 ** 30 },
+      sourceWalBudgetBytes: 16 * 2 ** 30,
+      gateway: {
+        host: '127.0.0.1',
+        port: 5000,
+        tls: undefined,
+        corsOrigins: [],
+        rateLimitPerMinute: 600,
+        authRequired: true,
+        adminKey: undefined,
+      },
+      syncService: { host: '127.0.0.1', port: 8080, url: undefined, apiKey: undefined },
+      masterKey: undefined,
+    });
+  });
+
+  test('know the control database as an URL or in parts', () => {
+    const byUrl = loadSettings({ DATABASE_URL: 'postgresql://u:p@h/d', PGHOST: 'other' }).controlDatabase;
+    expect(byUrl).toMatchObject({ kind: 'url' });
+    expect(byUrl.kind === 'url' && byUrl.url.reveal()).toBe('postgresql://u:p@h/d');
+    expect(loadSettings({ PGHOST: 'db', PGUSER: 'u', PGPASSWORD: 'p', PGDATABASE: 'd' }).controlDatabase).toMatchObject(
+      {
+        kind: 'parts',
+        host: 'db',
+        port: 5432,
+        user: 'u',
+        database: 'd',
+      },
+    );
+    expect(loadSettings({ PGUSER: 'u' }).controlDatabase).toEqual({ kind: 'embedded' });
+  });
+
+  test('know Kafka with TLS and a login', () => {
+    const { bus } = loadSettings({
+      KAFKA_BROKERS: 'a:9092, b:9092',
+      KAFKA_SSL: 'true',
+      KAFKA_SASL_USERNAME: 'u',
+      KAFKA_SASL_PASSWORD: 'pw',
+    });
+    expect(bus).toMatchObject({
+      kind: 'kafka',
+      brokers: ['a:9092', 'b:9092'],
+      tls: {},
+      sasl: { mechanism: 'scram-sha-512', username: 'u' },
+    });
+  });
+
+  test('tell all that is wrong, also what only together makes no sense', () => {
+    expect(() =>
+      loadSettings({
+        GATEWAY_PORT: '70000',
+        DATABASE_URL: 'mysql://x',
+        TLS_CERT_FILE: '/c.pem',
+        KAFKA_SASL_PASSWORD: 'pw',
+        TERRAFUSION_ADMIN_KEY: 'tfk_short_key',
+        SYNC_SERVICE_URL: 'ftp://x',
+        LOG_LEVEL: 'loud',
+      }),
+    ).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringMatching(
+          /LOG_LEVEL: must be.*\nGATEWAY_PORT: must be.*\nSYNC_SERVICE_URL: must be.*\nTERRAFUSION_ADMIN_KEY: must be tfk_.*\nTLS_CERT_FILE: set TLS_CERT_FILE and TLS_KEY_FILE together.*\nKAFKA_SASL_USERNAME: set .* together.*\nDATABASE_URL: must be postgresql/,
+        ) as string,
+      }) as Error,
+    );
+  });
+
+  test('are described, each with a sentence, without a secret', () => {
+    const shown = describeSettings({
+      DATABASE_URL: 'postgresql://u:hunter2@h/d',
+      TERRAFUSION_MASTER_KEY: 'hunter2hunter2hunter2',
+    });
+    expect(JSON.stringify(shown)).not.toContain('hunter2');
+    for (const { name, description } of shown) expect(description, name).toMatch(/\.$/);
+  });
+});
