@@ -11,7 +11,7 @@ export interface Position {
   readonly generation: number;
   /** The transaction's final LSN as Begin announces it, so it is known before the commit arrives. */
   readonly commitLsn: Lsn;
-  /** Number of the change within its transaction, from 0; {@link LAST_ORDINAL} once the transaction is complete. */
+  /** Number of the change within its transaction, from 0; {@link LAST_ORDINAL} once the transaction is complete; -1 before its first change. */
   readonly ordinal: number;
 }
 
@@ -33,6 +33,14 @@ export function endOf(generation: number, commitLsn: Lsn): Position {
   return { generation, commitLsn, ordinal: LAST_ORDINAL };
 }
 
+/**
+ * Everything that was committed before `lsn`, and nothing else: where a stream begins (a slot's consistent or confirmed point).
+ * Not {@link endOf}: a commit record may start exactly at that LSN, and its transaction is still to come.
+ */
+export function before(generation: number, lsn: Lsn): Position {
+  return { generation, commitLsn: lsn, ordinal: -1 };
+}
+
 /** "generation:lsn:ordinal", the ordinal left out once the transaction is complete: "1:0/16B3748" or "1:0/16B3748:42". */
 export function formatPosition(position: Position): string {
   const head = `${position.generation}:${formatLsn(position.commitLsn)}`;
@@ -44,7 +52,7 @@ export function formatPosition(position: Position): string {
  * @throws {RangeError} when the text is not a position.
  */
 export function parsePosition(text: string): Position {
-  const match = /^(\d{1,9}):([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?::(\d{1,15}))?$/.exec(text);
+  const match = /^(\d{1,9}):([0-9A-Fa-f]{1,8}\/[0-9A-Fa-f]{1,8})(?::(-1|\d{1,15}))?$/.exec(text);
   if (!match) throw new RangeError(`"${text}" is not a position`);
   return {
     generation: Number(match[1]),
