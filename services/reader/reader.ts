@@ -1,0 +1,139 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { ReaderStatus, Source, SourceBlock, SourceReader, StreamIdentity } from '#connectors/contract/source.ts';
+import { BlockReader } from '#schemas/block/index.ts';
+import { asTerraFusionError, type TerraFusionError } from '#schemas/errors.ts';
+import type { Position } from '#schemas/position.ts';
+import type { Bus } from '#services/kernel/bus/port.ts';
+import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import { Backoff, reconnectPolicy } from '#services/kernel/retry.ts';
+import { BlockQueue } from './block-queue.ts';
+
+/** Bytes of blocks that may wait for the topic; with the block being decoded and the one being stored, the stage's memory. (Promise 6) */
+const QUEUE_BYTES = 2 * 1024 * 1024;
+
+export interface ReaderOptions {
+  readonly sourceId: string;
+  readonly topic: string;
+  readonly generation: number;
+  readonly stream: StreamIdentity;
+  readonly source: Source;
+  readonly bus: Bus;
+  readonly observer: ReaderObserver;
+}
+
+/** What the supervisor and the metrics want to know. */
+export interface ReaderObserver {
+  connected(after: Position | undefined): void;
+  stored(blocks: readonly SourceBlock[]): void;
+  /** The stage tries again by itself. */
+  interrupted(error: TerraFusionError, waitMs: number): void;
+  /** The topic takes nothing more; the source waits until there is room. */
+  paused(error: TerraFusionError): void;
+}
+
+/**
+ * Reads one source's committed changes into its topic, shared by all its pairs: the WAL is decoded once.
+ * The topic is the checkpoint: at each start its last block tells where to go on, and no second store can disagree.
+ */
+export class ReaderStage {
+  readonly #options: ReaderOptions;
+  #reader: SourceReader | undefined;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Live numbers while connected. */
+  status(): ReaderStatus | undefined {
+    return this.#reader?.status();
+  }
+
+  /**
+   * Runs until the signal is aborted, then drains. What heals is tried again with back-off.
+   * @throws {TerraFusionError} what does not heal: SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_LOGIN_FAILED …
+   */
+  async run(context: ConnectorContext): Promise<void> {
+    const backoff = new Backoff(reconnectPolicy);
+    await this.#options.bus.createTopic(this.#options.topic);
+    while (!context.signal.aborted) {
+      try {
+        await this.#connectedRun(context, () => {
+          backoff.reset();
+        });
+      } catch (thrown) {
+        const error = asTerraFusionError(thrown);
+        if (context.signal.aborted) {
+          context.log.warn(
+            { code: error.code, error },
+            'The reader was interrupted while it stopped; it goes on from its topic at the next start.',
+          );
+          return;
+        }
+        if (!error.heals) throw error;
+        const waitMs = backoff.next();
+        this.#options.observer.interrupted(error, waitMs);
+        await context.clock.sleep(waitMs, context.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #connectedRun(context: ConnectorContext, progressed: () => void): Promise<void> {
+    const { bus, topic, source, sourceId, generation, stream, observer } = this.#options;
+    const tail = await bus.tail(topic);
+    const held = tail && BlockReader.summary(tail.bytes).last;
+    // A slot of a later generation starts its own history: what the topic holds of an earlier one is no place to go on from.
+    const after = held?.generation === generation ? held : undefined;
+
+    await using reader = await source.openReader({ sourceId, generation, stream, after }, context);
+    this.#reader = reader;
+    observer.connected(after);
+    const queue = new BlockQueue<SourceBlock>(QUEUE_BYTES);
+    const pumping = pump(reader, queue);
+    try {
+      for (let blocks = await queue.take(); blocks.length > 0; blocks = await queue.take()) {
+        crashPoint(crashPoints.READER_RECEIVED_NOT_STORED);
+        await this.#store(blocks, context);
+        crashPoint(crashPoints.READER_STORED_NOT_ACKNOWLEDGED);
+        const last = blocks.at(-1)!;
+        // Promise 1: the source forgets only what the topic holds durably.
+        reader.acknowledge(last.last);
+        observer.stored(blocks);
+        progressed();
+      }
+    } finally {
+      this.#reader = undefined;
+      queue.end();
+    }
+    await pumping;
+  }
+
+  /** One append under way at a time: were a later one stored after an earlier one failed, the topic would have a hole. */
+  async #store(blocks: readonly SourceBlock[], context: ConnectorContext): Promise<void> {
+    const { bus, topic, observer } = this.#options;
+    const backoff = new Backoff({ firstMs: 500, maxMs: 5000 });
+    for (;;) {
+      try {
+        await bus.append(
+          topic,
+          blocks.map((block) => block.bytes),
+        );
+        return;
+      } catch (thrown) {
+        const error = asTerraFusionError(thrown);
+        // A full bus has stored nothing. The blocks stay in hand, the source waits behind them, its connection lives on.
+        if (error.code !== 'BUS_FULL' || context.signal.aborted) throw error;
+        observer.paused(error);
+        await context.clock.sleep(backoff.next(), context.signal);
+      }
+    }
+  }
+}
+
+async function pump(reader: SourceReader, queue: BlockQueue<SourceBlock>): Promise<void> {
+  try {
+    for await (const block of reader.blocks()) await queue.put(block);
+    queue.end();
+  } catch (error) {
+    queue.end(error);
+  }
+}
