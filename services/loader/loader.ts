@@ -94,19 +94,19 @@ async function copyThroughChain(
   { shape }: TableLoad,
   snapshot: SourceSnapshot,
   load: TargetLoad,
-  { process, storeDeadLetters, observer }: LoadOptions,
+  options: LoadOptions,
   { signal }: ConnectorContext,
 ): Promise<number> {
   let rows = 0;
   for await (const block of snapshot.blocks(shape, signal)) {
     signal.throwIfAborted();
-    const { bytes, deadLetters } = process(block.bytes);
+    const { bytes, deadLetters } = options.process(block.bytes);
     // Promise 2: what does not reach the target is a dead letter before anything that covers it is committed.
-    if (deadLetters.length > 0) await storeDeadLetters(deadLetters);
+    if (deadLetters.length > 0) await options.storeDeadLetters(deadLetters);
     await load.write(bytes);
     rows += block.changes;
     crashPoint(crashPoints.LOADER_MID_COPY);
-    observer.progress(shape.table, rows);
+    options.observer.progress(shape.table, rows);
   }
   return rows;
 }

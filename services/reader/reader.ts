@@ -55,14 +55,15 @@ export class ReaderStage {
   async run(context: ConnectorContext): Promise<void> {
     const backoff = new Backoff(reconnectPolicy);
     await this.#options.bus.createTopic(this.#options.topic);
-    while (!context.signal.aborted) {
+    const stopping = () => context.signal.aborted;
+    while (!stopping()) {
       try {
         await this.#connectedRun(context, () => {
           backoff.reset();
         });
       } catch (thrown) {
         const error = asTerraFusionError(thrown);
-        if (context.signal.aborted) {
+        if (stopping()) {
           context.log.warn(
             { code: error.code, error },
             'The reader was interrupted while it stopped; it goes on from its topic at the next start.',
