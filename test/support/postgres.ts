@@ -1,0 +1,236 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createDatabase, type TestDatabase } from './database.ts';
+import { eventually } from './eventually.ts';
+import { freePort } from './ports.ts';
+import { clusterTemplate, copyTree, giveTo, installation, SUPERUSER, type Installation } from './postgres-template.ts';
+import { descendants } from './processes.ts';
+
+export type { TestDatabase } from './database.ts';
+
+export type Settings = Readonly<Record<string, string | number | boolean>>;
+
+export interface PostgresOptions {
+  /** Lines of postgresql.conf, over {@link DEFAULTS}. */
+  readonly settings?: Settings;
+  /** Lines of pg_hba.conf, before the one that lets everybody in with a password. */
+  readonly hba?: readonly string[];
+}
+
+/** A server as an operator would set it up for us, on durable storage. Tests that need no durability switch fsync off. */
+const DEFAULTS: Settings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  wal_level: 'logical',
+  max_connections: 200,
+  max_wal_senders: 100,
+  max_replication_slots: 100,
+  max_worker_processes: 40,
+  max_logical_replication_workers: 24,
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  scram_iterations: 64,
+  // Files in the data folder, so that a killed server leaves nothing in the machine's shared memory.
+  dynamic_shared_memory_type: 'mmap',
+};
+
+/** A real PostgreSQL server of its own, in a temporary folder, as an unprivileged user. Gone with the test process, however that ends. */
+export interface TestPostgres extends AsyncDisposable {
+  readonly host: '127.0.0.1';
+  readonly port: number;
+  /** Holds `data` and `server.log`. */
+  readonly folder: string;
+  /** The postmaster's process id; undefined while it is down. */
+  readonly pid: number | undefined;
+  /** URL for a database, as the superuser or as somebody else. */
+  url(database?: string, login?: { readonly user: string; readonly password?: string }): string;
+  /** A fresh, empty database. */
+  createDatabase(prefix?: string): Promise<TestDatabase>;
+  start(): Promise<void>;
+  /** Orderly: `fast` ends sessions, `immediate` is a crash of the server that recovers at the next start. */
+  shutdown(mode?: 'fast' | 'immediate'): Promise<void>;
+  /** Orderly restart on the same port, with more settings if given. */
+  restart(settings?: Settings): Promise<void>;
+  /** SIGKILL to the postmaster and all its processes. {@link start} recovers. */
+  kill9(): Promise<void>;
+  /** Everything the server has logged. */
+  log(): Promise<string>;
+  /** Ends the server and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server; resolves once it accepts connections. */
+export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
+  const installed = await installation();
+  const template = await clusterTemplate(installed);
+  const folder = await mkdtemp(join(tmpdir(), 'terrafusion-pg-'));
+  const guard = watchOver(folder);
+  const server = new Server(installed, folder, await freePort(), guard);
+  try {
+    await giveTo(installed.runAs, folder);
+    await copyTree(template, server.data);
+    await server.configure({ ...DEFAULTS, port: server.port, ...options.settings }, options.hba ?? []);
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+class Server implements TestPostgres {
+  readonly host = '127.0.0.1';
+  readonly port: number;
+  readonly folder: string;
+  readonly data: string;
+  readonly #installed: Installation;
+  readonly #guard: ChildProcess;
+  #process: ChildProcess | undefined;
+
+  constructor(installed: Installation, folder: string, port: number, guard: ChildProcess) {
+    this.#installed = installed;
+    this.folder = folder;
+    this.data = join(folder, 'data');
+    this.port = port;
+    this.#guard = guard;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  url(database = 'postgres', login: { readonly user: string; readonly password?: string } = SUPERUSER): string {
+    const secret = login.password === undefined ? '' : `:${encodeURIComponent(login.password)}`;
+    return `postgresql://${encodeURIComponent(login.user)}${secret}@${this.host}:${this.port}/${encodeURIComponent(database)}`;
+  }
+
+  createDatabase(prefix = 'test'): Promise<TestDatabase> {
+    return createDatabase(this.url(), prefix);
+  }
+
+  async configure(settings: Settings, hba: readonly string[]): Promise<void> {
+    const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}\n`);
+    await appendFile(join(this.data, 'postgresql.conf'), `\n${lines.join('')}`);
+    if (hba.length === 0) return;
+    const file = join(this.data, 'pg_hba.conf');
+    const before = await readFile(file, 'utf8');
+    const handle = await open(file, 'w');
+    await handle.writeFile(`${hba.join('\n')}\n${before}`);
+    await handle.close();
+  }
+
+  async start(): Promise<void> {
+    // After kill9 the kernel may take a moment to let go of the old server's shared memory.
+    const deadline = performance.now() + 15_000;
+    for (;;) {
+      const complaint = await this.#tryStart();
+      if (complaint === undefined) return;
+      if (!/shared memory block|lock file/.test(complaint) || performance.now() > deadline) {
+        throw new Error(`PostgreSQL did not start:\n${complaint}`);
+      }
+    }
+  }
+
+  async #tryStart(): Promise<string | undefined> {
+    const before = (await this.log()).length;
+    const log = await open(join(this.folder, 'server.log'), 'a');
+    // Detached: Ctrl-C in the terminal is for the test process, which ends its servers itself.
+    const child = spawn(this.#installed.postgres, ['-D', this.data], {
+      ...this.#installed.runAs,
+      cwd: this.folder,
+      stdio: ['ignore', log.fd, log.fd],
+      detached: true,
+    });
+    await log.close();
+    child.unref();
+    this.#process = child;
+    child.once('exit', () => {
+      if (this.#process === child) this.#process = undefined;
+    });
+    const ready = await eventually(async () => (this.#process !== child ? 'ended' : await this.#isReady(child.pid)), {
+      within: 60_000,
+      every: 10,
+      what: 'PostgreSQL to start',
+    });
+    return ready === 'ended' ? (await this.log()).slice(before) : undefined;
+  }
+
+  /** The server writes "ready" into the eighth line of its pid file. */
+  async #isReady(pid: number | undefined): Promise<'ready' | undefined> {
+    const lines = (await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n');
+    return Number(lines[0]) === pid && lines[7]?.trim() === 'ready' ? 'ready' : undefined;
+  }
+
+  async shutdown(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    await this.#end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
+  }
+
+  async restart(settings: Settings = {}): Promise<void> {
+    await this.shutdown();
+    await this.configure(settings, []);
+    await this.start();
+  }
+
+  async kill9(): Promise<void> {
+    const child = this.#process;
+    if (child?.pid === undefined) return;
+    const backends = await descendants(child.pid);
+    const ended = endOf(child);
+    for (const pid of [child.pid, ...backends]) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // A backend that has just ended by itself.
+      }
+    }
+    await ended;
+  }
+
+  async log(): Promise<string> {
+    return readFile(join(this.folder, 'server.log'), 'utf8').catch(() => '');
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGQUIT');
+    await rm(this.folder, { recursive: true, force: true });
+    this.#guard.stdin?.end();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined) return;
+    const ended = endOf(child);
+    child.kill(signal);
+    await ended;
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<void> {
+  child.ref(); // Only while somebody waits for it.
+  await once(child, 'exit');
+}
+
+/** A shell that outlives us by a moment: see postgres-guard.sh. */
+function watchOver(folder: string): ChildProcess {
+  const script = fileURLToPath(new URL('postgres-guard.sh', import.meta.url));
+  const guard = spawn('/bin/sh', [script, folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+    cwd: tmpdir(),
+  });
+  guard.unref();
+  (guard.stdin as unknown as { unref(): void }).unref();
+  return guard;
+}
+
+function quoted(value: string | number | boolean): string {
+  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
+}
