@@ -56,6 +56,8 @@ export interface Source {
   publish(publication: string, tables: readonly TableName[], context: ConnectorContext): Promise<void>;
   /** Makes the slot. @throws SOURCE_SLOT_BLOCKED naming pid and xid when running transactions do not end in time, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL */
   createStream(slot: string, publication: string, context: ConnectorContext): Promise<StreamIdentity>;
+  /** Drops the slot, also while somebody reads from it; one that is gone already is no error. */
+  dropSlot(slot: string, context: ConnectorContext): Promise<void>;
   /** Drops slot and publication; what is gone already is no error. */
   dropStream(slot: string, publication: string, context: ConnectorContext): Promise<void>;
   slotStatus(slot: string, context: ConnectorContext): Promise<SlotStatus>;

@@ -1,0 +1,98 @@
+import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
+import type { Target } from '#connectors/contract/target.ts';
+import type { DeadLetter } from '#schemas/dead-letters.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
+import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
+import type { TableName } from '#schemas/tables.ts';
+
+/** A pair as the supervisor sees it. */
+export interface SupervisedPair {
+  readonly id: string;
+  readonly name: string;
+  readonly sourceId: string;
+  readonly targetId: string;
+  readonly definition: PairDefinition;
+  readonly desired: DesiredState;
+  readonly state: PairState;
+  readonly load: LoadRecord;
+  /** Deleted by an operator; what it left at source, target and bus is still to be removed. */
+  readonly deleted: boolean;
+}
+
+/** How far a pair's first load (or its latest resync) is. */
+export interface LoadRecord {
+  /**
+   * requested: the target may still hold an older position, it is to be forgotten first. running: a position at the target can only
+   * come from this load. done: stream.
+   */
+  readonly state: 'requested' | 'running' | 'done';
+  /** Number of the load, from 1: its ready topic is its own. */
+  readonly number: number;
+  /** Offset in the source's topic that retention keeps for a load under way. */
+  readonly startOffset: bigint | undefined;
+  /** Position at that offset, as text. */
+  readonly startPosition: string | undefined;
+}
+
+/** A slot's history at a source, with what identifies it. */
+export interface Generation {
+  readonly generation: number;
+  readonly stream: StreamIdentity;
+}
+
+export interface PairProgress {
+  readonly position: string;
+  readonly commitLsn: string;
+  readonly nextOffset: bigint;
+  readonly lagBytes: number | undefined;
+  /** 0 when nothing waits. */
+  readonly lagSeconds: number;
+  readonly changesApplied: number;
+}
+
+export interface TableProgress {
+  readonly source: TableName;
+  readonly target: TableName;
+  readonly state: 'waiting' | 'loading' | 'loaded' | 'streaming';
+  readonly rowsCopied: number;
+  readonly rowsTotal: number;
+}
+
+export interface SourceStatus {
+  readonly state: 'connecting' | 'reading' | 'waiting' | 'halted';
+  readonly generation: number;
+  readonly sourceLsn: string | undefined;
+  readonly receivedLsn: string | undefined;
+  readonly acknowledgedLsn: string | undefined;
+  readonly slot: Readonly<Record<string, unknown>> | undefined;
+  readonly error: TerraFusionError | undefined;
+}
+
+/** What the supervisor reads from and tells the control database. */
+export interface ControlPort {
+  /** Every pair, deleted ones until they are purged. */
+  pairs(): Promise<readonly SupervisedPair[]>;
+  /** Both ends of a system, secrets opened. */
+  openSource(systemId: string): Promise<Source>;
+  openTarget(systemId: string): Promise<Target>;
+
+  /** The latest generation of the source; undefined before the first slot. */
+  generation(sourceId: string): Promise<Generation | undefined>;
+  recordGeneration(sourceId: string, generation: Generation): Promise<void>;
+  /** Forgets all generations: the source has no pair any more. */
+  forgetGenerations(sourceId: string): Promise<void>;
+  recordSourceStatus(sourceId: string, status: SourceStatus): Promise<void>;
+
+  /** Conditional on the state that the caller saw, so that an operator's command in between wins. */
+  recordState(pairId: string, state: PairState, error?: TerraFusionError): Promise<void>;
+  recordLoad(pairId: string, load: LoadRecord): Promise<void>;
+  recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
+  recordProgress(pairId: string, progress: PairProgress): Promise<void>;
+  /** Offset that the pair was last known to need; undefined when it needs none (yet). */
+  neededOffset(pairId: string): Promise<bigint | undefined>;
+  storeDeadLetters(pairId: string, letters: readonly DeadLetter[]): Promise<void>;
+  /** Removes the row of a deleted pair, all its leftovers being gone. */
+  purge(pairId: string): Promise<void>;
+  /** Notes an event in the audit trail; actor is the system itself. */
+  audit(action: string, pairId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
+}
