@@ -174,6 +174,21 @@ const table = {
     status: 502,
     fix: 'The connection to the source broke; it is opened again by itself.',
   },
+  SOURCE_BUSY: {
+    heals: true,
+    status: 503,
+    fix: 'A lock, deadlock or serialization failure at the source; it is tried again by itself.',
+  },
+  SOURCE_RESOURCES: {
+    heals: true,
+    status: 503,
+    fix: 'The source is out of disk, memory or connections. It is tried again.',
+  },
+  SOURCE_STATEMENT_FAILED: {
+    heals: true,
+    status: 502,
+    fix: 'The source refused a statement for the reason in the message. Correct it there; it is tried again.',
+  },
   SOURCE_SNAPSHOT_BLOCKED: {
     heals: true,
     status: 503,
