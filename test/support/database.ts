@@ -13,7 +13,7 @@ export interface TestDatabase extends AsyncDisposable {
   value<T = string>(text: string, values?: readonly unknown[]): Promise<T>;
   /** A connection for this test alone, for transactions that stay open. Ended with the database at the latest. */
   connect(): Promise<pg.Client>;
-  /** Drops it, together with its slots and subscriptions. */
+  /** Drops it, together with its slots and subscriptions. Calling again changes nothing. */
   drop(): Promise<void>;
 }
 
@@ -32,6 +32,7 @@ class Database implements TestDatabase {
   readonly #serverUrl: string;
   readonly #pool: pg.Pool;
   readonly #clients: pg.Client[] = [];
+  #dropping: Promise<void> | undefined;
 
   constructor(name: string, url: string, serverUrl: string) {
     this.name = name;
@@ -62,7 +63,12 @@ class Database implements TestDatabase {
     return client;
   }
 
-  async drop(): Promise<void> {
+  drop(): Promise<void> {
+    this.#dropping ??= this.#drop();
+    return this.#dropping;
+  }
+
+  async #drop(): Promise<void> {
     await this.#dropSubscriptions();
     await Promise.all(this.#clients.map((client) => client.end().catch(() => undefined)));
     await this.#pool.end();
