@@ -79,7 +79,9 @@ export class WorkEngine {
   /** Until the signal is aborted; then drains everything. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, pollMs = 2000 } = this.#options;
-    const onAbort = () => { this.wake(); };
+    const onAbort = () => {
+      this.wake();
+    };
     signal.addEventListener('abort', onAbort);
     try {
       while (!signal.aborted) {
@@ -142,7 +144,12 @@ export class WorkEngine {
     const begun = clock.monotonic();
     let waiting = this.#waiting.get(unit.name);
     if (waiting?.version !== unit.version) {
-      waiting = { version: unit.version, backoff: new Backoff({ firstMs: 500, maxMs: 30_000 }, random), until: 0, restarts: 0 };
+      waiting = {
+        version: unit.version,
+        backoff: new Backoff({ firstMs: 500, maxMs: 30_000 }, random),
+        until: 0,
+        restarts: 0,
+      };
       this.#waiting.set(unit.name, waiting);
     }
     try {
@@ -158,17 +165,26 @@ export class WorkEngine {
           const waitMs = waiting.backoff.next();
           waiting.until = clock.monotonic() + waitMs;
           this.restarts.set(unit.name, (this.restarts.get(unit.name) ?? 0) + 1);
-          log.warn({ unit: unit.name, code: error.code, error, waitMs: Math.round(waitMs) }, 'Work was interrupted and is started again.');
+          log.warn(
+            { unit: unit.name, code: error.code, error, waitMs: Math.round(waitMs) },
+            'Work was interrupted and is started again.',
+          );
           await unit.interrupted(error, waitMs);
         } else {
           waiting.until = Infinity;
-          log.error({ unit: unit.name, code: error.code, error, fix: error.fix }, 'Work has halted and waits for somebody to act.');
+          log.error(
+            { unit: unit.name, code: error.code, error, fix: error.fix },
+            'Work has halted and waits for somebody to act.',
+          );
           await unit.halted(error);
         }
       } catch (failure) {
         // The state could not be told: try the whole unit again rather than halt in silence. (Promise 9)
         waiting.until = clock.monotonic() + 2000;
-        log.warn({ unit: unit.name, error: asTerraFusionError(failure) }, 'The state of the work could not be recorded.');
+        log.warn(
+          { unit: unit.name, error: asTerraFusionError(failure) },
+          'The state of the work could not be recorded.',
+        );
       }
     }
   }
