@@ -460,9 +460,9 @@ function reading(bus: Bus, topic: string, from: bigint): { next(): Promise<strin
   const blocks = bus.read(topic, from, abort.signal)[Symbol.asyncIterator]();
   return {
     next: async () => {
-      const { value, done } = await blocks.next();
-      if (done === true) throw new Error('The read ended');
-      return value.bytes.toString();
+      const result = await blocks.next();
+      if (result.done === true) throw new Error('The read ended');
+      return result.value.bytes.toString();
     },
     [Symbol.asyncDispose]: async () => {
       abort.abort();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,8 +15,11 @@ interface Holder {
   readonly token: string;
 }
 
-/** Folders this very process holds: a stale lock can carry our own PID (the first process of a container is always 1). */
-const heldHere = new Set<string>();
+/** Tokens of this very process: a stale lock can carry our own PID (the first process of a container is always 1). */
+const ours = new Set<string>();
+
+/** What a lock without sense, left by a crash of the whole machine, is read as. */
+const broken: Holder = { pid: 0, started: '', host: '', token: 'broken' };
 
 /** A lock is touched this often, in ms, so that a process on another host sees that it lives. */
 const TOUCH_EVERY = 2000;
@@ -45,58 +48,88 @@ export async function lockFolder(
     host: hostname(),
     token: randomUUID(),
   };
-  // Each round either takes the lock, finds a live holder, or removes one stale lock; others may do the same, so a few rounds.
-  for (let round = 0; round < 5; round++) {
-    if (await create(file, mine)) {
-      heldHere.add(file);
-      const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), touchEveryMs);
-      touch.unref();
-      return {
-        file,
-        [Symbol.asyncDispose]: async () => {
-          clearInterval(touch);
-          heldHere.delete(file);
-          if ((await read(file))?.token === mine.token) await rm(file, { force: true });
-        },
-      };
-    }
-    const holder = await read(file);
-    if (holder !== undefined && (await lives(file, holder, touchEveryMs))) {
-      throw new TerraFusionError(
-        'DATA_FOLDER_UNUSABLE',
-        `${folder} is in use by process ${holder.pid} on ${holder.host}: only one process can use it at a time`,
-        { details: { folder, pid: holder.pid, host: holder.host } },
-      );
-    }
-    await removeStale(file, holder);
+  ours.add(mine.token);
+  const holder = await take(file, mine, touchEveryMs);
+  if (holder !== undefined) {
+    ours.delete(mine.token);
+    throw new TerraFusionError(
+      'DATA_FOLDER_UNUSABLE',
+      `${folder} is in use by process ${holder.pid} on ${holder.host}: only one process can use it at a time`,
+      { details: { folder, pid: holder.pid, host: holder.host } },
+    );
   }
-  throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `${folder}: several processes are taking it at the same time`);
+  const touch = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), touchEveryMs);
+  touch.unref();
+  return {
+    file,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(touch);
+      await giveBack(file, mine);
+      ours.delete(mine.token);
+    },
+  };
 }
 
+/** Takes the file for `mine`, or returns the live process that has it. */
+async function take(file: string, mine: Holder, touchEveryMs: number): Promise<Holder | undefined> {
+  for (;;) {
+    if (await create(file, mine)) return undefined;
+    const holder = await read(file);
+    if (holder === undefined) continue;
+    if (await lives(file, holder, touchEveryMs)) return holder;
+    // Only who has taken this very stale lock's claim may remove it, and looks again first: a slow one would otherwise remove
+    // the lock of the quick one that has come in the meantime. A claim is a lock like any other, should its holder die as well.
+    const claim = `${file}.${holder.token}`;
+    if ((await take(claim, mine, touchEveryMs)) === undefined) {
+      if ((await read(file))?.token === holder.token) await rm(file, { force: true });
+      await giveBack(claim, mine);
+    } else {
+      await delay(10);
+    }
+  }
+}
+
+async function giveBack(file: string, mine: Holder): Promise<void> {
+  if ((await read(file))?.token === mine.token) await rm(file, { force: true });
+}
+
+/** Makes the file with all it says at once: nobody sees half a lock. False when there is one already. */
 async function create(file: string, holder: Holder): Promise<boolean> {
+  const draft = `${file}.${randomUUID()}`;
   try {
-    await writeFile(file, JSON.stringify(holder), { flag: 'wx' });
+    await writeFile(draft, JSON.stringify(holder), { flag: 'wx' });
+    await link(draft, file);
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `${file} cannot be written`, { cause });
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
-/** Undefined when there is none, or when a crash left half of one. */
+/** Undefined when there is none. */
 async function read(file: string): Promise<Holder | undefined> {
+  let stored: string;
   try {
-    const holder = JSON.parse(await readFile(file, 'utf8')) as Partial<Holder>;
-    if (typeof holder.pid !== 'number' || typeof holder.host !== 'string') return undefined;
-    return { pid: holder.pid, host: holder.host, started: holder.started ?? '', token: holder.token ?? '' };
-  } catch {
-    return undefined;
+    stored = await readFile(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `${file} cannot be read`, { cause });
   }
+  try {
+    const { pid, host, started = '', token = '' } = JSON.parse(stored) as Partial<Holder>;
+    if (typeof pid === 'number' && pid > 0 && typeof host === 'string') return { pid, host, started, token };
+  } catch {
+    // Not JSON: broken as well.
+  }
+  return broken;
 }
 
 async function lives(file: string, holder: Holder, touchEveryMs: number): Promise<boolean> {
+  if (holder === broken) return false;
   if (holder.host !== hostname()) return await isTouched(file, touchEveryMs);
-  if (holder.pid === process.pid) return heldHere.has(file);
+  if (holder.pid === process.pid) return ours.has(holder.token);
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -122,22 +155,6 @@ async function modified(file: string): Promise<number> {
     ({ mtimeMs }) => mtimeMs,
     () => 0,
   );
-}
-
-/**
- * Moves a stale lock away. Of several processes that judged the same lock, one moves it; a late one could move the new holder's,
- * so what was moved is looked at, and put back if it is not what was judged.
- */
-async function removeStale(file: string, judged: Holder | undefined): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    await rename(file, aside);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `${file} cannot be removed`, { cause });
-  }
-  if ((await read(aside))?.token !== judged?.token) await link(aside, file).catch(() => undefined);
-  await rm(aside, { force: true });
 }
 
 /** Boot and start time of a process on Linux; empty elsewhere, where a reused PID is taken for the same process. */

@@ -1,4 +1,5 @@
-import { mkdir, open as openFile } from 'node:fs/promises';
+import { mkdir, open as openFile, statfs } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { open, type Database, type RootDatabase } from 'lmdb';
@@ -38,6 +39,8 @@ const PAGE = 4096;
 const INLINE_LIMIT = 2000;
 /** Node headers, keys and the size entry of one block. */
 const ENTRY = 96;
+/** Free bytes below which a failed write means a full disk: more than one commit writes. */
+const FULL_BELOW = 64 * 2 ** 20;
 /** Two databases a topic, and the meta database. */
 const MAX_DATABASES = 2 * 1000 + 1;
 const blockDatabase = (topic: string): string => `blocks/${topic}`;
@@ -168,7 +171,7 @@ export class LmdbStore {
       });
     } catch (error) {
       const cause = await commitError(error);
-      if ((cause as { code?: unknown }).code === 28 || String(cause).includes('No space left')) {
+      if (await isDiskFull(this.#folder, cause)) {
         throw new TerraFusionError('BUS_FULL', `The disk of ${this.#folder} is full`, { cause });
       }
       throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `The embedded bus in ${this.#folder} cannot be written`, {
@@ -247,6 +250,15 @@ async function commitError(error: unknown): Promise<unknown> {
   } catch (cause) {
     return cause;
   }
+}
+
+/** LMDB calls a write that ran into the end of the disk an input/output error; the free space tells what it was. */
+async function isDiskFull(folder: string, error: unknown): Promise<boolean> {
+  const { code } = error as { code?: unknown };
+  if (code === constants.errno.ENOSPC || code === constants.errno.EDQUOT) return true;
+  if (code !== constants.errno.EIO) return false;
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize < FULL_BELOW;
 }
 
 /**

@@ -179,10 +179,15 @@ export class LmdbBus implements Bus {
       const topic = this.#topic(name);
       // The last block stays: it is the appender's checkpoint. (Promise 1)
       const keep = Math.min(Number(offset), topic.next - 1);
-      while (topic.first < keep && !topic.deleted) {
+      if (topic.first >= keep) return;
+      while (topic.first < keep) {
         await this.#forgetBlocks(topic, Math.min(keep, topic.first + TRUNCATE_STEP));
         await this.#writeAppends();
       }
+      // LMDB gives pages freed by one commit out again after the next one. On a full disk only this small one can be that.
+      await this.#write((writes) => {
+        this.#putRecord(writes, topic, topic);
+      });
       this.#keepMapSmall();
     });
   }

@@ -82,7 +82,7 @@ describe('the lock of a folder', () => {
 
   test('taken by many at once is held by one', async () => {
     await leave({ pid: process.pid, started: '', host: hostname(), token: 'x' });
-    const taken = await Promise.allSettled(Array.from({ length: 10 }, () => lockFolder(folder, 'bus.lock')));
+    const taken = await Promise.allSettled(Array.from({ length: 20 }, () => lockFolder(folder, 'bus.lock')));
     const held = taken.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     expect(held).toHaveLength(1);
     await held[0]![Symbol.asyncDispose]();

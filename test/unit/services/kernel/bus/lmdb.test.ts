@@ -174,7 +174,7 @@ describe('the embedded bus', () => {
   });
 
   describe('when writing fails', () => {
-    async function failing(): Promise<{ bus: LmdbBus; fail: (when: 'before' | 'after') => void }> {
+    async function failing(): Promise<{ bus: LmdbBus; fail: (when: 'before' | 'after') => void } & AsyncDisposable> {
       const store = await LmdbStore.open(folder, { maxBytes: 2 ** 30 });
       const commit = store.commit.bind(store);
       let failure: 'before' | 'after' | undefined;
@@ -185,12 +185,12 @@ describe('the embedded bus', () => {
         if (now !== undefined) throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `failed ${now} it was stored`);
       };
       const bus = new LmdbBus(store, { [Symbol.asyncDispose]: async () => {} }, { maxBytes: 2 ** 30 }, silent);
-      return { bus, fail: (when) => (failure = when) };
+      return { bus, fail: (when) => (failure = when), [Symbol.asyncDispose]: () => bus[Symbol.asyncDispose]() };
     }
 
     test.each(['before', 'after'] as const)('%s it was stored, the bus knows what is on disk', async (when) => {
-      const { bus, fail } = await failing();
-      await using _ = bus;
+      await using failure = await failing();
+      const { bus, fail } = failure;
       await bus.createTopic('a');
       await bus.append('a', [text('x')]);
       fail(when);
@@ -206,8 +206,8 @@ describe('the embedded bus', () => {
     test.each(['before', 'after'] as const)(
       '%s a truncation, a deletion or a creation took place, they can be repeated',
       async (when) => {
-        const { bus, fail } = await failing();
-        await using _ = bus;
+        await using failure = await failing();
+        const { bus, fail } = failure;
         await bus.createTopic('a');
         await bus.append('a', ['x', 'y', 'z'].map(text));
 
