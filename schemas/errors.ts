@@ -55,6 +55,16 @@ const table = {
     status: 503,
     fix: 'Check user, password and database name in DATABASE_URL.',
   },
+  CONTROL_DATABASE_VERSION: {
+    heals: false,
+    status: 503,
+    fix: 'The control database was migrated by a newer or an altered version. Run at least that version, or restore a backup that belongs to this one.',
+  },
+  MASTER_KEY_WRONG: {
+    heals: false,
+    status: 503,
+    fix: 'Give TERRAFUSION_MASTER_KEY, or the key file in the data folder, the value that the secrets were stored with; or enter the secrets of the systems anew.',
+  },
   DATA_FOLDER_UNUSABLE: {
     heals: false,
     status: 500,

@@ -143,8 +143,10 @@ export class WireReader {
       for (; count > 0; count--) {
         const kind = this.byte();
         // A union's index is a zig-zag number: 0 null, 2 text, 4 unchanged, 6 bytes.
-        if (kind === 2 || kind === 6) this.pos += this.length();
-        else if (kind !== 0 && kind !== 4) throw new RangeError(`${kind} is not a kind of cell`);
+        if (kind === 2 || kind === 6) {
+          const length = this.length();
+          this.pos += length;
+        } else if (kind !== 0 && kind !== 4) throw new RangeError(`${kind} is not a kind of cell`);
       }
     }
   }

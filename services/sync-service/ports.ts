@@ -88,8 +88,13 @@ export interface ControlPort {
   recordLoad(pairId: string, load: LoadRecord): Promise<void>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
-  /** Offset that the pair was last known to need; undefined when it needs none (yet). */
-  neededOffset(pairId: string): Promise<bigint | undefined>;
+  /**
+   * One entry a pair of the source that is not purged: the offset from which it needs the source's topic, as last recorded
+   * (by progress, or by the load under way); undefined when it needs none yet.
+   */
+  neededOffsets(sourceId: string): Promise<readonly (bigint | undefined)[]>;
+  /** Runs `work` while no other process is in a section of the same source. */
+  lockedSource<T>(sourceId: string, work: () => Promise<T>): Promise<T>;
   storeDeadLetters(pairId: string, letters: readonly DeadLetter[]): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
