@@ -1,0 +1,138 @@
+import type { Clock, Log } from '#connectors/contract/context.ts';
+import type { ReaderStatus, Source } from '#connectors/contract/source.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
+import { formatLsn } from '#schemas/lsn.ts';
+import { changesTopic } from '#schemas/topics.ts';
+import type { Bus } from '#services/kernel/bus/port.ts';
+import { ReaderStage } from '#services/reader/reader.ts';
+import type { PipelineMetrics } from './pipeline-metrics.ts';
+import type { ControlPort, Generation, SourceStatus } from './ports.ts';
+import { trimTopic } from './retention.ts';
+import type { WorkUnit } from './work.ts';
+
+/** How often the source's state is told and its topic trimmed, in milliseconds. */
+const TELL_MS = 2000;
+
+export interface SourceUnitOptions {
+  readonly sourceId: string;
+  readonly generation: Generation;
+  readonly bus: Bus;
+  readonly control: ControlPort;
+  readonly metrics: PipelineMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Live numbers for who runs in the same process. */
+  readonly onStatus: (status: ReaderStatus | undefined) => void;
+  /** The reader has met an error that does not heal: the source's pairs cannot go on. */
+  readonly onHalt: (error: TerraFusionError) => Promise<void>;
+}
+
+/** Reads a source into its topic as long as it has pairs, paused ones included: a paused pair must not fill the source's disk. */
+export function sourceUnit(options: SourceUnitOptions): WorkUnit {
+  const { sourceId, generation } = options;
+  return {
+    name: `reader:${sourceId}`,
+    // Pairs come and go without a new connection: the publication changes at the source.
+    version: `generation ${generation.generation}`,
+    run: (signal) => runReader(options, signal),
+    interrupted: (error) => tell(options, 'waiting', undefined, undefined, error),
+    halted: async (error) => {
+      await tell(options, 'halted', undefined, undefined, error);
+      await options.onHalt(error);
+    },
+  };
+}
+
+async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promise<void> {
+  const { sourceId, generation, bus, control, metrics, clock, log } = options;
+  const source = await control.openSource(sourceId);
+  const context = { clock, log, signal };
+  let trouble: TerraFusionError | undefined;
+  const stage = new ReaderStage({
+    sourceId,
+    topic: changesTopic(sourceId),
+    generation: generation.generation,
+    stream: generation.stream,
+    source,
+    bus,
+    observer: {
+      connected: () => {
+        trouble = undefined;
+      },
+      stored: (blocks) => {
+        trouble = undefined;
+        metrics.stored(sourceId, blocks);
+      },
+      interrupted: (error, waitMs) => {
+        trouble = error;
+        metrics.retried('reader', sourceId, error.code);
+        log.warn(
+          { source: sourceId, code: error.code, error, waitMs: Math.round(waitMs) },
+          'Reading was interrupted and goes on by itself.',
+        );
+      },
+      paused: (error) => {
+        if (trouble?.code !== error.code)
+          log.error({ source: sourceId, code: error.code, fix: error.fix }, 'The bus is full: reading waits.');
+        trouble = error;
+      },
+    },
+  });
+  const telling = new AbortController();
+  const told = tellRegularly(options, stage, source, () => trouble, telling.signal);
+  try {
+    await stage.run(context);
+  } finally {
+    telling.abort();
+    await told;
+    options.onStatus(undefined);
+  }
+}
+
+async function tellRegularly(
+  options: SourceUnitOptions,
+  stage: ReaderStage,
+  source: Source,
+  trouble: () => TerraFusionError | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { sourceId, generation, bus, control, clock, log, metrics } = options;
+  const context = { clock, log, signal };
+  const stopped = () => signal.aborted;
+  for (let round = 0; !stopped(); round++) {
+    try {
+      const status = stage.status();
+      options.onStatus(status);
+      // The slot is looked at less often than the topic: it costs the source a connection.
+      const slot = round % 5 === 0 ? await source.slotStatus(generation.stream.slot, context) : undefined;
+      if (slot) metrics.slot(sourceId, slot);
+      const error = trouble();
+      await tell(options, error ? 'waiting' : status ? 'reading' : 'connecting', status, slot, error);
+      // Under the lock, so that no load chooses its start between what is read here and what is forgotten.
+      await control.lockedSource(sourceId, async () => {
+        await trimTopic(bus, changesTopic(sourceId), await control.neededOffsets(sourceId));
+      });
+    } catch (error) {
+      if (!stopped()) log.debug({ source: sourceId, error }, 'The state of the source could not be told.');
+    }
+    await clock.sleep(TELL_MS, signal).catch(() => undefined);
+  }
+}
+
+async function tell(
+  { sourceId, generation, control }: SourceUnitOptions,
+  state: SourceStatus['state'],
+  status: ReaderStatus | undefined,
+  slot: object | undefined,
+  error: TerraFusionError | undefined,
+): Promise<void> {
+  await control.recordSourceStatus(sourceId, {
+    state,
+    generation: generation.generation,
+    sourceLsn: status && formatLsn(status.sourceLsn),
+    receivedLsn: status && formatLsn(status.receivedLsn),
+    acknowledgedLsn: status && formatLsn(status.acknowledgedLsn),
+    slot: slot && { name: generation.stream.slot, ...slot },
+    error,
+  });
+}
