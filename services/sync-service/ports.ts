@@ -1,4 +1,4 @@
-import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
+import type { SlotStatus, Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
@@ -47,6 +47,7 @@ export interface PairProgress {
   readonly lagBytes: number | undefined;
   /** 0 when nothing waits. */
   readonly lagSeconds: number;
+  /** Since the last record. */
   readonly changesApplied: number;
 }
 
@@ -64,7 +65,7 @@ export interface SourceStatus {
   readonly sourceLsn: string | undefined;
   readonly receivedLsn: string | undefined;
   readonly acknowledgedLsn: string | undefined;
-  readonly slot: Readonly<Record<string, unknown>> | undefined;
+  readonly slot: (SlotStatus & { readonly name: string }) | undefined;
   readonly error: TerraFusionError | undefined;
 }
 

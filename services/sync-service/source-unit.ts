@@ -1,5 +1,5 @@
 import type { Clock, Log } from '#connectors/contract/context.ts';
-import type { ReaderStatus, Source } from '#connectors/contract/source.ts';
+import type { ReaderStatus, SlotStatus, Source } from '#connectors/contract/source.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { changesTopic } from '#schemas/topics.ts';
@@ -123,7 +123,7 @@ async function tell(
   { sourceId, generation, control }: SourceUnitOptions,
   state: SourceStatus['state'],
   status: ReaderStatus | undefined,
-  slot: object | undefined,
+  slot: SlotStatus | undefined,
   error: TerraFusionError | undefined,
 ): Promise<void> {
   await control.recordSourceStatus(sourceId, {
