@@ -2,6 +2,7 @@ import type { SlotStatus, Source, StreamIdentity } from '#connectors/contract/so
 import type { Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
 import type { TableName } from '#schemas/tables.ts';
 
@@ -12,6 +13,8 @@ export interface SupervisedPair {
   readonly sourceId: string;
   readonly targetId: string;
   readonly definition: PairDefinition;
+  /** Grows with every start or resume: a pair that had failed is tried again. */
+  readonly runs: number;
   readonly desired: DesiredState;
   readonly state: PairState;
   readonly load: LoadRecord;
@@ -42,7 +45,7 @@ export interface Generation {
 
 export interface PairProgress {
   readonly position: string;
-  readonly commitLsn: string;
+  readonly commitLsn: Lsn;
   readonly nextOffset: bigint;
   readonly lagBytes: number | undefined;
   /** 0 when nothing waits. */
@@ -84,9 +87,14 @@ export interface ControlPort {
   forgetGenerations(sourceId: string): Promise<void>;
   recordSourceStatus(sourceId: string, status: SourceStatus): Promise<void>;
 
-  /** Conditional on the state that the caller saw, so that an operator's command in between wins. */
-  recordState(pairId: string, state: PairState, error?: TerraFusionError): Promise<void>;
-  recordLoad(pairId: string, load: LoadRecord): Promise<void>;
+  /** Dropped when an operator has given a command since `pair.runs` was read: false. */
+  recordState(
+    pair: { readonly id: string; readonly runs: number },
+    state: PairState,
+    error?: TerraFusionError,
+  ): Promise<boolean>;
+  /** Keeps the operation that people see in step. False when a later load has been asked for: this one is not wanted any more. */
+  recordLoad(pairId: string, load: LoadRecord): Promise<boolean>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /**

@@ -1,0 +1,18 @@
+import type { Clock, Log } from '#connectors/contract/context.ts';
+import type { ReaderStatus } from '#connectors/contract/source.ts';
+import type { Bus } from '#services/kernel/bus/port.ts';
+import type { PipelineMetrics } from './pipeline-metrics.ts';
+import type { ControlPort } from './ports.ts';
+
+/** What all work of a process shares. */
+export interface WorkEnvironment {
+  readonly bus: Bus;
+  readonly control: ControlPort;
+  readonly metrics: PipelineMetrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Live numbers of a reader that runs in this process. */
+  readonly readers: Map<string, ReaderStatus | undefined>;
+  /** What should be running has changed by our own doing: look again. */
+  readonly wake: () => void;
+}

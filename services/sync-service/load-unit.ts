@@ -1,0 +1,269 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Source } from '#connectors/contract/source.ts';
+import type { Applied, Target } from '#connectors/contract/target.ts';
+import { BlockReader } from '#schemas/block/index.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { before, formatPosition, parsePosition, type Position } from '#schemas/position.ts';
+import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
+import { changesTopic } from '#schemas/topics.ts';
+import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import { loadPair } from '#services/loader/loader.ts';
+import { compilePair } from '#services/stream-processor/compile.ts';
+import type { WorkEnvironment } from './environment.ts';
+import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
+import type { Generation, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
+import { ensureStream } from './source-setup.ts';
+
+/** How often a load's progress is told, in milliseconds. */
+const TELL_MS = 500;
+
+/**
+ * A pair's first load or resync, from whatever an earlier try has left: tables at the target, a stream at the source, the snapshot
+ * copied, the position stored. Killed anywhere, the next try ends in the same place. (Promise 5)
+ */
+export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
+  const { control, clock } = env;
+  const context: ConnectorContext = { clock, log: env.log, signal };
+  const source = await control.openSource(pair.sourceId);
+  const target = await control.openTarget(pair.targetId);
+
+  if (pair.load.state === 'requested') {
+    // What the target holds is of an earlier load; noted only once it is gone, so that a position there means this load.
+    await record(pair.load, pair, env);
+    await target.forget(pair.id, context);
+  } else if (await target.applied(pair.id, context)) {
+    await finish(pair, pair.load, source, env, context);
+    return;
+  }
+  await control.recordState(pair, 'loading');
+  const tables = await planTables(pair.definition, source, context);
+  await makeTables(pair, tables, target, context);
+  crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
+  const { load, start } = await chooseStart(pair, tables, source, env, context);
+  env.wake(); // the reader of a new generation starts now, so that the slot does not hold WAL for longer than it must
+
+  const progress = new LoadProgress(tables);
+  const telling = new AbortController();
+  const told = progress.tellRegularly(pair.id, env, telling.signal);
+  try {
+    await copy(pair, tables, start, progress, { source, target, env, context });
+  } finally {
+    telling.abort();
+    await told;
+  }
+  await control.recordTables(pair.id, progress.tables());
+  await finish(pair, load, source, env, context);
+  env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
+}
+
+/** @throws {TerraFusionError} LEASE_LOST when a later load was asked for meanwhile: it is started instead */
+async function record(load: LoadRecord, pair: SupervisedPair, { control }: WorkEnvironment): Promise<void> {
+  if (await control.recordLoad(pair.id, load)) return;
+  throw new TerraFusionError('LEASE_LOST', `Load ${load.number} of pair ${pair.name} was overtaken by a later one`);
+}
+
+async function makeTables(
+  pair: SupervisedPair,
+  tables: readonly PlannedTable[],
+  target: Target,
+  context: ConnectorContext,
+): Promise<void> {
+  if (pair.definition.config.create_tables) {
+    const made = await target.createTables(tablesToCreate(tables), context);
+    if (made.length > 0)
+      context.log.info({ pair: pair.name, tables: made.map(formatTableName) }, 'Tables were created at the target.');
+    return;
+  }
+  const names = tables.map((table) => table.target);
+  const there = new Set((await target.describe(names, context)).map(({ table }) => formatTableName(table)));
+  const missing = names.map(formatTableName).filter((name) => !there.has(name));
+  if (missing.length > 0) {
+    throw new TerraFusionError(
+      'TARGET_TABLE_MISSING',
+      `The target has no ${missing.join(', ')}, and config.create_tables is false`,
+      {
+        details: { tables: missing },
+      },
+    );
+  }
+}
+
+interface Start {
+  readonly topic: string;
+  readonly offset: bigint;
+  readonly position: Position;
+}
+
+/** Publishes the tables, sees to the slot, and notes where the pair's stream begins before anything can be trimmed from there on. */
+async function chooseStart(
+  pair: SupervisedPair,
+  tables: readonly PlannedTable[],
+  source: Source,
+  env: WorkEnvironment,
+  context: ConnectorContext,
+): Promise<{ load: LoadRecord; start: Start }> {
+  const { control, bus } = env;
+  return control.lockedSource(pair.sourceId, async () => {
+    const published = await publishedTables(pair, sourceTables(tables), source, await control.pairs(), context);
+    const generation = await ensureStream(pair.sourceId, source, published, control, context);
+    const topic = changesTopic(pair.sourceId);
+    await bus.createTopic(topic);
+    const { next } = await bus.range(topic);
+    const position = endOfTopic(generation, (await bus.tail(topic))?.bytes);
+    const load: LoadRecord = {
+      state: 'running',
+      number: pair.load.number,
+      startOffset: next,
+      startPosition: formatPosition(position),
+    };
+    await record(load, pair, env);
+    return { load, start: { topic, offset: next, position } };
+  });
+}
+
+function endOfTopic({ generation, stream }: Generation, tail: Buffer | undefined): Position {
+  const last = tail && BlockReader.summary(tail).last;
+  return last?.generation === generation ? last : before(generation, stream.consistentPoint);
+}
+
+/**
+ * What the source publishes: this pair's tables and those of its other pairs. A table of another pair that is gone from the source
+ * must not keep this one from starting; that pair tells it by itself.
+ */
+export async function publishedTables(
+  pair: { readonly id: string; readonly sourceId: string },
+  own: readonly TableName[],
+  source: Source,
+  pairs: readonly SupervisedPair[],
+  context: ConnectorContext,
+): Promise<TableName[]> {
+  const others = pairs.filter((other) => other.sourceId === pair.sourceId && other.id !== pair.id && !other.deleted);
+  const tables = new Map(own.map((table) => [formatTableName(table), table]));
+  if (others.length === 0) return [...tables.values()];
+  const all = (await source.describe(undefined, context)).map(({ table }) => ({
+    schema: table.schema,
+    name: table.name,
+  }));
+  const there = new Set(all.map(formatTableName));
+  for (const { definition } of others) {
+    const named = definition.tables?.map((table) => parseTableName(table.source)) ?? all;
+    for (const table of named) if (there.has(formatTableName(table))) tables.set(formatTableName(table), table);
+  }
+  return [...tables.values()];
+}
+
+interface Ends {
+  readonly source: Source;
+  readonly target: Target;
+  readonly env: WorkEnvironment;
+  readonly context: ConnectorContext;
+}
+
+async function copy(
+  pair: SupervisedPair,
+  tables: readonly PlannedTable[],
+  start: Start,
+  progress: LoadProgress,
+  { source, target, env, context }: Ends,
+): Promise<Applied> {
+  const processor = compilePair(pair.definition);
+  return loadPair(
+    {
+      pairId: pair.id,
+      tables,
+      // A resync replaces what the load before it has put there.
+      existingRows: pair.load.number > 1 ? 'replace' : pair.definition.config.existing_rows,
+      source,
+      target,
+      start,
+      process: (block) => processor.process(block, -1n),
+      storeDeadLetters: async (letters) => {
+        await env.control.storeDeadLetters(pair.id, letters);
+        env.metrics.deadLetters(pair.name, 'process', letters.length);
+      },
+      observer: {
+        progress: (table, rows) => {
+          progress.copied(table, rows, 'loading');
+        },
+        tableDone: (table, rows) => {
+          progress.copied(table, rows, 'loaded');
+          env.metrics.loaded(pair.name, rows);
+        },
+      },
+    },
+    context,
+  );
+}
+
+async function finish(
+  pair: SupervisedPair,
+  load: LoadRecord,
+  source: Source,
+  env: WorkEnvironment,
+  context: ConnectorContext,
+): Promise<void> {
+  const { control } = env;
+  await control.recordState(pair, 'catching_up');
+  await record({ ...load, state: 'done' }, pair, env);
+  if (load.startPosition !== undefined && load.startOffset !== undefined) {
+    const position = parsePosition(load.startPosition);
+    await control.recordProgress(pair.id, {
+      position: load.startPosition,
+      commitLsn: position.commitLsn,
+      nextOffset: load.startOffset,
+      lagBytes: undefined,
+      lagSeconds: 0,
+      changesApplied: 0,
+    });
+  }
+  await control.audit('pair.loaded', pair.id, { load: load.number });
+  // Something for the stream to reach on an idle source, so that "catching up" ends.
+  await source.emitMessage('terrafusion.loaded', pair.id, context);
+  env.wake();
+}
+
+/** Rows per table, told now and then. */
+class LoadProgress {
+  readonly #tables: Map<string, TableProgress>;
+
+  constructor(tables: readonly PlannedTable[]) {
+    this.#tables = new Map(
+      tables.map(({ shape, target }) => {
+        const source = { schema: shape.table.schema, name: shape.table.name };
+        return [
+          formatTableName(source),
+          { source, target, state: 'waiting', rowsCopied: 0, rowsTotal: Math.round(shape.estimatedRows) },
+        ];
+      }),
+    );
+  }
+
+  get rows(): number {
+    return this.tables().reduce((sum, table) => sum + table.rowsCopied, 0);
+  }
+
+  tables(): TableProgress[] {
+    return [...this.#tables.values()];
+  }
+
+  copied({ schema, name }: TableName, rows: number, state: 'loading' | 'loaded'): void {
+    const key = formatTableName({ schema, name });
+    const table = this.#tables.get(key);
+    if (!table) return;
+    // The estimate may be old; the count, once it is known, is right.
+    const rowsTotal = state === 'loaded' ? rows : Math.max(rows, table.rowsTotal);
+    this.#tables.set(key, { ...table, state, rowsCopied: rows, rowsTotal });
+  }
+
+  async tellRegularly(pairId: string, { control, clock, log }: WorkEnvironment, signal: AbortSignal): Promise<void> {
+    const stopped = () => signal.aborted;
+    while (!stopped()) {
+      try {
+        await control.recordTables(pairId, this.tables());
+      } catch (error) {
+        log.debug({ error }, 'The progress of a load could not be told.');
+      }
+      await clock.sleep(TELL_MS, signal).catch(() => undefined);
+    }
+  }
+}
