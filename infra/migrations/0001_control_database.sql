@@ -121,7 +121,8 @@ CREATE TABLE terrafusion.audit_entries (
   request_id    text,
   before        jsonb,
   after         jsonb,
-  previous_hash bytea NOT NULL,
+  -- Two entries after the same one would be two chains.
+  previous_hash bytea NOT NULL UNIQUE,
   hash          bytea NOT NULL UNIQUE
 );
 CREATE INDEX audit_entries_at_idx ON terrafusion.audit_entries (at DESC);

@@ -139,7 +139,8 @@ describe('listening', () => {
       { name: 'listening test', log: silentLog, clock },
     );
     {
-      await using _ = impatient.listen('news', (payload) => heard.push(payload));
+      await using listeners = new AsyncDisposableStack();
+      listeners.use(impatient.listen('news', (payload) => heard.push(payload)));
       await expect.poll(() => heard).toEqual([undefined]);
       await database.run(`SELECT pg_notify('news', 'one')`);
       await expect.poll(() => heard).toEqual([undefined, 'one']);

@@ -21,8 +21,11 @@ describe('the tables of the control database', () => {
   test('tell who listens of every change to systems, pairs and operations', async () => {
     const { database } = control;
     const heard: unknown[] = [];
-    await using _ = database.listen('terrafusion_changes', (payload) =>
-      heard.push(payload === undefined ? 'listening' : JSON.parse(payload)),
+    await using listeners = new AsyncDisposableStack();
+    listeners.use(
+      database.listen('terrafusion_changes', (payload) =>
+        heard.push(payload === undefined ? 'listening' : JSON.parse(payload)),
+      ),
     );
     await expect.poll(() => heard).toEqual(['listening']);
     const id = await makePair('told');

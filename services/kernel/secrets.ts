@@ -1,0 +1,101 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from 'node:crypto';
+import { join } from 'node:path';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { Secret } from '#schemas/secret.ts';
+import { createFileOnce } from './files.ts';
+
+/** What stands in a stored JSON document where a secret is. */
+export interface Encrypted {
+  /** "v1.<key's id>.<iv>.<tag>.<ciphertext>", the parts in base64url. */
+  readonly $encrypted: string;
+}
+
+/** The file of the data folder that holds the master key when none is given. */
+export const MASTER_KEY_FILE = 'master.key';
+
+/**
+ * The given master key, or the one that is made once and kept in the data folder, readable by its owner only.
+ * @throws {TerraFusionError} DATA_FOLDER_UNUSABLE
+ */
+export async function masterKey(given: Secret | undefined, dataFolder: string): Promise<Secret> {
+  if (given) return given;
+  const file = join(dataFolder, MASTER_KEY_FILE);
+  try {
+    return new Secret((await createFileOnce(file, `${randomBytes(32).toString('base64url')}\n`)).trim());
+  } catch (cause) {
+    throw new TerraFusionError(
+      'DATA_FOLDER_UNUSABLE',
+      `${file} cannot be read or written: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** Encrypts and decrypts secrets at rest with AES-256-GCM. (Promise 8) */
+export class SecretBox {
+  readonly #key: Buffer;
+  readonly #id: string;
+
+  /** `master` is any text of 16 characters or more; the key is stretched from it, which takes some ten milliseconds. */
+  constructor(master: Secret) {
+    // The salt is fixed: there is one key an installation, and it must come out the same in each of its processes.
+    this.#key = scryptSync(master.reveal(), 'terrafusion master key', 32, { N: 2 ** 14 });
+    this.#id = createHash('sha256').update('id').update(this.#key).digest('base64url').slice(0, 8);
+  }
+
+  encrypt(secret: Secret): Encrypted {
+    const iv = randomBytes(12);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
+    cipher.setAAD(Buffer.from(this.#id));
+    const text = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
+    return {
+      $encrypted: ['v1', this.#id, ...[iv, cipher.getAuthTag(), text].map((part) => part.toString('base64url'))].join(
+        '.',
+      ),
+    };
+  }
+
+  /** @throws {TerraFusionError} MASTER_KEY_WRONG when it was encrypted with another key, or was tampered with. */
+  decrypt({ $encrypted }: Encrypted): Secret {
+    const [version, id, iv, tag, text] = $encrypted.split('.');
+    if (version !== 'v1' || iv === undefined || tag === undefined || text === undefined) {
+      throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret has a form that this version does not know');
+    }
+    if (id !== this.#id)
+      throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret was encrypted with another master key');
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, Buffer.from(iv, 'base64url'), { authTagLength: 16 });
+      decipher.setAAD(Buffer.from(id));
+      decipher.setAuthTag(Buffer.from(tag, 'base64url'));
+      return new Secret(
+        Buffer.concat([decipher.update(Buffer.from(text, 'base64url')), decipher.final()]).toString('utf8'),
+      );
+    } catch (cause) {
+      throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret was altered', { cause });
+    }
+  }
+
+  /** A copy of plain data, to be stored, in which every `Secret` is encrypted. */
+  seal(value: unknown): unknown {
+    return walk(value, (part) => (part instanceof Secret ? this.encrypt(part) : undefined));
+  }
+
+  /** A copy of what was stored, to be used, in which every encrypted secret is a `Secret` again. */
+  unseal(value: unknown): unknown {
+    return walk(value, (part) => (isEncrypted(part) ? this.decrypt(part) : undefined));
+  }
+}
+
+/** Whether this part of a stored document is an encrypted secret. */
+export function isEncrypted(value: unknown): value is Encrypted {
+  return typeof value === 'object' && value !== null && '$encrypted' in value && typeof value.$encrypted === 'string';
+}
+
+/** A copy of plain data with parts replaced: by what `replace` gives for them, or, where it gives undefined, part by part. */
+function walk(value: unknown, replace: (part: unknown) => unknown): unknown {
+  const replaced = replace(value);
+  if (replaced !== undefined) return replaced;
+  if (Array.isArray(value)) return value.map((item) => walk(item, replace));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, walk(field, replace)]));
+}
