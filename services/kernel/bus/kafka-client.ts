@@ -1,0 +1,128 @@
+import { isIP, connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import {
+  Kafka,
+  logLevel,
+  PartitionAssigners,
+  type Cluster,
+  type Consumer,
+  type ISocketFactory,
+  type LogEntry,
+  type RetryOptions,
+  type SASLOptions,
+} from 'kafkajs';
+import type { Secret } from '#schemas/secret.ts';
+import type { Log } from '../log.ts';
+
+/** How to reach the brokers. */
+export interface KafkaConnection {
+  /** host:port each. */
+  readonly brokers: readonly string[];
+  /** Certificates as PEM text; undefined: no TLS. An empty object: TLS with the certificate authorities that the system knows. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret } | undefined;
+  readonly sasl?:
+    | {
+        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+        readonly username: string;
+        readonly password: Secret;
+      }
+    | undefined;
+}
+
+/**
+ * kafkajs's own attempts within one call, about three seconds in all. They repeat the very same request, sequence numbers included, so that the
+ * broker recognises one that it has stored already. What lasts longer is for us to decide: give up, and go on with a fresh client.
+ */
+export const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 5 };
+/** Longest wait for a connection, its log-in, and any answer, in ms. */
+const CONNECT_TIMEOUT = 5000;
+const LOGIN_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 15_000;
+
+/**
+ * A kafkajs client of its own for one purpose, with its sockets in hand. kafkajs waits for answers when it disconnects, and a send
+ * under way connects again after a disconnect (tulios/kafkajs#1438): {@link cut} ends both, for certain and at once. A client that
+ * has failed is cut and replaced, never mended: what kafkajs believes after an error is not worth knowing.
+ */
+export class KafkaClient {
+  readonly kafka: Kafka;
+  readonly #sockets = new Set<Socket>();
+  #cut = false;
+
+  constructor({ brokers, tls, sasl }: KafkaConnection, log: Log) {
+    this.kafka = new Kafka({
+      clientId: 'terrafusion-sync',
+      brokers: [...brokers],
+      ...(tls && { ssl: tlsOptions(tls) }),
+      ...(sasl && { sasl: saslOptions(sasl) }),
+      connectionTimeout: CONNECT_TIMEOUT,
+      authenticationTimeout: LOGIN_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      retry: RETRY,
+      socketFactory: this.#connect,
+      logLevel: logLevel.INFO,
+      logCreator: () => (entry) => {
+        if (!this.#cut) writeLog(log, entry);
+      },
+    });
+  }
+
+  /** Closes all connections, answers outstanding or not, and lets none be made any more. */
+  cut(): void {
+    this.#cut = true;
+    // kafkajs does not listen for "close": only an error tells it that nothing comes any more.
+    for (const socket of this.#sockets) socket.destroy(new Error('The connection was given up'));
+  }
+
+  readonly #connect: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.#cut) throw new Error('The client was given up');
+    const socket = (ssl as ConnectionOptions | undefined)
+      ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
+      : connectTcp({ host, port }, onConnect);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 10_000);
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  };
+}
+
+/**
+ * The brokers as kafkajs knows them (`Cluster`, which its types describe and only partition assigners are handed), by way of
+ * a consumer that never joins a group. With it one fetches where and when one wants: no group to form or to rebalance, no heartbeat,
+ * and no consumer that stands still without saying so.
+ */
+export function brokersOf(client: KafkaClient): { readonly cluster: Cluster; readonly consumer: Consumer } {
+  let cluster: Cluster | undefined;
+  const consumer = client.kafka.consumer({
+    groupId: 'terrafusion-unused',
+    allowAutoTopicCreation: false,
+    partitionAssigners: [
+      (config) => {
+        cluster = config.cluster;
+        return PartitionAssigners.roundRobin(config);
+      },
+    ],
+  });
+  return { cluster: cluster!, consumer };
+}
+
+function tlsOptions({ ca, cert, key }: NonNullable<KafkaConnection['tls']>): ConnectionOptions {
+  return { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }), ...(key && { key: key.reveal() }) };
+}
+
+function saslOptions({ mechanism, username, password }: NonNullable<KafkaConnection['sasl']>): SASLOptions {
+  return { mechanism, username, password: password.reveal() };
+}
+
+/**
+ * kafkajs tells every failed attempt as an error. Whether one is, we find out: what we cannot help is thrown and logged where it arrives, so here
+ * it is a warning. Its warnings are hints at most, and its information nobody acts on.
+ */
+function writeLog(log: Log, { level, namespace, log: { message, ...fields } }: LogEntry): void {
+  const line = `Kafka: ${message}`;
+  const details = { ...fields, timestamp: undefined, part: namespace };
+  if (level === logLevel.ERROR) log.warn(details, line);
+  else if (level === logLevel.WARN) log.info(details, line);
+  else log.debug(details, line);
+}
