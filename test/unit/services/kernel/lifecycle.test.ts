@@ -53,8 +53,10 @@ describe('run', () => {
     const stopped = new FakeProcess();
     const running = run(
       {
-        run: (signal) =>
-          new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error))),
+        run: async (signal) => {
+          await once(signal, 'abort');
+          throw signal.reason;
+        },
       },
       { log: collectingLog(), drainWithinMs: 1000, process: stopped },
     );
