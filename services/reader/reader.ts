@@ -6,7 +6,7 @@ import type { Position } from '#schemas/position.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { Backoff, reconnectPolicy } from '#services/kernel/retry.ts';
-import { BlockQueue } from './block-queue.ts';
+import { BlockQueue } from '#services/kernel/block-queue.ts';
 
 /** Bytes of blocks that may wait for the topic; with the block being decoded and the one being stored, the stage's memory. (Promise 6) */
 const QUEUE_BYTES = 2 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
- * Hands blocks from the connection to the topic: while one append is being made durable, the next blocks gather here, so
- * batches grow by themselves under load and an idle source's block leaves at once. Bounded by bytes. (Promise 6)
+ * Hands blocks from who makes them to who is busy with the ones before: the next batch gathers here meanwhile, so batches grow by
+ * themselves under load, and at an idle moment a single block leaves at once. Bounded by bytes. (Promise 6)
  */
 export class BlockQueue<Block extends { readonly bytes: Buffer }> {
   readonly #limit: number;
@@ -40,8 +40,11 @@ export class BlockQueue<Block extends { readonly bytes: Buffer }> {
     this.#wakePutter?.();
   }
 
-  /** All blocks that wait, at least one; empty at the end. */
-  async take(): Promise<Block[]> {
+  /**
+   * The blocks that wait, at least one; empty at the end.
+   * @param most bytes; at least one block is given however large it is
+   */
+  async take(most = Infinity): Promise<Block[]> {
     while (this.#blocks.length === 0) {
       if (this.#ended) {
         if (this.#failure !== undefined) throw this.#failure as Error;
@@ -50,10 +53,14 @@ export class BlockQueue<Block extends { readonly bytes: Buffer }> {
       await new Promise<void>((resolve) => (this.#wakeTaker = resolve));
       this.#wakeTaker = undefined;
     }
-    const blocks = this.#blocks;
-    this.#blocks = [];
-    this.#bytes = 0;
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#blocks.length && (count === 0 || bytes + this.#blocks[count]!.bytes.length <= most)) {
+      bytes += this.#blocks[count]!.bytes.length;
+      count++;
+    }
+    this.#bytes -= bytes;
     this.#wakePutter?.();
-    return blocks;
+    return this.#blocks.splice(0, count);
   }
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { BlockQueue } from '#services/reader/block-queue.ts';
+import { BlockQueue } from '#services/kernel/block-queue.ts';
 
 const block = (size: number, id = 0) => ({ bytes: Buffer.alloc(size), id });
 
