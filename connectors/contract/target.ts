@@ -31,11 +31,18 @@ export interface Target {
   describe(tables: readonly TableName[], context: ConnectorContext): Promise<TargetTable[]>;
   /** What is held for the pair; undefined before its first load. Makes nothing. */
   applied(pairId: string, context: ConnectorContext): Promise<Applied | undefined>;
+  /** To ask for {@link applied} again and again over one connection: for waiting until a position is reached. Left out: `applied` is asked. */
+  openMonitor?(context: ConnectorContext): Promise<TargetMonitor>;
   /** Opens the first load: one target transaction for all of it. */
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
   openWriter(pairId: string, context: ConnectorContext): Promise<TargetWriter>;
   /** Removes the pair's position. The rows stay. */
   forget(pairId: string, context: ConnectorContext): Promise<void>;
+}
+
+export interface TargetMonitor extends AsyncDisposable {
+  /** As {@link Target.applied}. After a rejection the monitor is done: open a new one. */
+  applied(pairId: string): Promise<Applied | undefined>;
 }
 
 export interface TargetTable {

@@ -1,0 +1,252 @@
+import { z } from 'zod';
+import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
+import { tableNameText } from '../tables.ts';
+import { checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
+
+const exampleTables = [
+  {
+    source: 'pacs.property',
+    target: 'cama.parcel',
+    columns: {
+      parcel_pin: { from: 'geo_id', transforms: ['trim' as const] },
+      tax_year: { compute: 'int(row.prop_val_yr)' },
+    },
+    where: "row.prop_type_cd == 'R'",
+    rules: [{ name: 'pin present', check: "row.parcel_pin != ''", on_failure: 'quarantine' as const }],
+  },
+];
+
+/** POST /api/sync-pairs and POST /api/sync-pairs/check */
+export const pairBody = pairInput.meta({
+  example: {
+    name: 'pacs-to-cama',
+    source: 'county-pacs',
+    target: 'county-cama',
+    tables: exampleTables,
+    config: { max_parallel_tables: 2 },
+    start: true,
+  },
+});
+
+/**
+ * The same settings without their defaults: what is left out of a PATCH stays as it is.
+ * (An optional field with a default would come back as its default.)
+ */
+const shape = pairConfig.shape;
+export const pairConfigPatch = z.strictObject({
+  batch_size: shape.batch_size.unwrap().optional(),
+  detection_strategy: shape.detection_strategy.unwrap().optional(),
+  conflict_strategy: shape.conflict_strategy.unwrap().optional(),
+  max_parallel_tables: shape.max_parallel_tables.unwrap().optional(),
+  max_parallel_operations: shape.max_parallel_operations.unwrap().optional(),
+  audit_level: shape.audit_level.unwrap().optional(),
+  create_tables: shape.create_tables.unwrap().optional(),
+  existing_rows: shape.existing_rows.unwrap().optional(),
+  new_tables: shape.new_tables,
+  schema_changes: shape.schema_changes.unwrap().optional(),
+  destructive_changes: shape.destructive_changes.unwrap().optional(),
+  on_invalid: shape.on_invalid.unwrap().optional(),
+});
+
+/** PATCH /api/sync-pairs/:id */
+export const pairPatch = z
+  .strictObject({
+    name: pairInput.shape.name.optional(),
+    tables: z
+      .array(tableInput)
+      .min(1)
+      .max(10_000)
+      .nullable()
+      .optional()
+      .describe('All tables of the pair from now on; null: every table, same names.'),
+    config: pairConfigPatch.optional().describe('Only the settings that change.'),
+  })
+  .meta({ example: { config: { on_invalid: 'halt' } } });
+export type PairPatch = z.output<typeof pairPatch>;
+
+/** How a table of a pair is doing. */
+export const pairTableView = z.object({
+  source: z.string().describe('schema.table at the source.'),
+  target: z.string().describe('schema.table at the target.'),
+  state: z.string().describe('waiting, loading, loaded, streaming or failed.'),
+  rows_copied: z.number(),
+  rows_total: z.number().nullable().describe('As the source estimates; null when it does not know.'),
+  changes_applied: z.number(),
+  last_change_at: moment.nullable(),
+  schema_version: z.number(),
+});
+export type PairTableView = z.output<typeof pairTableView>;
+
+/** The replication slot that holds the source's changes for us. */
+export const slotView = z.object({
+  name: z.string(),
+  generation: z.number(),
+  state: z
+    .string()
+    .nullable()
+    .describe('reserved, extended, unreserved, lost or missing; null while nobody has looked.'),
+  active: z.boolean().nullable(),
+  confirmed_lsn: z.string().nullable(),
+  retained_bytes: z.number().nullable().describe('WAL that the source keeps for us.'),
+  safe_bytes: z.number().nullable().describe('WAL until the source gives the slot up, if it has such a limit.'),
+});
+export type SlotView = z.output<typeof slotView>;
+
+const endView = z.object({ id: z.string(), name: z.string(), connector: z.string() });
+
+const summaryShape = {
+  id: z.string(),
+  name: z.string(),
+  source: endView,
+  target: endView,
+  version: z.number().describe('Grows with every change of tables or config.'),
+  desired: z.enum(['running', 'paused']),
+  state: z.enum(pairStates),
+  position: z.string().nullable().describe('What the target holds: "generation:commit LSN[:ordinal]".'),
+  lag_bytes: z.number().nullable().describe('WAL between the source and the target.'),
+  lag_seconds: z
+    .number()
+    .nullable()
+    .describe('Age of the oldest change that the target does not have; 0 when it has all.'),
+  changes_applied: z.number(),
+  dead_letters: z.number().describe('Open ones.'),
+  error: problem.nullable(),
+  created_at: moment,
+  updated_at: moment,
+};
+
+export const pairSummary = z.object(summaryShape);
+export type PairSummary = z.output<typeof pairSummary>;
+
+const exampleSummary = {
+  id: '0198a1f2-7a11-7d2c-9d33-6a5cf0b7c1e2',
+  name: 'pacs-to-cama',
+  source: { id: '0198a1f2-6c1e-7c55-b7d1-0f8f3a2e7f10', name: 'county-pacs', connector: 'postgres' },
+  target: { id: '0198a1f2-6c1e-7c55-b7d1-0f8f3a2e7f11', name: 'county-cama', connector: 'postgres' },
+  version: 1,
+  desired: 'running' as const,
+  state: 'streaming' as const,
+  position: '1:0/16B3748',
+  lag_bytes: 0,
+  lag_seconds: 0,
+  changes_applied: 20418,
+  dead_letters: 3,
+  error: null,
+  created_at: '2026-01-31T08:15:30.123Z',
+  updated_at: '2026-01-31T08:16:02.456Z',
+};
+
+export const pairView = z
+  .object({
+    ...summaryShape,
+    slot: slotView.nullable(),
+    tables: z.array(pairTableView),
+    definition: z.object({
+      tables: z
+        .array(z.record(z.string(), z.unknown()))
+        .nullable()
+        .describe('As given; null: every table, same names.'),
+      config: z.record(z.string(), z.unknown()),
+    }),
+  })
+  .meta({
+    example: {
+      ...exampleSummary,
+      slot: {
+        name: 'terrafusion_county_pacs_1',
+        generation: 1,
+        state: 'reserved',
+        active: true,
+        confirmed_lsn: '0/16B3748',
+        retained_bytes: 18_432,
+        safe_bytes: null,
+      },
+      tables: [
+        {
+          source: 'pacs.property',
+          target: 'cama.parcel',
+          state: 'streaming',
+          rows_copied: 20_000,
+          rows_total: 20_000,
+          changes_applied: 418,
+          last_change_at: '2026-01-31T08:16:02.101Z',
+          schema_version: 1,
+        },
+      ],
+      definition: { tables: exampleTables, config: { on_invalid: 'quarantine' } },
+    },
+  });
+export type PairView = z.output<typeof pairView>;
+
+export const pairsQuery = z.strictObject({
+  ...pageQuery,
+  state: z.enum(pairStates).optional(),
+  desired: z.enum(['running', 'paused']).optional(),
+  system: z.string().max(64).optional().describe('Id or name of a system that is its source or target.'),
+  text: z.string().max(200).optional().describe('Part of the name.'),
+});
+export const pairsPage = pageOf(pairSummary).meta({ example: { items: [exampleSummary], next_cursor: null } });
+
+/** POST /api/sync-pairs/:id/resync */
+export const resyncBody = z
+  .strictObject({
+    tables: z
+      .array(tableNameText)
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe('Source tables to load anew; all of the pair when left out.'),
+  })
+  .prefault({})
+  .meta({ example: { tables: ['pacs.property'] } });
+
+/** POST /api/sync-pairs/check */
+export const pairCheckReport = z
+  .object({
+    ok: z.boolean().describe('Whether the pair could be made as it stands.'),
+    problems: z.array(fieldProblem).describe('What is wrong in the pair, by field.'),
+    source: z.array(checkView),
+    target: z.array(checkView),
+    lossy: z
+      .array(z.object({ path: z.string(), message: z.string() }))
+      .describe('What works, but does not arrive as it was.'),
+    tables: z.array(
+      z.object({
+        source: z.string(),
+        target: z.string(),
+        action: z.enum(['create', 'use']).describe('create: the target table is missing and will be made.'),
+        estimated_rows: z.number(),
+      }),
+    ),
+  })
+  .meta({
+    example: {
+      ok: false,
+      problems: [
+        {
+          path: 'tables[0].source',
+          code: 'SOURCE_TABLE_MISSING',
+          message: 'There is no table pacs.proprety at the source',
+          fix: 'Check schema and table name, upper and lower case included.',
+        },
+      ],
+      source: [],
+      target: [],
+      lossy: [],
+      tables: [],
+    },
+  });
+export type PairCheckReport = z.output<typeof pairCheckReport>;
+
+export const pairTablesPage = z.object({ items: z.array(pairTableView), next_cursor: z.null() });
+
+/** POST /api/sync-pairs/:id/fence */
+export const fenceQuery = z.strictObject({
+  timeout_s: wholeInQuery(1, 300).default(30).describe('Seconds to wait at most, 1 to 300.'),
+});
+export const fenceReply = z
+  .object({
+    position: z.string().describe('What the target holds: everything committed at the source before the call.'),
+    waited_ms: z.number(),
+  })
+  .meta({ example: { position: '1:0/16B3748', waited_ms: 12 } });

@@ -1,0 +1,64 @@
+import type { Database, Queryable } from '#services/kernel/database/index.ts';
+import type { SecretBox } from '#services/kernel/secrets.ts';
+import { ApiKeys } from './api-keys.ts';
+import { AuditTrail } from './audit.ts';
+import { Components } from './components.ts';
+import { DeadLetters } from './dead-letters.ts';
+import { IdempotencyKeys } from './idempotency.ts';
+import { PairRuns } from './pair-runs.ts';
+import { PairTables } from './pair-tables.ts';
+import { Progress } from './progress.ts';
+import { SourceGenerations } from './source-generations.ts';
+import { SourceStatuses } from './source-status.ts';
+import { SyncOperations } from './sync-operations.ts';
+import { SyncPairs } from './sync-pairs.ts';
+import { Systems } from './systems.ts';
+
+/** The control database in the words of the domain: over the database itself, or within a transaction. */
+export interface Repositories {
+  readonly systems: Systems;
+  readonly pairs: SyncPairs;
+  readonly runs: PairRuns;
+  readonly tables: PairTables;
+  readonly progress: Progress;
+  readonly operations: SyncOperations;
+  readonly generations: SourceGenerations;
+  readonly sourceStatuses: SourceStatuses;
+  readonly deadLetters: DeadLetters;
+  readonly apiKeys: ApiKeys;
+  readonly idempotency: IdempotencyKeys;
+  readonly components: Components;
+  readonly audit: AuditTrail;
+}
+
+export interface Control extends Repositories {
+  readonly database: Database;
+  /** All that is done through the repositories handed to `work` happens, or none of it; see `Database.transaction`. */
+  transaction<T>(work: (transaction: Repositories) => Promise<T>): Promise<T>;
+}
+
+export function openControl(database: Database, secrets: SecretBox): Control {
+  return {
+    database,
+    ...repositories(database, secrets),
+    transaction: (work) => database.transaction((transaction) => work(repositories(transaction, secrets))),
+  };
+}
+
+function repositories(db: Queryable, secrets: SecretBox): Repositories {
+  return {
+    systems: new Systems(db, secrets),
+    pairs: new SyncPairs(db),
+    runs: new PairRuns(db),
+    tables: new PairTables(db),
+    progress: new Progress(db),
+    operations: new SyncOperations(db),
+    generations: new SourceGenerations(db),
+    sourceStatuses: new SourceStatuses(db),
+    deadLetters: new DeadLetters(db),
+    apiKeys: new ApiKeys(db),
+    idempotency: new IdempotencyKeys(db),
+    components: new Components(db),
+    audit: new AuditTrail(db),
+  };
+}

@@ -1,0 +1,193 @@
+import type { DeadLetter } from '#schemas/dead-letters.ts';
+import { TerraFusionError, type ErrorCode } from '#schemas/errors.ts';
+import type { DeadLetterState } from '#schemas/http/dead-letters.ts';
+import { parseTableName, type TableName } from '#schemas/tables.ts';
+import type { Queryable } from '#services/kernel/database/index.ts';
+import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
+
+/** A dead letter that is kept. */
+export interface DeadLetterRecord extends DeadLetter {
+  /** Grows with every letter. */
+  readonly id: string;
+  readonly pair: { readonly id: string; readonly name: string };
+  readonly state: DeadLetterState;
+  readonly createdAt: Date;
+  readonly resolvedAt: Date | undefined;
+  readonly resolvedBy: string | undefined;
+}
+
+export interface DeadLetterFilter {
+  readonly pairId?: string | undefined;
+  readonly state?: DeadLetterState | undefined;
+  /** Source or target table, as text. */
+  readonly table?: string | undefined;
+  readonly code?: ErrorCode | undefined;
+}
+
+interface Row {
+  readonly id: bigint;
+  readonly pair_id: string;
+  readonly pair_name: string;
+  readonly position: string;
+  readonly stage: DeadLetter['stage'];
+  readonly source_schema: string;
+  readonly source_table: string;
+  readonly target_schema: string;
+  readonly target_table: string;
+  readonly op: DeadLetter['op'];
+  readonly rule: string | null;
+  readonly code: ErrorCode;
+  readonly reason: string;
+  readonly row: Record<string, string | null>;
+  readonly before: Record<string, string | null> | null;
+  readonly state: DeadLetterState;
+  readonly created_at: Date;
+  readonly resolved_at: Date | null;
+  readonly resolved_by: string | null;
+}
+
+const select = `SELECT d.id, d.pair_id, p.name AS pair_name, d.position, d.stage, d.source_schema, d.source_table, d.target_schema,
+    d.target_table, d.op, d.rule, d.code, d.reason, d.row, d.before, d.state, d.created_at, d.resolved_at, d.resolved_by
+  FROM terrafusion.dead_letters d JOIN terrafusion.sync_pairs p ON p.id = d.pair_id`;
+
+/** Changes that could not go on, kept until somebody has looked at them. */
+export class DeadLetters {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /**
+   * Keeps the letters; durable on return. Those that are kept already (same pair, position, stage and target table) stay as they are:
+   * repeating a batch never doubles one. (Promise 2) Returns how many were new.
+   */
+  async store(pairId: string, letters: readonly DeadLetter[]): Promise<number> {
+    if (letters.length === 0) return 0;
+    const rows = letters.map((letter) => ({
+      position: letter.position,
+      stage: letter.stage,
+      source_schema: letter.source_table.schema,
+      source_table: letter.source_table.name,
+      target_schema: letter.target_table.schema,
+      target_table: letter.target_table.name,
+      op: letter.op,
+      rule: letter.rule ?? null,
+      code: letter.code,
+      reason: letter.reason,
+      row: letter.row,
+      before: letter.before ?? null,
+    }));
+    return await this.#db.run(
+      `INSERT INTO terrafusion.dead_letters
+         (pair_id, position, stage, source_schema, source_table, target_schema, target_table, op, rule, code, reason, row, before)
+       SELECT $1, l.position, l.stage, l.source_schema, l.source_table, l.target_schema, l.target_table, l.op, l.rule, l.code,
+              l.reason, l.row, nullif(l.before, 'null')
+         FROM jsonb_to_recordset($2::jsonb) AS l (position text, stage text, source_schema text, source_table text,
+              target_schema text, target_table text, op text, rule text, code text, reason text, row jsonb, before jsonb)
+       ON CONFLICT (pair_id, position, stage, target_schema, target_table) DO NOTHING`,
+      [pairId, storableJson(rows)],
+    );
+  }
+
+  /** @throws NOT_FOUND */
+  async get(id: string): Promise<DeadLetterRecord> {
+    const row = isId(id) ? await this.#db.one<Row>(`${select} WHERE d.id = $1`, [id]) : undefined;
+    if (!row) throw new TerraFusionError('NOT_FOUND', `There is no dead letter "${id}"`, { details: { id } });
+    return toRecord(row);
+  }
+
+  /** Latest first. */
+  async list(filter: DeadLetterFilter, { limit, cursor }: PageRequest): Promise<Page<DeadLetterRecord>> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0];
+    const table = filter.table === undefined ? undefined : tableOf(filter.table);
+    const where = new Conditions()
+      .add('d.pair_id = ?', filter.pairId)
+      .add('d.state = ?', filter.state)
+      .add('d.code = ?', filter.code)
+      .add(
+        '((d.source_schema = ? AND d.source_table = ?) OR (d.target_schema = ? AND d.target_table = ?))',
+        table?.schema,
+        table?.name,
+        table?.schema,
+        table?.name,
+      )
+      .add('d.id < ?::bigint', after !== undefined && !isId(after) ? '0' : after);
+    const rows = await this.#db.query<Row>(
+      `${select} WHERE p.deleted_at IS NULL AND ${where.toString()} ORDER BY d.id DESC LIMIT ${where.bind(limit + 1)}`,
+      where.values,
+    );
+    return cutPage(rows, limit, ({ id }) => [id.toString()], toRecord);
+  }
+
+  /** Marks an open letter as done. @throws NOT_FOUND; CONFLICTING_STATE when it is not open any more */
+  async resolve(id: string, state: 'replayed' | 'discarded', by: string): Promise<DeadLetterRecord> {
+    const touched = isId(id)
+      ? await this.#db.run(
+          `UPDATE terrafusion.dead_letters SET state = $2, resolved_at = clock_timestamp(), resolved_by = $3
+            WHERE id = $1 AND state = 'open'`,
+          [id, state, by],
+        )
+      : 0;
+    const letter = await this.get(id);
+    if (touched === 0) throw notOpen(letter);
+    return letter;
+  }
+
+  /** Of all pairs that are not deleted. */
+  async countOpen(): Promise<number> {
+    const row = await this.#db.one<{ count: number }>(
+      `SELECT count(*)::int AS count FROM terrafusion.dead_letters d JOIN terrafusion.sync_pairs p ON p.id = d.pair_id
+        WHERE d.state = 'open' AND p.deleted_at IS NULL`,
+    );
+    return row!.count;
+  }
+}
+
+export function notOpen(letter: DeadLetterRecord): TerraFusionError {
+  return new TerraFusionError('CONFLICTING_STATE', `Dead letter ${letter.id} is ${letter.state} already`, {
+    details: { id: letter.id, state: letter.state },
+  });
+}
+
+/**
+ * JSON that jsonb takes: it has no NUL, and no half of a surrogate pair. A letter with such a cell is kept with a replacement
+ * character rather than not at all: it must not stop the pair. (CHECKLIST 40)
+ */
+function storableJson(value: unknown): string {
+  return JSON.stringify(value, (_name, field: unknown) =>
+    typeof field === 'string' ? field.toWellFormed().replaceAll('\0', '\uFFFD') : field,
+  );
+}
+
+/** The text of a table in a filter; one that cannot be read matches no table. */
+function tableOf(text: string): TableName {
+  try {
+    return parseTableName(text);
+  } catch {
+    return { schema: '', name: text };
+  }
+}
+
+const isId = (id: string): boolean => /^[1-9]\d{0,17}$/.test(id);
+
+function toRecord(row: Row): DeadLetterRecord {
+  return {
+    id: row.id.toString(),
+    pair: { id: row.pair_id, name: row.pair_name },
+    position: row.position,
+    stage: row.stage,
+    source_table: { schema: row.source_schema, name: row.source_table },
+    target_table: { schema: row.target_schema, name: row.target_table },
+    op: row.op,
+    rule: row.rule ?? undefined,
+    code: row.code,
+    reason: row.reason,
+    row: row.row,
+    before: row.before ?? undefined,
+    state: row.state,
+    createdAt: row.created_at,
+    resolvedAt: row.resolved_at ?? undefined,
+    resolvedBy: row.resolved_by ?? undefined,
+  };
+}

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import type { Queryable } from '#services/kernel/database/index.ts';
+
+/** What was answered to a request. */
+export interface StoredReply {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A request that carries an Idempotency-Key. */
+export interface KeyedRequest {
+  /** Whose key it is: two callers may choose the same text. */
+  readonly actor: string;
+  readonly key: string;
+  /** SHA-256 over what was asked for. */
+  readonly hash: Buffer;
+}
+
+export type Begun =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'answered'; readonly reply: StoredReply }
+  /** The key was used for another request. */
+  | { readonly kind: 'other' };
+
+/** How long an answer is kept. */
+const KEEP = '24 hours';
+
+export function hashRequest(method: string, path: string, body: unknown): Buffer {
+  return createHash('sha256')
+    .update(`${method} ${path}\n`)
+    .update(JSON.stringify(body ?? null))
+    .digest();
+}
+
+/** Answers to requests that carried an Idempotency-Key: sent again, they are answered again and not done again. */
+export class IdempotencyKeys {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /**
+   * Takes the key for this request. To be called first in the transaction that does the work: a second request with the same key
+   * waits here until that one has committed, and then finds its answer; was it rolled back, the second one is the first.
+   */
+  async begin({ actor, key, hash }: KeyedRequest): Promise<Begun> {
+    const taken = await this.#db.run(
+      `INSERT INTO terrafusion.idempotency_keys AS k (actor, key, request_hash, expires_at)
+       VALUES ($1, $2, $3, clock_timestamp() + $4::interval)
+       ON CONFLICT (actor, key) DO UPDATE SET request_hash = EXCLUDED.request_hash, status = NULL, response = NULL,
+         created_at = clock_timestamp(), expires_at = EXCLUDED.expires_at
+       WHERE k.expires_at <= clock_timestamp()`,
+      [actor, key, hash, KEEP],
+    );
+    return taken > 0 ? { kind: 'new' } : ((await this.look({ actor, key, hash })) ?? { kind: 'new' });
+  }
+
+  /** What is known of the request so far; undefined: nothing. */
+  async look({ actor, key, hash }: KeyedRequest): Promise<Begun | undefined> {
+    const row = await this.#db.one<{ request_hash: Buffer; status: number | null; response: unknown }>(
+      `SELECT request_hash, status, response FROM terrafusion.idempotency_keys
+        WHERE actor = $1 AND key = $2 AND expires_at > clock_timestamp()`,
+      [actor, key],
+    );
+    if (!row) return undefined;
+    if (!row.request_hash.equals(hash)) return { kind: 'other' };
+    return row.status === null ? undefined : { kind: 'answered', reply: { status: row.status, body: row.response } };
+  }
+
+  /** Keeps the answer, in the transaction of the work. */
+  async answer({ actor, key }: KeyedRequest, { status, body }: StoredReply): Promise<void> {
+    await this.#db.run(
+      'UPDATE terrafusion.idempotency_keys SET status = $3, response = $4 WHERE actor = $1 AND key = $2',
+      [actor, key, status, JSON.stringify(body ?? null)],
+    );
+  }
+
+  /** Forgets what is too old to be asked for again. */
+  async purge(): Promise<number> {
+    return await this.#db.run('DELETE FROM terrafusion.idempotency_keys WHERE expires_at <= clock_timestamp()');
+  }
+}

@@ -1,0 +1,187 @@
+import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
+import { maskText } from '#services/kernel/masking.ts';
+
+/** Why a pair stands still, as it is kept and shown. */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+/** An error in the form in which it is kept; secrets masked. (Promise 8) */
+export function problemOf(error: TerraFusionError, at: Date): Problem {
+  return { code: error.code, message: maskText(error.message), fix: error.fix, since: at.toISOString() };
+}
+
+/** How far a pair's first load, or its latest resync, is. */
+export interface PairLoad {
+  /**
+   * requested: the target may still hold an older position, which is to be forgotten first. running: a position at the target can
+   * only come from this load. done: stream.
+   */
+  readonly state: 'requested' | 'running' | 'done';
+  /** From 1; each resync is the next one. */
+  readonly number: number;
+  /** Offset in the source's topic that retention keeps for the load. */
+  readonly startOffset: bigint | undefined;
+  /** Position at that offset, as text. */
+  readonly startPosition: string | undefined;
+}
+
+/** One end of a pair, for showing. */
+export interface PairEnd {
+  readonly id: string;
+  readonly name: string;
+  readonly connector: string;
+}
+
+/** A pair as the control database holds it. */
+export interface PairRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly sourceId: string;
+  readonly targetId: string;
+  readonly source: PairEnd;
+  readonly target: PairEnd;
+  readonly definition: PairDefinition;
+  readonly desired: DesiredState;
+  readonly state: PairState;
+  readonly error: Problem | undefined;
+  readonly load: PairLoad;
+  /** Grows with every start, resume and resync. */
+  readonly runs: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** What it left at source, target and bus is still to be removed. */
+  readonly deleted: boolean;
+}
+
+/** How far a pair is, as last copied from the target. */
+export interface PairProgressRecord {
+  readonly position: string | undefined;
+  readonly commitLsn: string | undefined;
+  readonly nextOffset: bigint | undefined;
+  readonly lagBytes: number | undefined;
+  /** 0 when nothing waits. */
+  readonly lagSeconds: number | undefined;
+  readonly changesApplied: number;
+  readonly appliedAt: Date | undefined;
+  readonly updatedAt: Date;
+}
+
+/** A pair with what people want to see of it at a glance. */
+export interface PairOverview extends PairRecord {
+  readonly progress: PairProgressRecord | undefined;
+  /** Open ones, counted up to {@link DEAD_LETTERS_COUNTED}. */
+  readonly deadLetters: number;
+}
+
+/** Counting a million letters at every look would cost more than anybody learns from it. */
+export const DEAD_LETTERS_COUNTED = 10_000;
+
+interface StoredLoad {
+  readonly state: PairLoad['state'];
+  readonly number: number;
+  readonly start_position?: string;
+}
+
+export interface PairRow {
+  readonly id: string;
+  readonly name: string;
+  readonly source_id: string;
+  readonly target_id: string;
+  readonly source_name: string;
+  readonly source_connector: string;
+  readonly target_name: string;
+  readonly target_connector: string;
+  readonly definition: { readonly tables: readonly TableInput[] | null; readonly config: unknown };
+  readonly version: number;
+  readonly desired: DesiredState;
+  readonly state: PairState;
+  readonly error: Problem | null;
+  readonly start_offset: bigint | null;
+  readonly load: StoredLoad;
+  readonly runs: number;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+  readonly deleted_at: Date | null;
+}
+
+export interface OverviewRow extends PairRow {
+  readonly position: string | null;
+  readonly commit_lsn: string | null;
+  readonly next_offset: bigint | null;
+  readonly lag_bytes: bigint | null;
+  readonly lag_seconds: number | null;
+  readonly changes_applied: bigint | null;
+  readonly applied_at: Date | null;
+  readonly progress_at: Date | null;
+  readonly dead_letters: number;
+}
+
+/** What every query of pairs selects, and from where. */
+export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
+  t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
+  p.load, p.runs, p.created_at, p.updated_at, p.deleted_at`;
+export const pairTables = `terrafusion.sync_pairs p
+  JOIN terrafusion.systems s ON s.id = p.source_id
+  JOIN terrafusion.systems t ON t.id = p.target_id`;
+export const overviewColumns = `${pairColumns}, g.position, g.commit_lsn::text, g.next_offset, g.lag_bytes, g.lag_seconds,
+  g.changes_applied, g.applied_at, g.updated_at AS progress_at,
+  (SELECT count(*)::int FROM (
+     SELECT FROM terrafusion.dead_letters d WHERE d.pair_id = p.id AND d.state = 'open' LIMIT ${DEAD_LETTERS_COUNTED}) counted
+  ) AS dead_letters`;
+export const overviewTables = `${pairTables} LEFT JOIN terrafusion.pair_progress g ON g.pair_id = p.id`;
+
+export function toPair(row: PairRow): PairRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    sourceId: row.source_id,
+    targetId: row.target_id,
+    source: { id: row.source_id, name: row.source_name, connector: row.source_connector },
+    target: { id: row.target_id, name: row.target_name, connector: row.target_connector },
+    // An older version may have stored fewer settings: parsing adds their defaults.
+    definition: {
+      version: row.version,
+      tables: row.definition.tables ?? undefined,
+      config: pairConfig.parse(row.definition.config),
+    },
+    desired: row.desired,
+    state: row.state,
+    error: row.error ?? undefined,
+    load: {
+      state: row.load.state,
+      number: row.load.number,
+      startOffset: row.start_offset ?? undefined,
+      startPosition: row.load.start_position,
+    },
+    runs: row.runs,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    deleted: row.deleted_at !== null,
+  };
+}
+
+export function toOverview(row: OverviewRow): PairOverview {
+  return {
+    ...toPair(row),
+    deadLetters: row.dead_letters,
+    progress:
+      row.progress_at === null
+        ? undefined
+        : {
+            position: row.position ?? undefined,
+            commitLsn: row.commit_lsn ?? undefined,
+            nextOffset: row.next_offset ?? undefined,
+            lagBytes: row.lag_bytes === null ? undefined : Number(row.lag_bytes),
+            lagSeconds: row.lag_seconds ?? undefined,
+            changesApplied: Number(row.changes_applied ?? 0n),
+            appliedAt: row.applied_at ?? undefined,
+            updatedAt: row.progress_at,
+          },
+  };
+}

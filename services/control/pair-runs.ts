@@ -1,0 +1,121 @@
+import type { TerraFusionError } from '#schemas/errors.ts';
+import type { DesiredState, PairState } from '#schemas/pairs.ts';
+import type { Queryable } from '#services/kernel/database/index.ts';
+import { noSuchPair } from './sync-pairs.ts';
+import { problemOf, type PairLoad } from './pair-records.ts';
+
+/** Whether and how pairs run: what operators want, and what the sync-service says of it. */
+export class PairRuns {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /**
+   * What an operator wants. "running" also asks a pair that has failed to try again: its `runs` grow, its error stays until it runs.
+   * @throws NOT_FOUND
+   */
+  async setDesired(id: string, desired: DesiredState): Promise<void> {
+    const touched = await this.#db.run(
+      `UPDATE terrafusion.sync_pairs SET desired = $2, runs = runs + CASE WHEN $2 = 'running' THEN 1 ELSE 0 END
+        WHERE id = $1 AND deleted_at IS NULL`,
+      [id, desired],
+    );
+    if (touched === 0) throw noSuchPair(id);
+  }
+
+  /**
+   * Asks for everything to be loaded anew. What a load under way still says is no longer believed. Returns the new load's number.
+   * @throws NOT_FOUND
+   */
+  async requestResync(id: string): Promise<number> {
+    const row = await this.#db.one<{ number: number }>(
+      `UPDATE terrafusion.sync_pairs SET
+         load = jsonb_build_object('state', 'requested', 'number', (load->>'number')::int + 1),
+         start_offset = NULL, resync_requested_at = clock_timestamp(), runs = runs + 1
+        WHERE id = $1 AND deleted_at IS NULL
+       RETURNING (load->>'number')::int AS number`,
+      [id],
+    );
+    if (!row) throw noSuchPair(id);
+    return row.number;
+  }
+
+  /**
+   * What the sync-service sees. `seen.runs` is what it saw when it began: after a command in between, its word is about the past and
+   * is dropped. The error's `since` is kept as long as its code stays. Returns whether the word was taken.
+   */
+  async recordState(
+    id: string,
+    state: PairState,
+    error?: TerraFusionError,
+    seen: { readonly runs?: number | undefined } = {},
+  ): Promise<boolean> {
+    const problem = error && problemOf(error, new Date());
+    const taken = await this.#db.run(
+      `UPDATE terrafusion.sync_pairs SET state = $2, error = CASE
+           WHEN $3::jsonb IS NULL THEN NULL
+           WHEN error->>'code' = $3::jsonb->>'code' THEN $3::jsonb || jsonb_build_object('since', error->'since')
+           ELSE $3::jsonb END
+        WHERE id = $1 AND deleted_at IS NULL AND ($4::int IS NULL OR runs = $4)`,
+      [id, state, problem ?? null, seen.runs ?? null],
+    );
+    if (taken === 0) return false;
+    if (error) await this.#noteError(id, error);
+    if (state === 'failed' && problem) await this.#failOperations(id, problem);
+    return true;
+  }
+
+  /**
+   * How far the load is. A load of an older number than the stored one was overtaken by a resync: its word is dropped. Keeps the
+   * operation that people see in step: running, then completed. Returns whether the word was taken.
+   */
+  async recordLoad(id: string, load: PairLoad): Promise<boolean> {
+    const { state, number, startOffset, startPosition } = load;
+    const stored = { state, number, ...(startPosition === undefined ? {} : { start_position: startPosition }) };
+    const row = await this.#db.one<{ taken: number }>(
+      `WITH taken AS (
+         UPDATE terrafusion.sync_pairs SET load = $2, start_offset = $3
+          WHERE id = $1 AND deleted_at IS NULL AND (load->>'number')::int <= $4 RETURNING id
+       ), moved AS (
+         UPDATE terrafusion.sync_operations o SET
+           state = CASE WHEN $5 = 'done' THEN 'completed' ELSE 'running' END,
+           started_at = coalesce(o.started_at, clock_timestamp()),
+           finished_at = CASE WHEN $5 = 'done' THEN clock_timestamp() END,
+           error = NULL
+          FROM taken WHERE o.pair_id = taken.id AND $5 IN ('running', 'done')
+           AND o.type IN ('full', 'resync') AND o.state IN ('pending', 'running')
+         RETURNING o.id
+       ), made AS (
+         -- Nobody asked for this load by an operation: it is one all the same.
+         INSERT INTO terrafusion.sync_operations (pair_id, type, state, requested_by, started_at)
+         SELECT id, CASE WHEN $4 = 1 THEN 'full' ELSE 'resync' END, 'running', 'sync-service', clock_timestamp()
+           FROM taken WHERE $5 = 'running' AND NOT EXISTS (SELECT FROM moved)
+       )
+       SELECT count(*)::int AS taken FROM taken`,
+      [id, stored, startOffset ?? null, number, state],
+    );
+    return row!.taken > 0;
+  }
+
+  async #noteError(id: string, error: TerraFusionError): Promise<void> {
+    const { code, message } = problemOf(error, new Date());
+    // A pair that is tried again every few seconds says the same each time: once an hour is enough to read.
+    await this.#db.run(
+      `INSERT INTO terrafusion.errors (component, pair_id, code, message)
+       SELECT 'sync-service', $1, $2, $3 WHERE NOT EXISTS (
+         SELECT FROM terrafusion.errors
+          WHERE pair_id = $1 AND code = $2 AND message = $3 AND at > clock_timestamp() - interval '1 hour')`,
+      [id, code, message],
+    );
+  }
+
+  async #failOperations(id: string, problem: object): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations SET state = 'failed', error = $2, finished_at = clock_timestamp()
+        WHERE pair_id = $1 AND state IN ('pending', 'running')`,
+      [id, problem],
+    );
+  }
+}

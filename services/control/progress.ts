@@ -1,0 +1,76 @@
+import { parseLsn } from '#schemas/lsn.ts';
+import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
+import type { Queryable } from '#services/kernel/database/index.ts';
+import { SyncOperations } from './sync-operations.ts';
+
+/** What the sync-service tells of a pair's stream. */
+export interface PairProgress {
+  /** What the target holds. */
+  readonly position: string;
+  /** As PostgreSQL prints it. */
+  readonly commitLsn: string;
+  /** Where its stream goes on in the topic. */
+  readonly nextOffset: bigint;
+  readonly lagBytes: number | undefined;
+  /** 0 when nothing waits. */
+  readonly lagSeconds: number;
+  /** In all since the pair was made. */
+  readonly changesApplied: number;
+}
+
+/** How far each pair is, for people and for trimming topics; about a second old. The targets hold the truth. */
+export class Progress {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /** Call it about once a second and at the end, not for every batch. */
+  async record(pairId: string, progress: PairProgress): Promise<void> {
+    const { position, commitLsn, nextOffset, lagBytes, lagSeconds, changesApplied } = progress;
+    await this.#db.run(
+      `INSERT INTO terrafusion.pair_progress AS g
+         (pair_id, position, commit_lsn, next_offset, lag_bytes, lag_seconds, changes_applied, applied_at)
+       SELECT id, $2, $3, $4, $5, $6, $7, clock_timestamp() FROM terrafusion.sync_pairs WHERE id = $1
+       ON CONFLICT (pair_id) DO UPDATE SET
+         applied_at = CASE WHEN g.position IS DISTINCT FROM EXCLUDED.position THEN clock_timestamp() ELSE g.applied_at END,
+         position = EXCLUDED.position, commit_lsn = EXCLUDED.commit_lsn, next_offset = EXCLUDED.next_offset,
+         lag_bytes = EXCLUDED.lag_bytes, lag_seconds = EXCLUDED.lag_seconds, changes_applied = EXCLUDED.changes_applied,
+         updated_at = clock_timestamp()`,
+      [pairId, position, commitLsn, nextOffset, lagBytes ?? null, lagSeconds, changesApplied],
+    );
+    const { ordinal } = parsePosition(position);
+    if (ordinal === LAST_ORDINAL) await new SyncOperations(this.#db).completeUpTo(pairId, parseLsn(commitLsn));
+  }
+
+  /**
+   * One entry a pair of the source that is not deleted: the offset from which it needs the source's topic, by its stream or by the load
+   * under way; undefined when it will choose its start at the topic's end.
+   */
+  async neededOffsets(sourceId: string): Promise<(bigint | undefined)[]> {
+    const rows = await this.#db.query<{ needed: bigint | null }>(
+      // While a load is asked for or under way, what an earlier stream had reached means nothing.
+      `SELECT CASE WHEN p.load->>'state' = 'done' THEN coalesce(g.next_offset, p.start_offset) ELSE p.start_offset END AS needed
+         FROM terrafusion.sync_pairs p LEFT JOIN terrafusion.pair_progress g ON g.pair_id = p.id
+        WHERE p.source_id = $1 AND p.deleted_at IS NULL`,
+      [sourceId],
+    );
+    return rows.map(({ needed }) => needed ?? undefined);
+  }
+
+  /** Over all pairs: changes applied, rows copied, the worst lag. */
+  async totals(): Promise<{ changesApplied: number; rowsCopied: number; lagSecondsMax: number | undefined }> {
+    const row = await this.#db.one<{ changes: bigint; rows: bigint; lag: number | null }>(
+      `SELECT coalesce((SELECT sum(changes_applied) FROM terrafusion.pair_progress), 0)::bigint AS changes,
+              coalesce((SELECT sum(rows_copied) FROM terrafusion.pair_tables), 0)::bigint AS rows,
+              (SELECT max(g.lag_seconds) FROM terrafusion.pair_progress g JOIN terrafusion.sync_pairs p ON p.id = g.pair_id
+                WHERE p.deleted_at IS NULL AND p.desired = 'running') AS lag`,
+    );
+    return {
+      changesApplied: Number(row!.changes),
+      rowsCopied: Number(row!.rows),
+      lagSecondsMax: row!.lag ?? undefined,
+    };
+  }
+}

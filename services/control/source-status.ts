@@ -1,0 +1,50 @@
+import type { Queryable } from '#services/kernel/database/index.ts';
+
+/** What the reader of a source last saw. LSNs as PostgreSQL prints them. */
+export interface SourceStatusRecord {
+  readonly state: string;
+  readonly generation?: number | undefined;
+  readonly source_lsn?: string | undefined;
+  readonly received_lsn?: string | undefined;
+  readonly acknowledged_lsn?: string | undefined;
+  readonly slot?:
+    | {
+        readonly name: string;
+        readonly state: string;
+        readonly active: boolean;
+        readonly confirmed_lsn: string | null;
+        readonly retained_bytes: number | null;
+        readonly safe_bytes: number | null;
+      }
+    | undefined;
+  readonly error?: { readonly code: string; readonly message: string; readonly fix: string } | undefined;
+}
+
+export interface SourceStatusSeen extends SourceStatusRecord {
+  readonly updatedAt: Date;
+}
+
+/** How the readers are doing, for people: the latest word of each. */
+export class SourceStatuses {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  async record(sourceId: string, status: SourceStatusRecord): Promise<void> {
+    await this.#db.run(
+      `INSERT INTO terrafusion.source_status (source_id, status) SELECT id, $2 FROM terrafusion.systems WHERE id = $1
+       ON CONFLICT (source_id) DO UPDATE SET status = EXCLUDED.status, updated_at = clock_timestamp()`,
+      [sourceId, status],
+    );
+  }
+
+  async of(sourceId: string): Promise<SourceStatusSeen | undefined> {
+    const row = await this.#db.one<{ status: SourceStatusRecord; updated_at: Date }>(
+      'SELECT status, updated_at FROM terrafusion.source_status WHERE source_id = $1',
+      [sourceId],
+    );
+    return row && { ...row.status, updatedAt: row.updated_at };
+  }
+}

@@ -1,0 +1,170 @@
+import { TerraFusionError } from '#schemas/errors.ts';
+import type { DesiredState, PairConfig, PairState, TableInput } from '#schemas/pairs.ts';
+import { isUniqueViolation } from '#services/kernel/database/index.ts';
+import type { Queryable } from '#services/kernel/database/index.ts';
+import { Conditions, containing, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
+import {
+  overviewColumns,
+  overviewTables,
+  pairColumns,
+  pairTables,
+  toOverview,
+  toPair,
+  type OverviewRow,
+  type PairOverview,
+  type PairRecord,
+  type PairRow,
+} from './pair-records.ts';
+
+export interface NewPair {
+  readonly name: string;
+  readonly sourceId: string;
+  readonly targetId: string;
+  /** undefined: every table, same names. */
+  readonly tables: readonly TableInput[] | undefined;
+  readonly config: PairConfig;
+  readonly desired: DesiredState;
+}
+
+export interface PairChange {
+  readonly name?: string | undefined;
+  /** Tables and config as a whole; when they differ from the stored ones, the version grows by one. */
+  readonly definition?: { readonly tables: readonly TableInput[] | undefined; readonly config: PairConfig } | undefined;
+}
+
+export interface PairFilter {
+  readonly state?: PairState | undefined;
+  readonly desired?: DesiredState | undefined;
+  /** Id of a system that is source or target. */
+  readonly systemId?: string | undefined;
+  /** Part of the name. */
+  readonly text?: string | undefined;
+}
+
+/** The pairs: what should be synchronised. How they run is in `pair-runs.ts`. */
+export class SyncPairs {
+  readonly #db: Queryable;
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /** @throws CONFLICTING_STATE when the name is taken */
+  async create({ name, sourceId, targetId, tables, config, desired }: NewPair): Promise<PairOverview> {
+    const row = await this.#named(name, () =>
+      this.#db.one<{ id: string }>(
+        `INSERT INTO terrafusion.sync_pairs (name, source_id, target_id, definition, desired) VALUES ($1, $2, $3, $4, $5)
+         RETURNING id`,
+        [name, sourceId, targetId, { tables: tables ?? null, config }, desired],
+      ),
+    );
+    return await this.get(row!.id);
+  }
+
+  /** By id or name; deleted ones are not found. */
+  async find(idOrName: string): Promise<PairOverview | undefined> {
+    const row = await this.#db.one<OverviewRow>(
+      `SELECT ${overviewColumns} FROM ${overviewTables}
+        WHERE p.deleted_at IS NULL AND (p.id = $1 OR p.name = $2) ORDER BY p.id = $1 DESC NULLS LAST LIMIT 1`,
+      [isUuid(idOrName) ? idOrName : null, idOrName],
+    );
+    return row && toOverview(row);
+  }
+
+  /** @throws NOT_FOUND */
+  async get(idOrName: string): Promise<PairOverview> {
+    const pair = await this.find(idOrName);
+    if (!pair) throw noSuchPair(idOrName);
+    return pair;
+  }
+
+  /** Holds the pair until the transaction's end, so that two commands for it come one after the other. @throws NOT_FOUND */
+  async lock(idOrName: string): Promise<PairOverview> {
+    const row = await this.#db.one<{ id: string }>(
+      `SELECT id FROM terrafusion.sync_pairs WHERE deleted_at IS NULL AND (id = $1 OR name = $2)
+        ORDER BY id = $1 DESC NULLS LAST LIMIT 1 FOR UPDATE`,
+      [isUuid(idOrName) ? idOrName : null, idOrName],
+    );
+    if (!row) throw noSuchPair(idOrName);
+    return await this.get(row.id);
+  }
+
+  /** By name, deleted ones left out. */
+  async list(filter: PairFilter, { limit, cursor }: PageRequest): Promise<Page<PairOverview>> {
+    const where = new Conditions()
+      .add('p.state = ?', filter.state)
+      .add('p.desired = ?', filter.desired)
+      .add('? IN (p.source_id, p.target_id)', filter.systemId)
+      .add('p.name LIKE ?', containing(filter.text))
+      .add('p.name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
+    const rows = await this.#db.query<OverviewRow>(
+      `SELECT ${overviewColumns} FROM ${overviewTables} WHERE p.deleted_at IS NULL AND ${where.toString()}
+        ORDER BY p.name LIMIT ${where.bind(limit + 1)}`,
+      where.values,
+    );
+    return cutPage(rows, limit, ({ name }) => [name], toOverview);
+  }
+
+  /** Every pair, deleted ones until they are purged: for reconciliation. */
+  async all(): Promise<PairRecord[]> {
+    const rows = await this.#db.query<PairRow>(`SELECT ${pairColumns} FROM ${pairTables} ORDER BY p.created_at, p.id`);
+    return rows.map(toPair);
+  }
+
+  /** How many there are in each state, deleted ones left out. */
+  async countByState(): Promise<Record<string, number>> {
+    const rows = await this.#db.query<{ state: string; count: number }>(
+      'SELECT state, count(*)::int AS count FROM terrafusion.sync_pairs WHERE deleted_at IS NULL GROUP BY state ORDER BY state',
+    );
+    return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+  }
+
+  /** @throws NOT_FOUND; CONFLICTING_STATE when the name is taken */
+  async change(id: string, { name, definition }: PairChange): Promise<PairOverview> {
+    const stored = definition && { tables: definition.tables ?? null, config: definition.config };
+    const touched = await this.#named(name ?? '', () =>
+      this.#db.run(
+        `UPDATE terrafusion.sync_pairs SET name = coalesce($2, name), definition = coalesce($3, definition)
+          WHERE id = $1 AND deleted_at IS NULL`,
+        [id, name ?? null, stored ?? null],
+      ),
+    );
+    if (touched === 0) throw noSuchPair(id);
+    return await this.get(id);
+  }
+
+  /** Marks the pair as deleted: its name is free at once, what it left elsewhere is removed by the sync-service, then the row. @throws NOT_FOUND */
+  async delete(id: string): Promise<void> {
+    const touched = await this.#db.run(
+      `UPDATE terrafusion.sync_pairs SET deleted_at = clock_timestamp(), desired = 'paused'
+        WHERE id = $1 AND deleted_at IS NULL`,
+      [id],
+    );
+    if (touched === 0) throw noSuchPair(id);
+  }
+
+  /** Removes a deleted pair's row and everything that hangs on it, inline systems that nobody else uses included. */
+  async purge(id: string): Promise<void> {
+    await this.#db.run('DELETE FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NOT NULL', [id]);
+    await this.#db.run(
+      `DELETE FROM terrafusion.systems s WHERE inline AND NOT EXISTS (
+         SELECT FROM terrafusion.sync_pairs p WHERE s.id IN (p.source_id, p.target_id))`,
+    );
+  }
+
+  async #named<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!isUniqueViolation(cause, 'sync_pairs_name_key')) throw cause;
+      throw new TerraFusionError('CONFLICTING_STATE', `There is a sync pair "${name}" already`, {
+        cause,
+        details: { field: 'name', name },
+      });
+    }
+  }
+}
+
+export function noSuchPair(idOrName: string): TerraFusionError {
+  return new TerraFusionError('NOT_FOUND', `There is no sync pair "${idOrName}"`, { details: { id: idOrName } });
+}

@@ -1,0 +1,199 @@
+import { TerraFusionError } from '#schemas/errors.ts';
+import { Secret } from '#schemas/secret.ts';
+import type { SystemInput } from '#schemas/systems.ts';
+import { isUniqueViolation, type Queryable } from '#services/kernel/database/index.ts';
+import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
+import { MASK } from '#services/kernel/masking.ts';
+import { Conditions, containing, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
+
+/** A registered system. Its connection's secrets are masked: only `connectionOf` opens them. */
+export interface SystemRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: SystemInput['kind'];
+  readonly environment: SystemInput['environment'];
+  readonly connector: string;
+  readonly connection: Readonly<Record<string, unknown>>;
+  /** Made for a pair whose end was given inline. */
+  readonly inline: boolean;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface NewSystem {
+  readonly name: string;
+  readonly kind?: SystemInput['kind'];
+  readonly environment?: SystemInput['environment'];
+  readonly connector: string;
+  /** As its connector wants it stored, secrets in clear: they are encrypted here. */
+  readonly connection: Readonly<Record<string, unknown>>;
+  /** Which fields of it are secrets. */
+  readonly secretFields: readonly string[];
+  readonly inline?: boolean;
+}
+
+export interface SystemChange {
+  readonly name?: string | undefined;
+  readonly kind?: SystemInput['kind'] | undefined;
+  readonly environment?: SystemInput['environment'] | undefined;
+  readonly connection?:
+    { readonly settings: Readonly<Record<string, unknown>>; readonly secretFields: readonly string[] } | undefined;
+}
+
+export interface SystemFilter {
+  readonly kind?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly connector?: string | undefined;
+  /** Part of the name. */
+  readonly text?: string | undefined;
+}
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly kind: SystemInput['kind'];
+  readonly environment: SystemInput['environment'];
+  readonly connector: string;
+  readonly connection: Record<string, unknown>;
+  readonly inline: boolean;
+  readonly created_at: Date;
+  readonly updated_at: Date;
+}
+
+const columns = 'id, name, kind, environment, connector, connection, inline, created_at, updated_at';
+
+/** The registered ends. (Promise 8: secrets are encrypted before they are stored, and leave only through `connectionOf`.) */
+export class Systems {
+  readonly #db: Queryable;
+  readonly #secrets: SecretBox;
+
+  constructor(db: Queryable, secrets: SecretBox) {
+    this.#db = db;
+    this.#secrets = secrets;
+  }
+
+  /** @throws CONFLICTING_STATE when the name is taken */
+  async create(system: NewSystem): Promise<SystemRecord> {
+    const { name, kind = 'Other', environment = 'production', connector, inline = false } = system;
+    const row = await this.#named(name, () =>
+      this.#db.one<Row>(
+        `INSERT INTO terrafusion.systems (name, kind, environment, connector, connection, inline)
+         VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${columns}`,
+        [name, kind, environment, connector, this.#seal(system.connection, system.secretFields), inline],
+      ),
+    );
+    return toRecord(row!);
+  }
+
+  /** By id or name. */
+  async find(idOrName: string): Promise<SystemRecord | undefined> {
+    const row = await this.#row(idOrName);
+    return row && toRecord(row);
+  }
+
+  /** @throws NOT_FOUND */
+  async get(idOrName: string): Promise<SystemRecord> {
+    const system = await this.find(idOrName);
+    if (!system) throw noSuchSystem(idOrName);
+    return system;
+  }
+
+  /** By name; those that were made for a pair are left out. */
+  async list(filter: SystemFilter, { limit, cursor }: PageRequest): Promise<Page<SystemRecord>> {
+    const where = new Conditions()
+      .add('kind = ?', filter.kind)
+      .add('environment = ?', filter.environment)
+      .add('connector = ?', filter.connector)
+      .add('name LIKE ?', containing(filter.text))
+      .add('name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
+    const rows = await this.#db.query<Row>(
+      `SELECT ${columns} FROM terrafusion.systems WHERE NOT inline AND ${where.toString()}
+        ORDER BY name LIMIT ${where.bind(limit + 1)}`,
+      where.values,
+    );
+    return cutPage(rows, limit, ({ name }) => [name], toRecord);
+  }
+
+  /** @throws NOT_FOUND; CONFLICTING_STATE when the name is taken */
+  async change(id: string, { name, kind, environment, connection }: SystemChange): Promise<SystemRecord> {
+    const sealed = connection && this.#seal(connection.settings, connection.secretFields);
+    const row = await this.#named(name ?? '', () =>
+      this.#db.one<Row>(
+        `UPDATE terrafusion.systems SET name = coalesce($2, name), kind = coalesce($3, kind),
+                environment = coalesce($4, environment), connection = coalesce($5, connection)
+          WHERE id = $1 RETURNING ${columns}`,
+        [id, name ?? null, kind ?? null, environment ?? null, sealed ?? null],
+      ),
+    );
+    if (!row) throw noSuchSystem(id);
+    return toRecord(row);
+  }
+
+  /** @throws NOT_FOUND; CONFLICTING_STATE while pairs use it */
+  async delete(id: string): Promise<void> {
+    const pairs = await this.#db.query<{ name: string; deleted: boolean }>(
+      `SELECT name, deleted_at IS NOT NULL AS deleted FROM terrafusion.sync_pairs
+        WHERE $1 IN (source_id, target_id) ORDER BY deleted_at NULLS FIRST, name LIMIT 5`,
+      [id],
+    );
+    if (pairs.length > 0) {
+      const names = pairs.map(({ name, deleted }) => (deleted ? `${name} (being removed)` : name));
+      throw new TerraFusionError('CONFLICTING_STATE', `The system is still used by: ${names.join(', ')}`, {
+        details: { pairs: names },
+      });
+    }
+    // A pair that is made in this moment meets the foreign key, or this statement does.
+    const touched = await this.#db.run('DELETE FROM terrafusion.systems WHERE id = $1', [id]);
+    if (touched === 0) throw noSuchSystem(id);
+  }
+
+  /**
+   * How to reach the system, secrets in clear: for handing to its connector, and to nobody else.
+   * @throws NOT_FOUND; MASTER_KEY_WRONG
+   */
+  async connectionOf(idOrName: string): Promise<{ connector: string; settings: Readonly<Record<string, unknown>> }> {
+    const row = await this.#row(idOrName);
+    if (!row) throw noSuchSystem(idOrName);
+    const opened = this.#secrets.unseal(row.connection) as Record<string, unknown>;
+    const settings = Object.fromEntries(
+      Object.entries(opened).map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
+    );
+    return { connector: row.connector, settings };
+  }
+
+  #row(idOrName: string): Promise<Row | undefined> {
+    return this.#db.one<Row>(
+      `SELECT ${columns} FROM terrafusion.systems WHERE id = $1 OR name = $2 ORDER BY id = $1 DESC NULLS LAST LIMIT 1`,
+      [isUuid(idOrName) ? idOrName : null, idOrName],
+    );
+  }
+
+  #seal(settings: Readonly<Record<string, unknown>>, secretFields: readonly string[]): unknown {
+    const marked = Object.entries(settings).map(([name, value]) => [
+      name,
+      secretFields.includes(name) && typeof value === 'string' ? new Secret(value) : value,
+    ]);
+    return this.#secrets.seal(Object.fromEntries(marked));
+  }
+
+  async #named<T>(name: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!isUniqueViolation(cause, 'systems_name_key')) throw cause;
+      throw new TerraFusionError('CONFLICTING_STATE', `There is a system "${name}" already`, {
+        cause,
+        details: { field: 'name', name },
+      });
+    }
+  }
+}
+
+export function noSuchSystem(idOrName: string): TerraFusionError {
+  return new TerraFusionError('NOT_FOUND', `There is no system "${idOrName}"`, { details: { id: idOrName } });
+}
+
+function toRecord({ created_at: createdAt, updated_at: updatedAt, connection, ...row }: Row): SystemRecord {
+  const shown = Object.entries(connection).map(([name, value]) => [name, isEncrypted(value) ? MASK : value]);
+  return { ...row, connection: Object.fromEntries(shown) as Record<string, unknown>, createdAt, updatedAt };
+}

@@ -1,0 +1,82 @@
+import { roles, type Role } from '#schemas/http/common.ts';
+
+/** Who may call a route: everybody, or holders of at least this role. */
+export type Access = 'public' | Role;
+
+/**
+ * The one table of who may do what. A route that is not in it cannot be registered (see `guardRoutes`): none can be forgotten.
+ * viewer reads; operator also starts, pauses and replays; editor also makes and changes systems and pairs; admin also keys.
+ */
+export const routeAccess: Readonly<Record<string, Access>> = {
+  'GET /': 'public',
+  'GET /health': 'public',
+  'GET /health/live': 'public',
+  'GET /health/ready': 'public',
+  'GET /openapi.json': 'public',
+  'GET /docs': 'public',
+  'GET /docs/*': 'public',
+  'GET /dashboard': 'public',
+  'GET /dashboard/*': 'public',
+  'GET /sync/dashboard': 'public',
+  'GET /sync/terra_fusion': 'public',
+  'GET /sync/terra_fusion/dashboard': 'public',
+  'GET /sync/jobs': 'public',
+  'GET /sync/job/:id': 'public',
+  'GET /sync/terra_fusion/job/:id': 'public',
+  'GET /sync/conflicts': 'public',
+  'GET /sync/terra_fusion/conflicts/:id': 'public',
+
+  // Viewer, or a scraper on this machine.
+  'GET /metrics': 'viewer',
+  'GET /api/status': 'viewer',
+  'GET /api/v1/status': 'viewer',
+  'GET /api/metrics': 'viewer',
+  'GET /api/events': 'viewer',
+
+  'GET /api/systems': 'viewer',
+  'GET /api/systems/:id': 'viewer',
+  'POST /api/systems': 'editor',
+  'PATCH /api/systems/:id': 'editor',
+  'DELETE /api/systems/:id': 'editor',
+  'POST /api/systems/:id/check': 'operator',
+
+  'GET /api/sync-pairs': 'viewer',
+  'GET /api/sync-pairs/:id': 'viewer',
+  'GET /api/sync-pairs/:id/tables': 'viewer',
+  'POST /api/sync-pairs': 'editor',
+  'POST /api/sync-pairs/check': 'editor',
+  'PATCH /api/sync-pairs/:id': 'editor',
+  'DELETE /api/sync-pairs/:id': 'editor',
+  'POST /api/sync-pairs/:id/start': 'operator',
+  'POST /api/sync-pairs/:id/pause': 'operator',
+  'POST /api/sync-pairs/:id/resume': 'operator',
+  'POST /api/sync-pairs/:id/resync': 'operator',
+  'POST /api/sync-pairs/:id/fence': 'operator',
+
+  'GET /api/sync-operations': 'viewer',
+  'GET /api/sync-operations/:id': 'viewer',
+  'POST /api/sync-operations': 'operator',
+
+  // Dead letters hold rows of the county's data.
+  'GET /api/dead-letters': 'operator',
+  'GET /api/dead-letters/:id': 'operator',
+  'POST /api/dead-letters/:id/replay': 'operator',
+  'POST /api/dead-letters/:id/discard': 'operator',
+
+  'GET /api/audit': 'viewer',
+  'GET /api/audit/verify': 'viewer',
+
+  'GET /api/keys': 'admin',
+  'POST /api/keys': 'admin',
+  'DELETE /api/keys/:id': 'admin',
+};
+
+/** Whether the role is at least the wanted one. */
+export function mayAct(role: Role, wanted: Role): boolean {
+  return roles.indexOf(role) >= roles.indexOf(wanted);
+}
+
+/** Access of a route as the framework knows it; HEAD is GET without the body. */
+export function accessOf(method: string, url: string): Access | undefined {
+  return routeAccess[`${method === 'HEAD' ? 'GET' : method} ${url}`];
+}
