@@ -18,7 +18,9 @@ export class PairRuns {
    */
   async setDesired(id: string, desired: DesiredState): Promise<void> {
     const touched = await this.#db.run(
-      `UPDATE terrafusion.sync_pairs SET desired = $2, runs = runs + CASE WHEN $2 = 'running' THEN 1 ELSE 0 END
+      `UPDATE terrafusion.sync_pairs SET desired = $2, runs = runs + CASE WHEN $2 = 'running' THEN 1 ELSE 0 END,
+              state = CASE WHEN $2 = 'paused' OR state <> 'failed' THEN state
+                           WHEN load->>'state' = 'done' THEN 'catching_up' ELSE 'created' END
         WHERE id = $1 AND deleted_at IS NULL`,
       [id, desired],
     );
@@ -33,7 +35,8 @@ export class PairRuns {
     const row = await this.#db.one<{ number: number }>(
       `UPDATE terrafusion.sync_pairs SET
          load = jsonb_build_object('state', 'requested', 'number', (load->>'number')::int + 1),
-         start_offset = NULL, resync_requested_at = clock_timestamp(), runs = runs + 1
+         start_offset = NULL, resync_requested_at = clock_timestamp(), runs = runs + 1,
+         state = CASE WHEN state = 'failed' THEN 'created' ELSE state END
         WHERE id = $1 AND deleted_at IS NULL
        RETURNING (load->>'number')::int AS number`,
       [id],

@@ -1,5 +1,6 @@
 import type { SlotStatus, SourceBlock } from '#connectors/contract/source.ts';
 import type { BatchOutcome } from '#connectors/contract/target.ts';
+import { pairStates, type PairState } from '#schemas/pairs.ts';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** Names and labels as in the field; labels never hold keys of rows. Counted per block and batch, never per row. */
@@ -145,7 +146,7 @@ export class PipelineMetrics {
     this.#copied.inc({ pair }, rows);
   }
 
-  state(pair: string, state: string, states: readonly string[]): void {
-    for (const each of states) this.#state.set({ pair, state: each }, each === state ? 1 : 0);
+  state(pair: string, state: PairState): void {
+    for (const each of pairStates) this.#state.set({ pair, state: each }, each === state ? 1 : 0);
   }
 }

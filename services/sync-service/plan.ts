@@ -51,7 +51,7 @@ export function tablesToCreate(tables: readonly PlannedTable[]): TableToCreate[]
         primaryKey: shape.primaryKey,
       };
     }
-    return { table: target, ...targetColumns(input, shape) };
+    return targetColumns(input, shape);
   });
 }
 

@@ -16,6 +16,8 @@ const TELL_MS = 2000;
 export interface SourceUnitOptions {
   readonly sourceId: string;
   readonly generation: Generation;
+  /** Another number after somebody has asked for another try; only a halted reader is started again by it. */
+  readonly attempt: number;
   readonly bus: Bus;
   readonly control: ControlPort;
   readonly metrics: PipelineMetrics;
@@ -34,6 +36,7 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
     name: `reader:${sourceId}`,
     // Pairs come and go without a new connection: the publication changes at the source.
     version: `generation ${generation.generation}`,
+    attempt: options.attempt,
     run: (signal) => runReader(options, signal),
     interrupted: (error) => tell(options, 'waiting', undefined, undefined, error),
     halted: async (error) => {

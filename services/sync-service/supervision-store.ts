@@ -1,55 +1,50 @@
-import type { Source } from '#connectors/contract/source.ts';
-import type { Target } from '#connectors/contract/target.ts';
+import { loadConnector } from '#connectors/registry.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
-import type { AuditTrail } from '#services/control/audit.ts';
-import { DeadLetters } from '#services/control/dead-letters.ts';
-import { PairRuns } from '#services/control/pair-runs.ts';
-import { PairTables } from '#services/control/pair-tables.ts';
-import { Progress } from '#services/control/progress.ts';
-import { SourceGenerations } from '#services/control/source-generations.ts';
-import { SourceStatuses, type SourceStatusRecord } from '#services/control/source-status.ts';
-import { SyncPairs } from '#services/control/sync-pairs.ts';
-import type { Database } from '#services/kernel/database/index.ts';
+import type { Control } from '#services/control/control.ts';
+import type { SourceStatusRecord } from '#services/control/source-status.ts';
 import type { ControlPort, SourceStatus } from './ports.ts';
-
-/** What the store needs from elsewhere. */
-export interface StoreParts {
-  readonly database: Database;
-  readonly audit: AuditTrail;
-  openSource(systemId: string): Promise<Source>;
-  openTarget(systemId: string): Promise<Target>;
-}
 
 /** First part of the advisory locks' keys, so that they meet nobody else's. */
 const SOURCE_LOCK = 0x74665372;
 
 /** {@link ControlPort} on the control database. */
-export function supervisionStore(parts: StoreParts): ControlPort {
-  const { database } = parts;
-  const pairs = new SyncPairs(database);
-  const runs = new PairRuns(database);
-  const tables = new PairTables(database);
-  const progress = new Progress(database);
-  const deadLetters = new DeadLetters(database);
-  const generations = new SourceGenerations(database);
-  const statuses = new SourceStatuses(database);
+export function supervisionStore(control: Control): ControlPort {
+  const { database, pairs, runs, tables, progress, deadLetters, generations, sourceStatuses, systems, audit } = control;
   /** Changes applied since each pair was made; who tells of a pair is one process at a time. */
   const totals = new Map<string, number>();
   return {
-    openSource: (id) => parts.openSource(id),
-    openTarget: (id) => parts.openTarget(id),
+    async openSource(systemId) {
+      const { connector, settings } = await systems.connectionOf(systemId);
+      const { source } = await loadConnector(connector).then((each) => ({
+        source: each.source?.(each.settings.parse(settings)),
+      }));
+      if (!source) throw new TerraFusionError('PAIR_INVALID', `Connector "${connector}" cannot be a source`);
+      return source;
+    },
+    async openTarget(systemId) {
+      const { connector, settings } = await systems.connectionOf(systemId);
+      const { target } = await loadConnector(connector).then((each) => ({
+        target: each.target?.(each.settings.parse(settings)),
+      }));
+      if (!target) throw new TerraFusionError('PAIR_INVALID', `Connector "${connector}" cannot be a target`);
+      return target;
+    },
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),
     forgetGenerations: (sourceId) => generations.forget(sourceId),
-    recordSourceStatus: (sourceId, status) => statuses.record(sourceId, statusRecord(status)),
+    recordSourceStatus: (sourceId, status) => sourceStatuses.record(sourceId, statusRecord(status)),
     recordState: (pair, state, error) => runs.recordState(pair.id, state, error, { runs: pair.runs }),
     recordLoad: (pairId, load) => runs.recordLoad(pairId, load),
     recordTables: (pairId, list) => tables.record(pairId, list),
-    storeDeadLetters: async (pairId, letters) => void (await deadLetters.store(pairId, letters)),
+    storeDeadLetters: async (pairId, letters) => {
+      await deadLetters.store(pairId, letters);
+    },
+    neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
-      parts.audit.append({
+      audit.append({
         actor: 'sync-service',
         action,
         entityKind: 'sync_pair',
@@ -57,6 +52,16 @@ export function supervisionStore(parts: StoreParts): ControlPort {
         outcome: 'success',
         after: details,
       }),
+
+    async recordProgress(pairId, { changesApplied, commitLsn, ...each }) {
+      const before = totals.get(pairId) ?? (await pairs.find(pairId))?.progress?.changesApplied ?? 0;
+      await progress.record(pairId, {
+        ...each,
+        commitLsn: formatLsn(commitLsn),
+        changesApplied: before + changesApplied,
+      });
+      totals.set(pairId, before + changesApplied);
+    },
 
     async lockedSource(sourceId, work) {
       return database.session(async (session) => {
@@ -67,16 +72,6 @@ export function supervisionStore(parts: StoreParts): ControlPort {
           await session.query('SELECT pg_advisory_unlock($1, hashtext($2))', [SOURCE_LOCK, sourceId]);
         }
       });
-    },
-
-    neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
-
-    async recordProgress(pairId, { changesApplied, commitLsn, ...each }) {
-      let total = totals.get(pairId);
-      total ??= (await pairs.find(pairId))?.progress?.changesApplied ?? 0;
-      total += changesApplied;
-      await progress.record(pairId, { ...each, commitLsn: formatLsn(commitLsn), changesApplied: total });
-      totals.set(pairId, total);
     },
   };
 }

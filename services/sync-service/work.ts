@@ -9,6 +9,8 @@ export interface WorkUnit {
   readonly name: string;
   /** Another version is other work: the running one is drained, then the new one starts. */
   readonly version: string;
+  /** What has halted is tried again when this changes; what runs is left alone. */
+  readonly attempt?: number;
   /** Resolves when the work is done for good or the signal was aborted and it has drained. */
   run(signal: AbortSignal): Promise<void>;
   /** What does not heal is told here once, and the unit is not started again until its version changes. */
@@ -43,10 +45,10 @@ interface Running {
 
 interface Waiting {
   readonly version: string;
+  readonly attempt: number | undefined;
   readonly backoff: Backoff;
   /** Clock time before which it is not started; Infinity once halted. */
   until: number;
-  restarts: number;
 }
 
 /**
@@ -119,8 +121,9 @@ export class WorkEngine {
     for (const [name, { unit, abort }] of this.#running) {
       if (byName.get(name)?.version !== unit.version) abort.abort();
     }
-    for (const [name, { version }] of this.#waiting) {
-      if (byName.get(name)?.version !== version) this.#waiting.delete(name);
+    for (const [name, { version, attempt }] of this.#waiting) {
+      const unit = byName.get(name);
+      if (unit?.version !== version || unit.attempt !== attempt) this.#waiting.delete(name);
     }
     const now = this.#options.clock.monotonic();
     for (const unit of wanted) {
@@ -143,12 +146,12 @@ export class WorkEngine {
     const { withLease, clock, log, random } = this.#options;
     const begun = clock.monotonic();
     let waiting = this.#waiting.get(unit.name);
-    if (waiting?.version !== unit.version) {
+    if (waiting?.version !== unit.version || waiting.attempt !== unit.attempt) {
       waiting = {
         version: unit.version,
+        attempt: unit.attempt,
         backoff: new Backoff({ firstMs: 500, maxMs: 30_000 }, random),
         until: 0,
-        restarts: 0,
       };
       this.#waiting.set(unit.name, waiting);
     }

@@ -1,0 +1,220 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Applied, BatchOutcome } from '#connectors/contract/target.ts';
+import type { DeadLetter } from '#schemas/dead-letters.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { formatPosition, parsePosition } from '#schemas/position.ts';
+import { changesTopic, readyTopic } from '#schemas/topics.ts';
+import { compilePair } from '#services/stream-processor/compile.ts';
+import { processed } from '#services/stream-processor/inline.ts';
+import { runStage } from '#services/stream-processor/stage.ts';
+import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
+import { deleteReadyTopics } from './cleanup-unit.ts';
+import type { WorkEnvironment } from './environment.ts';
+import type { SupervisedPair } from './ports.ts';
+
+/** How often a stream's progress is told, in milliseconds. */
+const TELL_MS = 1000;
+
+/**
+ * A pair's stream on the embedded bus: the source's topic through the chain to the target. Nothing is kept in between: to process a
+ * block again costs less than to store it.
+ */
+export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
+  const topic = changesTopic(pair.sourceId);
+  const processor = compilePair(pair.definition);
+  await runWriter(pair, topic, env, signal, (from, stop) =>
+    processed(env.bus.read(topic, from.nextOffset, stop), processor, (letters) =>
+      storeLetters(pair, 'process', letters, env),
+    ),
+  );
+}
+
+/** With Kafka: the source's topic through the chain into the pair's own topic. */
+export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
+  const { startOffset, startPosition, number } = pair.load;
+  await env.bus.createTopic(readyTopic(pair.id, number));
+  if (startOffset === undefined || startPosition === undefined) {
+    throw new TerraFusionError('PAIR_HISTORY_LOST', `Where the stream of pair ${pair.name} begins is not known`);
+  }
+  await runStage({
+    bus: env.bus,
+    input: changesTopic(pair.sourceId),
+    output: readyTopic(pair.id, number),
+    processor: compilePair(pair.definition),
+    start: { offset: startOffset, position: parsePosition(startPosition) },
+    storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
+    signal,
+    group: `terrafusion.processor.${pair.id}`,
+  });
+}
+
+/** With Kafka: the pair's own topic to the target. */
+export async function runReadyWriter(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
+  const topic = readyTopic(pair.id, pair.load.number);
+  await env.bus.createTopic(topic);
+  await deleteReadyTopics(pair.id, env, topic);
+  await runWriter(pair, topic, env, signal, (from, stop) => readReady(topic, from, env, stop));
+}
+
+async function* readReady(
+  topic: string,
+  from: Applied,
+  { bus }: WorkEnvironment,
+  signal: AbortSignal,
+): AsyncIterable<ReadyBlock> {
+  // What the load stored is an offset of the source's topic: of the ready topic all is wanted then.
+  const offset = from.topic === topic ? from.nextOffset : 0n;
+  for await (const block of bus.read(topic, offset, signal))
+    yield { bytes: block.bytes, nextOffset: block.offset + 1n };
+}
+
+async function runWriter(
+  pair: SupervisedPair,
+  topic: string,
+  env: WorkEnvironment,
+  signal: AbortSignal,
+  open: (from: Applied, signal: AbortSignal) => AsyncIterable<ReadyBlock>,
+): Promise<void> {
+  const { control, clock, log } = env;
+  const context: ConnectorContext = { clock, log, signal };
+  const target = await control.openTarget(pair.targetId);
+  const progress = new StreamProgress(pair, topic, env);
+  const stage = new WriterStage({
+    pairId: pair.id,
+    target,
+    topic,
+    open,
+    storeDeadLetters: (letters) => storeLetters(pair, 'apply', letters, env),
+    observer: {
+      opened: (held) => {
+        progress.opened(held);
+      },
+      committed: (applied, outcome, lastCommitTime) => {
+        progress.committed(applied, outcome, lastCommitTime);
+      },
+      interrupted: (error, waitMs) => {
+        env.metrics.retried('writer', pair.name, error.code);
+        log.warn(
+          { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
+          'Writing was interrupted and goes on by itself.',
+        );
+        progress.interrupted(error);
+      },
+    },
+  });
+  const telling = new AbortController();
+  const told = progress.tellRegularly(telling.signal);
+  try {
+    await stage.run(context);
+  } finally {
+    telling.abort();
+    await told;
+    await progress.tell().catch((error: unknown) => {
+      log.debug({ error }, 'The last progress could not be told.');
+    });
+  }
+}
+
+async function storeLetters(
+  pair: SupervisedPair,
+  stage: 'process' | 'apply',
+  letters: readonly DeadLetter[],
+  { control, metrics }: WorkEnvironment,
+): Promise<void> {
+  if (letters.length === 0) return;
+  await control.storeDeadLetters(pair.id, letters);
+  metrics.deadLetters(pair.name, stage, letters.length);
+}
+
+/** What a stream has reached; kept here per batch, told to the control database once a second. */
+class StreamProgress {
+  readonly #pair: SupervisedPair;
+  readonly #topic: string;
+  readonly #env: WorkEnvironment;
+  #applied: Applied | undefined;
+  #changes = 0;
+  /** When the last transaction that was applied had been committed at the source, ms since 1970. */
+  #lastCommit: number | undefined;
+  #trouble: TerraFusionError | undefined;
+  #state: 'catching_up' | 'streaming' = 'catching_up';
+  #told: string | undefined;
+
+  constructor(pair: SupervisedPair, topic: string, env: WorkEnvironment) {
+    this.#pair = pair;
+    this.#topic = topic;
+    this.#env = env;
+  }
+
+  opened(held: Applied): void {
+    this.#applied = held;
+    this.#trouble = undefined;
+  }
+
+  committed(applied: Applied, outcome: BatchOutcome, lastCommitTime: number): void {
+    const { metrics, clock } = this.#env;
+    this.#applied = applied;
+    this.#trouble = undefined;
+    this.#changes += outcome.inserted + outcome.updated + outcome.deleted;
+    this.#lastCommit = lastCommitTime / 1000;
+    metrics.applied(this.#pair.name, outcome);
+    metrics.latency(this.#pair.name, (clock.now() - this.#lastCommit) / 1000);
+  }
+
+  interrupted(error: TerraFusionError): void {
+    this.#trouble = error;
+  }
+
+  async tellRegularly(signal: AbortSignal): Promise<void> {
+    const stopped = () => signal.aborted;
+    while (!stopped()) {
+      await this.tell().catch((error: unknown) => {
+        this.#env.log.debug({ error }, 'The progress of a stream could not be told.');
+      });
+      await this.#env.clock.sleep(TELL_MS, signal).catch(() => undefined);
+    }
+  }
+
+  async tell(): Promise<void> {
+    const applied = this.#applied;
+    const { control, bus, clock, metrics, readers } = this.#env;
+    if (!applied) return;
+    const { next } = await bus.range(this.#topic);
+    const waiting = applied.topic === this.#topic && applied.nextOffset < next;
+    const sourceLsn = readers.get(this.#pair.sourceId)?.sourceLsn;
+    const lagBytes =
+      waiting && sourceLsn !== undefined ? Math.max(0, Number(sourceLsn - applied.position.commitLsn)) : 0;
+    const lagSeconds =
+      waiting && this.#lastCommit !== undefined ? Math.max(0, (clock.now() - this.#lastCommit) / 1000) : 0;
+    metrics.lag(this.#pair.name, lagSeconds, lagBytes);
+    const changes = this.#changes;
+    await control.recordProgress(this.#pair.id, {
+      position: formatPosition(applied.position),
+      commitLsn: applied.position.commitLsn,
+      nextOffset: this.#neededOffset(applied),
+      lagBytes,
+      lagSeconds,
+      changesApplied: changes,
+    });
+    this.#changes -= changes;
+    await this.#tellState(applied);
+  }
+
+  /** What retention of the source's topic must keep for us: with a ready topic in between its processor tells that. */
+  #neededOffset({ topic, nextOffset }: Applied): bigint {
+    return topic === changesTopic(this.#pair.sourceId) ? nextOffset : (this.#pair.load.startOffset ?? 0n);
+  }
+
+  async #tellState({ position, overlayUntil }: Applied): Promise<void> {
+    const { control, metrics, log } = this.#env;
+    // Once it has passed the snapshot's end the target is consistent, and stays so.
+    if (this.#state === 'catching_up' && position.commitLsn >= overlayUntil) {
+      this.#state = 'streaming';
+      log.info({ pair: this.#pair.name }, 'The pair is streaming.');
+    }
+    const told = `${this.#state} ${this.#trouble?.code ?? ''}`;
+    if (told === this.#told) return;
+    await control.recordState(this.#pair, this.#state, this.#trouble);
+    metrics.state(this.#pair.name, this.#state);
+    this.#told = told;
+  }
+}

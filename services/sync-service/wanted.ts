@@ -1,0 +1,141 @@
+import type { TerraFusionError } from '#schemas/errors.ts';
+import { runCleanup } from './cleanup-unit.ts';
+import type { WorkEnvironment } from './environment.ts';
+import { runLoad } from './load-unit.ts';
+import type { SupervisedPair } from './ports.ts';
+import { sourceUnit } from './source-unit.ts';
+import { runProcessor, runReadyWriter, runStream } from './stream-unit.ts';
+import type { WorkUnit } from './work.ts';
+
+/** Which kinds of work a process does. One process does all of them unless it is told otherwise. */
+export const roles = ['supervisor', 'reader', 'stream-processor', 'writer'] as const;
+export type Role = (typeof roles)[number];
+
+/**
+ * What should be running now, from the control database: one reader a source that has pairs; for each pair its load, then its stream;
+ * for each deleted pair its clean-up. Loads and clean-ups are the supervisor's.
+ */
+export async function wantedWork(
+  env: WorkEnvironment,
+  mine: ReadonlySet<Role>,
+  isRunning: (name: string) => boolean,
+): Promise<WorkUnit[]> {
+  const pairs = await env.control.pairs();
+  const units: WorkUnit[] = [];
+  for (const pair of pairs) {
+    const unit = pairUnit(pair, env, mine);
+    if (unit) units.push(unit);
+    if (env.bus.kind === 'kafka' && mine.has('stream-processor') && isStreaming(pair))
+      units.push(processorUnit(pair, env));
+    await notePause(pair, env, mine, isRunning);
+  }
+  if (mine.has('reader')) units.push(...(await readers(pairs, env)));
+  return units;
+}
+
+/** A pair's load, stream or clean-up have one name: whatever ran before has drained when the next one begins. */
+const pairWork = (pair: SupervisedPair): string => `pair:${pair.id}`;
+
+function isWanted(pair: SupervisedPair): boolean {
+  return !pair.deleted && pair.desired === 'running' && pair.state !== 'failed';
+}
+
+function isStreaming(pair: SupervisedPair): boolean {
+  return isWanted(pair) && pair.load.state === 'done';
+}
+
+function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<Role>): WorkUnit | undefined {
+  const state = tells(pair, env);
+  if (pair.deleted) {
+    if (!mine.has('supervisor')) return undefined;
+    return { name: pairWork(pair), version: 'clean-up', run: (signal) => runCleanup(pair, env, signal), ...state };
+  }
+  if (!isWanted(pair)) return undefined;
+  const version = `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`;
+  if (pair.load.state !== 'done') {
+    if (!mine.has('supervisor')) return undefined;
+    return {
+      name: pairWork(pair),
+      version: `loading ${version}`,
+      run: (signal) => runLoad(pair, env, signal),
+      ...state,
+    };
+  }
+  if (!mine.has('writer')) return undefined;
+  const run = env.bus.kind === 'kafka' ? runReadyWriter : runStream;
+  return { name: pairWork(pair), version: `streaming ${version}`, run: (signal) => run(pair, env, signal), ...state };
+}
+
+function processorUnit(pair: SupervisedPair, env: WorkEnvironment): WorkUnit {
+  return {
+    name: `processor:${pair.id}`,
+    version: `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`,
+    run: (signal) => runProcessor(pair, env, signal),
+    ...tells(pair, env),
+  };
+}
+
+/** Errors of a pair's work, told where operators look. */
+function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halted' | 'interrupted'> {
+  const { control, metrics } = env;
+  return {
+    halted: async (error) => {
+      await control.recordState(pair, 'failed', error);
+      metrics.state(pair.name, 'failed');
+      await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
+    },
+    interrupted: async (error) => {
+      metrics.retried('pair', pair.name, error.code);
+      if (!pair.deleted) await control.recordState(pair, pair.load.state === 'done' ? 'catching_up' : 'loading', error);
+    },
+  };
+}
+
+/** "paused" is told once nothing of the pair runs any more. (Promise 9) */
+async function notePause(
+  pair: SupervisedPair,
+  { control, metrics }: WorkEnvironment,
+  mine: ReadonlySet<Role>,
+  isRunning: (name: string) => boolean,
+): Promise<void> {
+  if (!mine.has('supervisor') || pair.deleted || pair.desired !== 'paused') return;
+  if (pair.state === 'paused' || pair.state === 'failed' || pair.state === 'created' || isRunning(pairWork(pair)))
+    return;
+  await control.recordState(pair, 'paused');
+  metrics.state(pair.name, 'paused');
+}
+
+async function readers(pairs: readonly SupervisedPair[], env: WorkEnvironment): Promise<WorkUnit[]> {
+  const units: WorkUnit[] = [];
+  const sources = new Set(pairs.filter((pair) => !pair.deleted).map((pair) => pair.sourceId));
+  for (const sourceId of sources) {
+    const generation = await env.control.generation(sourceId);
+    // Before the first load has made a slot there is nothing to read.
+    if (!generation) continue;
+    units.push(
+      sourceUnit({
+        ...env,
+        sourceId,
+        // Failed pairs that were started again want their source tried again.
+        attempt: pairs.filter((pair) => pair.sourceId === sourceId).reduce((sum, pair) => sum + pair.runs, 0),
+        generation,
+        onStatus: (status) => void env.readers.set(sourceId, status),
+        onHalt: (error) => failAll(sourceId, error, env),
+      }),
+    );
+  }
+  return units;
+}
+
+async function failAll(
+  sourceId: string,
+  error: TerraFusionError,
+  { control, metrics }: WorkEnvironment,
+): Promise<void> {
+  for (const pair of await control.pairs()) {
+    if (pair.sourceId !== sourceId || !isWanted(pair) || pair.load.state !== 'done') continue;
+    await control.recordState(pair, 'failed', error);
+    metrics.state(pair.name, 'failed');
+    await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
+  }
+}
