@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import { parse as parseYaml } from 'yaml';
+import { TerraFusionError } from '#schemas/errors.ts';
+import type { CheckView } from '#schemas/http/common.ts';
+import { pairCheckReport, type PairCheckReport } from '#schemas/http/pairs.ts';
+import { pairInput } from '#schemas/pairs.ts';
+import { exitCodes } from '#services/kernel/lifecycle.ts';
+import type { GatewayClient } from '../gateway-client.ts';
+import { count, json, table, type Terminal } from '../output.ts';
+
+/**
+ * `terrafusion check <pair file>`: what would become of the pair, without making it. The file's form is looked at here, everything that
+ * needs the two systems by the gateway. Ends with 1 when the pair could not be made as it stands.
+ */
+export async function check(
+  file: string,
+  openGateway: () => Promise<GatewayClient>,
+  terminal: Terminal,
+  asJson: boolean,
+): Promise<number> {
+  const pair = await readPairFile(file);
+  const client = await openGateway();
+  const report = await client.send('POST', '/api/sync-pairs/check', pair, pairCheckReport);
+  terminal.out(asJson ? json(report) : reportText(file, report));
+  return report.ok ? exitCodes.OK : exitCodes.FAILED;
+}
+
+/** The pair as written, its form checked. JSON or YAML. @throws {TerraFusionError} PAIR_INVALID telling all that is wrong */
+export async function readPairFile(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new TerraFusionError(
+      'PAIR_INVALID',
+      `${file} cannot be read: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`,
+      { cause },
+    );
+  }
+  let pair: unknown;
+  try {
+    pair = parseYaml(text);
+  } catch (cause) {
+    throw new TerraFusionError('PAIR_INVALID', `${file} is neither JSON nor YAML: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  const parsed = pairInput.safeParse(pair);
+  if (parsed.success) return pair;
+  const problems = parsed.error.issues.map(
+    ({ path, message }) => `  ${path.map(String).join('.') || 'the file'}: ${message}`,
+  );
+  throw new TerraFusionError('PAIR_INVALID', `${file} is not a pair:\n${problems.join('\n')}`, { cause: parsed.error });
+}
+
+function reportText(file: string, report: PairCheckReport): string {
+  const parts = [
+    table(report.tables, [
+      { title: 'SOURCE', value: ({ source }) => source },
+      { title: 'TARGET', value: ({ target }) => target },
+      { title: 'TARGET TABLE', value: ({ action }) => (action === 'create' ? 'is created' : 'is there') },
+      { title: 'ROWS ABOUT', value: ({ estimated_rows }) => count(estimated_rows), right: true },
+    ]),
+    checkLines('source', report.source),
+    checkLines('target', report.target),
+    report.problems.map(({ path, code, message, fix }) => `${path}: ${message} (${code})\n  ${fix}\n`).join(''),
+    report.lossy.map(({ path, message }) => `${path}: ${message}\n`).join(''),
+    report.ok ? `${file} can be made as it stands.\n` : `${file} cannot be made as it stands.\n`,
+  ];
+  return parts.filter((part) => part !== '').join('\n');
+}
+
+function checkLines(end: string, checks: readonly CheckView[]): string {
+  return checks
+    .map(({ ok, required, name, message, fix }) => {
+      const mark = ok ? 'ok  ' : required ? 'FAIL' : 'warn';
+      return `${mark} ${end} ${name}: ${message}${ok || fix === undefined ? '' : `\n     ${fix}`}\n`;
+    })
+    .join('');
+}

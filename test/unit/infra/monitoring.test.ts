@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { createMetrics } from '#services/kernel/metrics.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly description: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly datasource: { readonly uid: string };
+  readonly targets: readonly { readonly expr: string }[];
+}
+interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly panels: readonly Panel[];
+  readonly templating: { readonly list: readonly { readonly query: { readonly query: string } }[] };
+}
+
+const dashboardFolder = 'infra/monitoring/grafana/dashboards';
+const dashboards = readdirSync(join(root, dashboardFolder)).map(
+  (file) => [file, JSON.parse(read(join(dashboardFolder, file))) as Dashboard] as const,
+);
+const known = await knownMetrics();
+
+describe.each(dashboards)('the dashboard %s', (_file, dashboard) => {
+  test('asks only for metrics that the code has', () => {
+    const queries = [
+      ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+      ...dashboard.templating.list.map(({ query }) => query.query),
+    ];
+    expect(queries.length).toBeGreaterThan(0);
+    for (const query of queries) {
+      const names = [...query.matchAll(/\bterrafusion_[a-z0-9_]+/g)].map(([name]) => name);
+      for (const name of names) expect(known, query).toContain(name.replace(/_(bucket|sum|count)$/, ''));
+      if (!query.includes('up{')) expect(names.length, query).toBeGreaterThan(0);
+    }
+  });
+
+  test('has panels with a title, a sentence about them and a place of their own', () => {
+    const places = new Set<string>();
+    for (const { title, description, gridPos, datasource } of dashboard.panels) {
+      expect(title).not.toBe('');
+      expect(description, title).not.toBe('');
+      expect(datasource.uid).toBe('prometheus');
+      expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(places, `${title} lies on another panel`).not.toContain(`${x},${y}`);
+          places.add(`${x},${y}`);
+        }
+      }
+    }
+    const ids = dashboard.panels.map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('the provisioning', () => {
+  test('finds the dashboards where compose mounts them, and the source that they name', () => {
+    const provider = parse(read('infra/monitoring/grafana/provisioning/dashboards/terrafusion.yml')) as {
+      providers: { options: { path: string } }[];
+    };
+    const source = parse(read('infra/monitoring/grafana/provisioning/datasources/prometheus.yml')) as {
+      datasources: { uid: string; url: string }[];
+    };
+    const compose = read('docker-compose.yml');
+    expect(compose).toContain(`./${dashboardFolder}:${provider.providers[0]!.options.path}:ro`);
+    expect(source.datasources[0]).toMatchObject({ uid: 'prometheus', url: 'http://prometheus:9090' });
+  });
+
+  test('scrapes every process of the product, with a key from a mounted secret', () => {
+    const config = parse(read('infra/monitoring/prometheus/prometheus.yml')) as {
+      scrape_configs: {
+        job_name: string;
+        authorization?: { credentials_file: string };
+        static_configs?: { targets: string[] }[];
+        dns_sd_configs?: { names: string[]; port: number }[];
+      }[];
+    };
+    const compose = parse(read('docker-compose.yml'), { merge: true }) as {
+      services: Record<string, { build?: string; secrets?: { target: string }[] }>;
+    };
+    const scraped = config.scrape_configs.flatMap(({ static_configs = [], dns_sd_configs = [] }) => [
+      ...static_configs.flatMap(({ targets }) => targets.map((target) => target.split(':')[0]!)),
+      ...dns_sd_configs.flatMap(({ names }) => names),
+    ]);
+    for (const [name, { build }] of Object.entries(compose.services)) {
+      if (build !== undefined) expect(scraped).toContain(name);
+    }
+    const mounted = compose.services['prometheus']!.secrets!.map(({ target }) => `/run/secrets/${target}`);
+    for (const { job_name, authorization } of config.scrape_configs) {
+      if (job_name.startsWith('terrafusion')) expect(mounted).toContain(authorization!.credentials_file);
+    }
+  });
+});
+
+/** Names of all metrics that the sources make: written whole, or for `Metrics`, which puts the product's name in front. */
+async function knownMetrics(): Promise<Set<string>> {
+  const names = new Set(
+    (await createMetrics({ component: 'test' }).registry.getMetricsAsJSON()).map(({ name }) => name),
+  );
+  for (const file of readdirSync(join(root, 'services'), { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.ts')) continue;
+    for (const [, name] of read(join('services', file)).matchAll(/\bname: '([a-z][a-z0-9_]+)'/g)) {
+      names.add(name!.startsWith('terrafusion_') ? name! : `terrafusion_${name!}`);
+    }
+  }
+  return names;
+}
