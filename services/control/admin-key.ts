@@ -64,7 +64,8 @@ async function adopt(control: Control, text: Secret, file: string): Promise<void
   await control.transaction(async (transaction) => {
     const record = await transaction.apiKeys.adopt(text, { name: 'admin', role: 'admin', createdBy: 'first start' });
     if (!record) {
-      // Known, and yet it opens nothing: it was revoked, and no other administrator is left.
+      // Another process that starts at the same time was faster.
+      if (await transaction.apiKeys.verify(text.reveal())) return;
       throw new TerraFusionError(
         'DATA_FOLDER_UNUSABLE',
         `The administrator key in ${file} was revoked, and there is no other; move the file away and start again for a new one`,

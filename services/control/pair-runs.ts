@@ -90,6 +90,10 @@ export class PairRuns {
           FROM taken WHERE o.pair_id = taken.id AND $5 IN ('running', 'done')
            AND o.type IN ('full', 'resync') AND o.state IN ('pending', 'running')
          RETURNING o.id
+       ), cleared AS (
+         -- What an earlier load's stream had reached means nothing to this one's.
+         UPDATE terrafusion.pair_progress g SET position = NULL, commit_lsn = NULL, next_offset = NULL, lag_bytes = NULL, lag_seconds = NULL
+          FROM taken WHERE g.pair_id = taken.id AND $5 = 'running'
        ), made AS (
          -- Nobody asked for this load by an operation: it is one all the same.
          INSERT INTO terrafusion.sync_operations (pair_id, type, state, requested_by, started_at)
