@@ -7,6 +7,8 @@ import { FrontendWriter } from './frontend.ts';
 export interface RawHandlers {
   /** See `OnMessage`. What it throws breaks the connection and is told by `onClose`. */
   onMessage(type: number, buf: Buffer, start: number, end: number): void;
+  /** After the messages of a chunk: what follows has to come from the socket first. */
+  onChunkEnd?(): void;
   /** Called once. Without an error it was we who ended the connection. */
   onClose(error: Error | undefined): void;
 }
@@ -133,6 +135,7 @@ export class RawConnection {
     if (this.#ending || this.#closed || this.#closeError !== undefined) return;
     try {
       this.#framer.push(chunk, this.#onMessage);
+      this.#handlers.onChunkEnd?.();
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)));
     }

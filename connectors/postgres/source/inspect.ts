@@ -1,0 +1,96 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { ReaderRequest } from '#connectors/contract/source.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { formatLsn, type Lsn } from '#schemas/lsn.ts';
+import { formatPosition } from '#schemas/position.ts';
+import { withClient } from '../connection.ts';
+import type { PostgresSettings } from '../settings.ts';
+import { publicationLost } from './heartbeat.ts';
+import type { SystemIdentity } from './replication-client.ts';
+import { readSlot } from './slot.ts';
+
+/** What a reader must know of the source before it opens the stream. */
+export interface SourceFacts {
+  /** Where the slot stands. */
+  readonly confirmed: Lsn;
+  readonly currentLsn: Lsn;
+  /** `wal_sender_timeout` in milliseconds. */
+  readonly senderTimeoutMs: number;
+  /** Names of the types that the stream does not announce, by oid. */
+  readonly builtinTypes: ReadonlyMap<number, string>;
+  readonly publicationOid: string;
+  /** Whether `pg_logical_emit_message` is there and allowed. */
+  readonly mayWriteMessages: boolean;
+  /** @throws {TerraFusionError} SOURCE_HISTORY_LOST when the server is not the one, or not on the line of history, the stream was made on */
+  checkIdentity(identity: SystemIdentity): void;
+}
+
+interface Row {
+  readonly sender_timeout: string;
+  readonly publication: string | null;
+  readonly may_write: boolean | null;
+  readonly types: readonly { readonly oid: number; readonly name: string }[];
+}
+
+/**
+ * Looks whether the stream can go on where we are.
+ * @throws {TerraFusionError} SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST and what connecting throws
+ */
+export async function inspectSource(
+  settings: PostgresSettings,
+  { stream, after }: ReaderRequest,
+  context: ConnectorContext,
+): Promise<SourceFacts> {
+  return withClient(
+    settings,
+    context,
+    { role: 'source', purpose: 'reader', what: 'Could not look at the source' },
+    async (client) => {
+      const slot = await readSlot(client, stream.slot);
+      if (!slot.exists)
+        throw new TerraFusionError('SOURCE_SLOT_MISSING', `Slot ${stream.slot} does not exist at the source`);
+      if (slot.state === 'lost') {
+        const reason = slot.invalidationReason ?? 'its WAL was removed';
+        throw new TerraFusionError('SOURCE_HISTORY_LOST', `The source has given up slot ${stream.slot}: ${reason}`);
+      }
+      if (after !== undefined && after.commitLsn > slot.currentLsn) {
+        throw new TerraFusionError(
+          'SOURCE_HISTORY_LOST',
+          `The source has gone back in time: it stands at ${formatLsn(slot.currentLsn)}, we hold ${formatPosition(after)}`,
+        );
+      }
+      const { rows } = await client.query<Row>(
+        `SELECT (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout') AS sender_timeout,
+                (SELECT oid::text FROM pg_publication WHERE pubname = $1) AS publication,
+                (SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) AND NOT pg_is_in_recovery() FROM pg_proc
+                  WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace) AS may_write,
+                (SELECT json_agg(json_build_object('oid', oid::int, 'name', typname)) FROM pg_type WHERE oid < 10000) AS types`,
+        [stream.publication],
+      );
+      const row = rows[0]!;
+      if (row.publication === null) throw publicationLost(stream.publication);
+      return {
+        confirmed: slot.confirmed ?? stream.consistentPoint,
+        currentLsn: slot.currentLsn,
+        senderTimeoutMs: Number(row.sender_timeout),
+        builtinTypes: new Map(row.types.map(({ oid, name }) => [oid, name])),
+        publicationOid: row.publication,
+        mayWriteMessages: row.may_write === true,
+        checkIdentity: (identity: SystemIdentity) => {
+          if (identity.systemIdentifier !== stream.systemIdentifier) {
+            throw new TerraFusionError(
+              'SOURCE_HISTORY_LOST',
+              `The source is another server: its system identifier is ${identity.systemIdentifier}, not ${stream.systemIdentifier}`,
+            );
+          }
+          if (identity.timeline !== stream.timeline) {
+            throw new TerraFusionError(
+              'SOURCE_HISTORY_LOST',
+              `The source was restored or has failed over: it is on timeline ${identity.timeline}, the stream was made on ${stream.timeline}`,
+            );
+          }
+        },
+      };
+    },
+  );
+}

@@ -1,0 +1,259 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { ReaderRequest, ReaderStatus, SourceBlock, SourceReader } from '#connectors/contract/source.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import type { Lsn } from '#schemas/lsn.ts';
+import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
+import type { PostgresSettings } from '../settings.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { inspectSource, type SourceFacts } from './inspect.ts';
+import type { SourceOptions } from './options.ts';
+import { PgoutputDecoder } from './pgoutput.ts';
+import { ReplicationClient, type ReplicationHandlers } from './replication-client.ts';
+import { acknowledgementOf, idleAcknowledgement, resumePoint, type ResumePoint } from './resume.ts';
+
+/**
+ * Opens the stream after `request.after`.
+ * @throws {TerraFusionError} SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_SLOT_IN_USE, SOURCE_UNREACHABLE …
+ */
+export async function openReader(
+  settings: PostgresSettings,
+  options: SourceOptions,
+  request: ReaderRequest,
+  context: ConnectorContext,
+): Promise<SourceReader> {
+  const facts = await inspectSource(settings, request, context);
+  const point = resumePoint({ generation: request.generation, after: request.after, confirmed: facts.confirmed });
+  const reader = new PostgresReader(settings, options, request, context, facts, point);
+  await reader.start();
+  return reader;
+}
+
+/** Turns the stream into blocks and hands them over one by one; what waits is bounded by pausing the socket. (Promise 6) */
+class PostgresReader implements SourceReader, ReplicationHandlers {
+  readonly #settings: PostgresSettings;
+  readonly #options: SourceOptions;
+  readonly #request: ReaderRequest;
+  readonly #context: ConnectorContext;
+  readonly #facts: SourceFacts;
+  readonly #start: Lsn;
+  readonly #decoder: PgoutputDecoder;
+  readonly #heartbeat: Heartbeat;
+  #client: ReplicationClient | undefined;
+
+  readonly #queue: SourceBlock[] = [];
+  #queuedBytes = 0;
+  /** Set while the consumer waits for a block. */
+  #wake: (() => void) | undefined;
+  #lookScheduled = false;
+  #ended = false;
+  #failure: TerraFusionError | undefined;
+
+  /** Promise 1: what the topic holds. */
+  #acknowledged: Position;
+  #durable: Lsn;
+  #handedOut: Position;
+  #currentLsn: Lsn;
+
+  constructor(
+    settings: PostgresSettings,
+    options: SourceOptions,
+    request: ReaderRequest,
+    context: ConnectorContext,
+    facts: SourceFacts,
+    point: ResumePoint,
+  ) {
+    this.#settings = settings;
+    this.#options = options;
+    this.#request = request;
+    this.#context = context;
+    this.#facts = facts;
+    this.#start = point.start;
+    this.#durable = point.start;
+    this.#acknowledged = point.from;
+    this.#handedOut = point.from;
+    this.#currentLsn = facts.currentLsn;
+    this.#decoder = new PgoutputDecoder({
+      sourceId: request.sourceId,
+      generation: request.generation,
+      from: point.from,
+      builtinTypes: facts.builtinTypes,
+      blockBytes: options.blockBytes,
+      onBlock: (block) => {
+        this.#enqueue(block);
+      },
+    });
+    this.#heartbeat = new Heartbeat(
+      settings,
+      context,
+      {
+        publication: request.stream.publication,
+        publicationOid: facts.publicationOid,
+        everyMs: options.heartbeatMs,
+        writes: facts.mayWriteMessages,
+      },
+      {
+        acknowledged: () => this.#durable,
+        onCurrentLsn: (lsn) => {
+          this.#currentLsn = lsn;
+        },
+        onFailure: (error) => {
+          this.#end(error);
+        },
+      },
+    );
+  }
+
+  async start(): Promise<void> {
+    const { clock, signal } = this.#context;
+    const { slot, publication } = this.#request.stream;
+    const request = { slot, publication, start: this.#start, senderTimeoutMs: this.#facts.senderTimeoutMs };
+    const deadline = clock.monotonic() + this.#options.takeOverMs;
+    for (;;) {
+      try {
+        this.#client = await ReplicationClient.start(this.#settings, this.#context, request, this, (identity) => {
+          this.#facts.checkIdentity(identity);
+        });
+        break;
+      } catch (error) {
+        // A reader before us that was killed a moment ago: the server has not noticed yet. (CHECKLIST 6)
+        const inUse = error instanceof TerraFusionError && error.code === 'SOURCE_SLOT_IN_USE';
+        if (!inUse || clock.monotonic() >= deadline) throw error;
+        await clock.sleep(100, signal);
+      }
+    }
+    this.#heartbeat.start();
+  }
+
+  async *blocks(): AsyncGenerator<SourceBlock, void, undefined> {
+    const { signal } = this.#context;
+    const aborted = (): void => {
+      this.#wake?.();
+    };
+    signal.addEventListener('abort', aborted);
+    try {
+      while (!signal.aborted) {
+        const block = this.#take();
+        if (block !== undefined) {
+          this.#handedOut = block.last;
+          yield block;
+        } else if (this.#ended) {
+          if (this.#failure !== undefined) throw this.#failure;
+          return;
+        } else if (!this.#closeIfWorth()) {
+          await new Promise<void>((resolve) => (this.#wake = resolve));
+          this.#wake = undefined;
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', aborted);
+      await this.#close();
+    }
+  }
+
+  acknowledge(position: Position): void {
+    // Promise 1: a position that was never handed out cannot be durable.
+    if (comparePositions(position, this.#handedOut) > 0) {
+      throw new TerraFusionError(
+        'INTERNAL',
+        `${formatPosition(position)} was acknowledged, but only ${formatPosition(this.#handedOut)} was handed out`,
+      );
+    }
+    if (comparePositions(position, this.#acknowledged) <= 0) return;
+    this.#acknowledged = position;
+    this.#raiseDurable(acknowledgementOf(position));
+  }
+
+  status(): ReaderStatus {
+    const { received } = this.progress();
+    return {
+      sourceLsn: received > this.#currentLsn ? received : this.#currentLsn,
+      receivedLsn: received,
+      acknowledgedLsn: this.#durable,
+      bufferedBytes: this.#queuedBytes + this.#decoder.openBytes,
+    };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#close();
+  }
+
+  onMessage(buf: Buffer, start: number, end: number): void {
+    this.#decoder.message(buf, start, end);
+  }
+
+  onWalEnd(lsn: Lsn): void {
+    if (lsn > this.#currentLsn) this.#currentLsn = lsn;
+    // Where heartbeats come through the stream, they move the slot, and it never stands beyond what the topic tells. Elsewhere
+    // (a standby, a role that may not) WAL without anything for us is acknowledged as such once nothing is in flight.
+    if (this.#facts.mayWriteMessages && this.#options.heartbeatMs > 0) return;
+    const { position, openBytes, betweenTransactions } = this.#decoder;
+    if (!betweenTransactions || openBytes > 0 || comparePositions(position, this.#acknowledged) > 0) return;
+    this.#raiseDurable(idleAcknowledgement(lsn));
+  }
+
+  onChunkEnd(): void {
+    if (this.#wake === undefined || this.#lookScheduled) return;
+    // The event loop reads from the socket until it is empty, then comes to this: what has come by now is all that there is.
+    this.#lookScheduled = true;
+    setImmediate(() => {
+      this.#lookScheduled = false;
+      if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
+    });
+  }
+
+  progress(): { readonly received: Lsn; readonly durable: Lsn } {
+    const { receivedLsn } = this.#decoder;
+    const walEnd = this.#client?.walEnd ?? 0n;
+    return { received: walEnd > receivedLsn ? walEnd : receivedLsn, durable: this.#durable };
+  }
+
+  onEnd(error: TerraFusionError | undefined): void {
+    this.#end(error);
+  }
+
+  #raiseDurable(lsn: Lsn): void {
+    if (lsn > this.#durable) this.#durable = lsn;
+  }
+
+  #enqueue(block: SourceBlock): void {
+    this.#queue.push(block);
+    this.#queuedBytes += block.bytes.length;
+    if (this.#queuedBytes >= this.#options.bufferBytes) this.#client?.pause();
+    this.#wake?.();
+  }
+
+  #take(): SourceBlock | undefined {
+    const block = this.#queue.shift();
+    if (block === undefined) return undefined;
+    this.#queuedBytes -= block.bytes.length;
+    if (this.#queuedBytes <= this.#options.bufferBytes / 2) this.#client?.resume();
+    return block;
+  }
+
+  /**
+   * Closes the open block for a waiting consumer. A few changes of a transaction that has not ended yet are of no use to anybody
+   * and wait for more, unless whole transactions stand before them.
+   * @returns whether there is a block now
+   */
+  #closeIfWorth(): boolean {
+    const { openBytes, betweenTransactions } = this.#decoder;
+    if (openBytes === 0 || !(betweenTransactions || openBytes >= this.#options.sliceBytes)) return false;
+    this.#decoder.flush();
+    return true;
+  }
+
+  #end(error: TerraFusionError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = error;
+    this.#wake?.();
+  }
+
+  async #close(): Promise<void> {
+    this.#ended = true;
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+    this.#wake?.();
+    await Promise.all([this.#heartbeat.stop(), this.#client?.close()]);
+  }
+}

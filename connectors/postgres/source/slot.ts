@@ -1,0 +1,74 @@
+import type pg from 'pg';
+import type { SlotStatus } from '#connectors/contract/source.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { parseLsn } from '#schemas/lsn.ts';
+
+/** The server's WAL end, on a standby too. */
+export const CURRENT_LSN = `CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END`;
+
+export interface Slot extends SlotStatus {
+  /** Process that reads from it. */
+  readonly activePid: number | undefined;
+}
+
+interface SlotRow {
+  readonly current: string;
+  readonly slot_type: string | null;
+  readonly active: boolean | null;
+  readonly active_pid: number | null;
+  readonly wal_status: SlotStatus['state'] | null;
+  readonly confirmed: string | null;
+  readonly retained: string | null;
+  readonly safe: string | null;
+  readonly invalidation_reason: string | null;
+}
+
+/** The slot's state, whatever the server's version knows of it. (CHECKLIST 10) */
+export async function readSlot(client: pg.Client, slot: string): Promise<Slot> {
+  // As JSON, since columns came one by one: invalidation_reason with 17.
+  const { rows } = await client.query<SlotRow>(
+    `SELECT w.lsn::text AS current, s.slot_type, s.active, s.active_pid, s.wal_status, s.confirmed_flush_lsn::text AS confirmed,
+            pg_wal_lsn_diff(w.lsn, s.restart_lsn)::text AS retained, s.safe_wal_size::text AS safe,
+            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason
+       FROM (SELECT ${CURRENT_LSN} AS lsn) w LEFT JOIN pg_replication_slots s ON s.slot_name = $1`,
+    [slot],
+  );
+  const row = rows[0]!;
+  return {
+    exists: row.slot_type !== null,
+    active: row.active ?? false,
+    activePid: row.active_pid ?? undefined,
+    state:
+      row.slot_type === null ? 'missing' : row.invalidation_reason === null ? (row.wal_status ?? 'reserved') : 'lost',
+    confirmed: row.confirmed === null ? undefined : parseLsn(row.confirmed),
+    retainedBytes: row.retained === null ? undefined : Number(row.retained),
+    safeBytes: row.safe === null ? undefined : Number(row.safe),
+    invalidationReason: row.invalidation_reason ?? undefined,
+    currentLsn: parseLsn(row.current),
+  };
+}
+
+/**
+ * Drops the slot; who reads from it is sent away first. One that is gone already is no error.
+ * @throws the driver's errors; SOURCE_SLOT_IN_USE when the reader does not go
+ */
+export async function dropSlot(client: pg.Client, slot: string, pause: (ms: number) => Promise<void>): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const { exists, activePid } = await readSlot(client, slot);
+    if (!exists) return;
+    if (activePid === undefined) {
+      try {
+        await client.query('SELECT pg_drop_replication_slot($1)', [slot]);
+        return;
+      } catch (error) {
+        const code = (error as { readonly code?: unknown }).code;
+        if (code === '42704') return; // Somebody else was faster.
+        if (code !== '55006') throw error; // Somebody has begun to read from it in between.
+      }
+    } else {
+      await client.query('SELECT pg_terminate_backend($1)', [activePid]);
+    }
+    await pause(100);
+  }
+  throw new TerraFusionError('SOURCE_SLOT_IN_USE', `Slot ${slot} cannot be dropped: its reader does not let go of it`);
+}

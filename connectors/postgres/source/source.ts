@@ -1,0 +1,72 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Source } from '#connectors/contract/source.ts';
+import { parseLsn } from '#schemas/lsn.ts';
+import { type ConnectOptions, withClient } from '../connection.ts';
+import { quoteIdentifier } from '../identifiers.ts';
+import type { PostgresSettings } from '../settings.ts';
+import { describeTables } from './catalog.ts';
+import { checkSource } from './checks.ts';
+import { defaultSourceOptions, type SourceOptions } from './options.ts';
+import { publishTables } from './publication.ts';
+import { openReader } from './reader.ts';
+import { dropSlot, readSlot } from './slot.ts';
+import { openSnapshot } from './snapshot.ts';
+import { createStream } from './stream.ts';
+import type pg from 'pg';
+
+/** PostgreSQL as a source, by logical replication with pgoutput. */
+export function postgresSource(settings: PostgresSettings, overrides: Partial<SourceOptions> = {}): Source {
+  const options = { ...defaultSourceOptions, ...overrides };
+  const use = <T>(
+    context: ConnectorContext,
+    what: string,
+    work: (client: pg.Client) => Promise<T>,
+    session: Partial<ConnectOptions> = {},
+  ): Promise<T> => withClient(settings, context, { role: 'source', purpose: 'setup', ...session, what }, work);
+
+  return {
+    check: (tables, context) => checkSource(settings, tables, context),
+
+    describe: (tables, context) =>
+      use(context, 'Could not read the catalog of the source', (client) => describeTables(client, tables)),
+
+    publish: (publication, tables, context) =>
+      use(
+        context,
+        `Could not publish the tables of ${publication}`,
+        (client) => publishTables(client, publication, tables),
+        {
+          lockTimeoutMs: options.lockWaitMs,
+        },
+      ),
+
+    createStream: (slot, publication, context) =>
+      createStream(settings, context, options.slotWaitMs, slot, publication),
+
+    dropSlot: (slot, context) =>
+      use(context, `Could not drop slot ${slot}`, (client) =>
+        dropSlot(client, slot, (ms) => context.clock.sleep(ms, context.signal)),
+      ),
+
+    dropStream: (slot, publication, context) =>
+      use(context, `Could not drop slot ${slot} and publication ${publication}`, async (client) => {
+        await dropSlot(client, slot, (ms) => context.clock.sleep(ms, context.signal));
+        await client.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(publication)}`);
+      }),
+
+    slotStatus: (slot, context) => use(context, `Could not look at slot ${slot}`, (client) => readSlot(client, slot)),
+
+    openReader: (request, context) => openReader(settings, options, request, context),
+
+    openSnapshot: (context) => openSnapshot(settings, options, context),
+
+    emitMessage: (prefix, content, context) =>
+      use(context, 'Could not write a message into the WAL of the source', async (client) => {
+        const { rows } = await client.query<{ readonly lsn: string }>(
+          'SELECT pg_logical_emit_message(true, $1, $2)::text AS lsn',
+          [prefix, content],
+        );
+        return parseLsn(rows[0]!.lsn);
+      }),
+  };
+}
