@@ -9,8 +9,8 @@ export interface PairProgress {
   readonly position: string;
   /** As PostgreSQL prints it. */
   readonly commitLsn: string;
-  /** Where its stream goes on in the topic. */
-  readonly nextOffset: bigint;
+  /** From where it needs the source's topic; left as it is when undefined (a stage before tells it: `recordNeeded`). */
+  readonly nextOffset: bigint | undefined;
   readonly lagBytes: number | undefined;
   /** 0 when nothing waits. */
   readonly lagSeconds: number;
@@ -35,10 +35,10 @@ export class Progress {
        SELECT id, $2, $3, $4, $5, $6, $7, clock_timestamp() FROM terrafusion.sync_pairs WHERE id = $1
        ON CONFLICT (pair_id) DO UPDATE SET
          applied_at = CASE WHEN g.position IS DISTINCT FROM EXCLUDED.position THEN clock_timestamp() ELSE g.applied_at END,
-         position = EXCLUDED.position, commit_lsn = EXCLUDED.commit_lsn, next_offset = EXCLUDED.next_offset,
+         position = EXCLUDED.position, commit_lsn = EXCLUDED.commit_lsn, next_offset = coalesce(EXCLUDED.next_offset, g.next_offset),
          lag_bytes = EXCLUDED.lag_bytes, lag_seconds = EXCLUDED.lag_seconds, changes_applied = EXCLUDED.changes_applied,
          updated_at = clock_timestamp()`,
-      [pairId, position, commitLsn, nextOffset, lagBytes ?? null, lagSeconds, changesApplied],
+      [pairId, position, commitLsn, nextOffset ?? null, lagBytes ?? null, lagSeconds, changesApplied],
     );
     const { ordinal } = parsePosition(position);
     if (ordinal === LAST_ORDINAL) await new SyncOperations(this.#db).completeUpTo(pairId, parseLsn(commitLsn));

@@ -46,7 +46,8 @@ export interface Generation {
 export interface PairProgress {
   readonly position: string;
   readonly commitLsn: Lsn;
-  readonly nextOffset: bigint;
+  /** From where the pair needs the source's topic; undefined when a stream processor with a topic of its own tells it. */
+  readonly nextOffset: bigint | undefined;
   readonly lagBytes: number | undefined;
   /** 0 when nothing waits. */
   readonly lagSeconds: number;
@@ -97,6 +98,8 @@ export interface ControlPort {
   recordLoad(pairId: string, load: LoadRecord): Promise<boolean>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
+  /** From where the pair's stream processor needs the source's topic. */
+  recordNeeded(pairId: string, nextOffset: bigint): Promise<void>;
   /**
    * One entry a pair of the source that is not purged: the offset from which it needs the source's topic, as last recorded
    * (by progress, or by the load under way); undefined when it needs none yet.

@@ -6,7 +6,7 @@ import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
-import { runStage } from '#services/stream-processor/stage.ts';
+import { ProcessorStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
@@ -36,16 +36,70 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
   if (startOffset === undefined || startPosition === undefined) {
     throw new TerraFusionError('PAIR_HISTORY_LOST', `Where the stream of pair ${pair.name} begins is not known`);
   }
-  await runStage({
+  let next: bigint | undefined;
+  const stage = new ProcessorStage({
     bus: env.bus,
     input: changesTopic(pair.sourceId),
     output: readyTopic(pair.id, number),
     processor: compilePair(pair.definition),
     start: { offset: startOffset, position: parsePosition(startPosition) },
     storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
-    signal,
-    group: `terrafusion.processor.${pair.id}`,
+    observer: {
+      appended: ({ nextOffset }) => {
+        next = nextOffset;
+      },
+      interrupted: (error, waitMs) => {
+        tellInterrupted('stream-processor', pair, error, waitMs, env);
+      },
+    },
+    group: `terrafusion.stream-processor.${pair.id}`,
   });
+  const telling = regularly(env, async () => {
+    if (next !== undefined) await env.control.recordNeeded(pair.id, next);
+    next = undefined;
+  });
+  try {
+    await stage.run({ clock: env.clock, log: env.log, signal });
+  } finally {
+    await telling[Symbol.asyncDispose]();
+  }
+}
+
+function tellInterrupted(
+  stage: string,
+  pair: SupervisedPair,
+  error: TerraFusionError,
+  waitMs: number,
+  { metrics, log }: WorkEnvironment,
+): void {
+  metrics.retried(stage, pair.name, error.code);
+  log.warn(
+    { pair: pair.name, stage, code: error.code, error, waitMs: Math.round(waitMs) },
+    'Work was interrupted and goes on by itself.',
+  );
+}
+
+/** Does `work` about once a second until disposed, and once more then. Its failures stop nothing: what it tells is for people. */
+function regularly({ clock, log }: WorkEnvironment, work: () => Promise<void>): AsyncDisposable {
+  const stop = new AbortController();
+  const stopped = () => stop.signal.aborted;
+  const once = () =>
+    work().catch((error: unknown) => {
+      log.debug({ error }, 'Progress could not be told.');
+    });
+  const working = (async () => {
+    while (!stopped()) {
+      await once();
+      await clock.sleep(TELL_MS, stop.signal).catch(() => undefined);
+    }
+    await once();
+  })();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      stop.abort();
+      await working;
+    },
+  };
 }
 
 /** With Kafka: the pair's own topic to the target. */
@@ -93,25 +147,16 @@ async function runWriter(
         progress.committed(applied, outcome, lastCommitTime);
       },
       interrupted: (error, waitMs) => {
-        env.metrics.retried('writer', pair.name, error.code);
-        log.warn(
-          { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
-          'Writing was interrupted and goes on by itself.',
-        );
+        tellInterrupted('writer', pair, error, waitMs, env);
         progress.interrupted(error);
       },
     },
   });
-  const telling = new AbortController();
-  const told = progress.tellRegularly(telling.signal);
+  const telling = regularly(env, () => progress.tell());
   try {
     await stage.run(context);
   } finally {
-    telling.abort();
-    await told;
-    await progress.tell().catch((error: unknown) => {
-      log.debug({ error }, 'The last progress could not be told.');
-    });
+    await telling[Symbol.asyncDispose]();
   }
 }
 
@@ -164,16 +209,6 @@ class StreamProgress {
     this.#trouble = error;
   }
 
-  async tellRegularly(signal: AbortSignal): Promise<void> {
-    const stopped = () => signal.aborted;
-    while (!stopped()) {
-      await this.tell().catch((error: unknown) => {
-        this.#env.log.debug({ error }, 'The progress of a stream could not be told.');
-      });
-      await this.#env.clock.sleep(TELL_MS, signal).catch(() => undefined);
-    }
-  }
-
   async tell(): Promise<void> {
     const applied = this.#applied;
     const { control, bus, clock, metrics, readers } = this.#env;
@@ -190,18 +225,20 @@ class StreamProgress {
     await control.recordProgress(this.#pair.id, {
       position: formatPosition(applied.position),
       commitLsn: applied.position.commitLsn,
-      nextOffset: this.#neededOffset(applied),
+      nextOffset: this.#direct ? applied.nextOffset : undefined,
       lagBytes,
       lagSeconds,
       changesApplied: changes,
     });
     this.#changes -= changes;
+    // The ready topic is ours alone: what the target holds may go.
+    if (!this.#direct && applied.topic === this.#topic) await bus.truncateBefore(this.#topic, applied.nextOffset);
     await this.#tellState(applied);
   }
 
-  /** What retention of the source's topic must keep for us: with a ready topic in between its processor tells that. */
-  #neededOffset({ topic, nextOffset }: Applied): bigint {
-    return topic === changesTopic(this.#pair.sourceId) ? nextOffset : (this.#pair.load.startOffset ?? 0n);
+  /** Whether the source's topic is read directly, without a ready topic in between. */
+  get #direct(): boolean {
+    return this.#topic === changesTopic(this.#pair.sourceId);
   }
 
   async #tellState({ position, overlayUntil }: Applied): Promise<void> {

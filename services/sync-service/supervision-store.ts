@@ -42,6 +42,7 @@ export function supervisionStore(control: Control): ControlPort {
       await deadLetters.store(pairId, letters);
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
+    recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
       audit.append({

@@ -1,0 +1,118 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { openControl, type Control } from '#services/control/control.ts';
+import { openBus } from '#services/kernel/bus/open.ts';
+import { systemClock } from '#services/kernel/clock.ts';
+import { migrate, openDatabase, type DatabaseAddress } from '#services/kernel/database/index.ts';
+import type { Service } from '#services/kernel/lifecycle.ts';
+import type { Log } from '#services/kernel/log.ts';
+import { createMetrics } from '#services/kernel/metrics.ts';
+import { masterKey, SecretBox } from '#services/kernel/secrets.ts';
+import type { ControlDatabaseSettings, Settings } from '#services/kernel/settings.ts';
+import { createFileOnce } from '#services/kernel/files.ts';
+import { startHeartbeat } from './heartbeat.ts';
+import { serveSyncService } from './http.ts';
+import { Supervisor } from './supervisor.ts';
+import { roles as allRoles, type Role } from './wanted.ts';
+
+export interface SyncServiceOptions {
+  readonly log: Log;
+  /** Which work this process does; all of it when left out. */
+  readonly roles?: readonly Role[];
+  /** The process's name in the status; "sync-service" when left out. */
+  readonly name?: string;
+  /** Called once everything is open, with the port of the HTTP interface. */
+  readonly onReady?: (port: number | undefined) => void;
+}
+
+/**
+ * The sync-service: supervisor, stages and HTTP interface, until it is told to stop. With other roles it is the process of a single
+ * stage: the same code, less work.
+ */
+export function syncService(settings: Settings, options: SyncServiceOptions): Service {
+  return { run: (signal) => runSyncService(settings, options, signal) };
+}
+
+async function runSyncService(settings: Settings, options: SyncServiceOptions, signal: AbortSignal): Promise<void> {
+  const { log, roles = allRoles, name = 'sync-service' } = options;
+  if (settings.bus.kind === 'embedded' && roles.length < allRoles.length) {
+    throw new TerraFusionError(
+      'CONFIG_INVALID',
+      'KAFKA_BROKERS: the stages run as processes of their own only with Kafka between them',
+    );
+  }
+  await using stack = new AsyncDisposableStack();
+  const control = stack.use(await openControlDatabase(settings, name, log, signal));
+  const bus = stack.use(await openBus(settings, log));
+  const metrics = createMetrics({ component: name });
+  const supervisor = new Supervisor({
+    control: control.control,
+    bus,
+    metrics,
+    clock: systemClock,
+    log,
+    roles: new Set(roles),
+    installation: settings.bus.kind === 'embedded' ? await installationId(settings.dataFolder) : undefined,
+  });
+  // Only the whole service answers commands; a process of one stage shows its health by its heartbeat.
+  const http = roles.includes('supervisor')
+    ? stack.use(await serveSyncService({ settings, control: control.control, bus, supervisor, metrics, log }))
+    : undefined;
+  stack.use(
+    startHeartbeat({ name, control: control.control, status: () => supervisor.status(), clock: systemClock, log }),
+  );
+  options.onReady?.(http?.port);
+  await supervisor.run(signal);
+}
+
+/** The control database, migrated, and opened in the words of the domain. */
+export async function openControlDatabase(
+  settings: Settings,
+  name: string,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<{ readonly control: Control } & AsyncDisposable> {
+  const database = await openDatabase(addressOf(settings.controlDatabase), {
+    name,
+    log,
+    connections: settings.controlDatabaseConnections,
+    patienceMs: 60_000,
+    ...(signal && { signal }),
+  });
+  try {
+    await migrate(database, fileURLToPath(new URL('../../infra/migrations', import.meta.url)), log);
+    const secrets = new SecretBox(await masterKey(settings.masterKey, settings.dataFolder));
+    return { control: openControl(database, secrets), [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
+  } catch (error) {
+    await database[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+function addressOf(settings: ControlDatabaseSettings): DatabaseAddress {
+  if (settings.kind === 'embedded') {
+    throw new TerraFusionError(
+      'CONFIG_INVALID',
+      'DATABASE_URL: no control database is named; `terrafusion up` runs an embedded one',
+    );
+  }
+  return settings.kind === 'url' ? { url: settings.url } : settings;
+}
+
+/** Made once and kept in the data folder: tells this installation's processes from another's. */
+async function installationId(dataFolder: string): Promise<string> {
+  const file = join(dataFolder, 'installation');
+  try {
+    await mkdir(dataFolder, { recursive: true });
+    return (await createFileOnce(file, `${randomUUID()}\n`)).trim();
+  } catch (cause) {
+    throw new TerraFusionError(
+      'DATA_FOLDER_UNUSABLE',
+      `${file} cannot be read or written: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import type { ReaderStatus } from '#connectors/contract/source.ts';
+import type { Control } from '#services/control/control.ts';
+import type { Bus } from '#services/kernel/bus/port.ts';
+import type { Clock } from '#services/kernel/clock.ts';
+import { tryHoldLease } from '#services/kernel/leases.ts';
+import type { Service } from '#services/kernel/lifecycle.ts';
+import type { Log } from '#services/kernel/log.ts';
+import type { Metrics } from '#services/kernel/metrics.ts';
+import type { WorkEnvironment } from './environment.ts';
+import { PipelineMetrics } from './pipeline-metrics.ts';
+import { supervisionStore } from './supervision-store.ts';
+import { wantedWork, type Role } from './wanted.ts';
+import { WorkEngine, type WithLease } from './work.ts';
+
+/** How long a lease outlives a process that was killed, in milliseconds. */
+const LEASE_MS = 10_000;
+
+export interface SupervisorParts {
+  readonly control: Control;
+  readonly bus: Bus;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly roles: ReadonlySet<Role>;
+  /**
+   * Names the installation whose bus this process has to itself (embedded bus): leases that an earlier process of it has left are
+   * taken over at once. undefined: others may be alive, and a dead one's leases run out.
+   */
+  readonly installation: string | undefined;
+}
+
+/** What runs in this process. */
+export interface SupervisorStatus {
+  readonly bus: Bus['kind'];
+  readonly roles: readonly Role[];
+  readonly restarts: Readonly<Record<string, number>>;
+}
+
+/** Makes what runs equal to what the control database says should run. */
+export class Supervisor implements Service {
+  readonly #parts: SupervisorParts;
+  readonly #environment: WorkEnvironment;
+  readonly #engine: WorkEngine;
+  readonly #holder: string;
+
+  constructor(parts: SupervisorParts) {
+    this.#parts = parts;
+    const { control, bus, clock, log, metrics, roles } = parts;
+    this.#holder = `${parts.installation ?? randomUUID()}/${randomUUID()}`;
+    this.#environment = {
+      bus,
+      control: supervisionStore(control),
+      metrics: new PipelineMetrics(metrics.registry),
+      clock,
+      log,
+      readers: new Map<string, ReaderStatus | undefined>(),
+      wake: () => {
+        this.wake();
+      },
+    };
+    this.#engine = new WorkEngine({
+      wanted: () => wantedWork(this.#environment, roles, (name) => this.#engine.isRunning(name)),
+      withLease: this.#withLease,
+      clock,
+      log,
+    });
+  }
+
+  /** Looks at once whether something else should be running. */
+  wake(): void {
+    this.#engine.wake();
+  }
+
+  status(): SupervisorStatus {
+    return {
+      bus: this.#parts.bus.kind,
+      roles: [...this.#parts.roles],
+      restarts: Object.fromEntries(this.#engine.restarts),
+    };
+  }
+
+  /** Until the signal is aborted; then drains. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { database } = this.#parts.control;
+    await this.#takeOver();
+    await using _listening = database.listen('terrafusion_changes', () => {
+      this.wake();
+    });
+    await this.#engine.run(signal);
+  }
+
+  async #takeOver(): Promise<void> {
+    const { installation, control } = this.#parts;
+    if (installation === undefined) return;
+    await control.database.run(
+      'UPDATE terrafusion.leases SET expires_at = clock_timestamp() WHERE starts_with(holder, $1) AND expires_at > clock_timestamp()',
+      [`${installation}/`],
+    );
+  }
+
+  readonly #withLease: WithLease = async (name, signal, work) => {
+    const { control, log, clock } = this.#parts;
+    await using lease = await tryHoldLease(control.database, {
+      name,
+      holder: this.#holder,
+      ttlMs: LEASE_MS,
+      log,
+      clock,
+    });
+    if (!lease) return 'held-elsewhere';
+    await work(AbortSignal.any([signal, lease.signal]));
+    return 'done';
+  };
+}
