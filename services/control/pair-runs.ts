@@ -4,6 +4,11 @@ import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
 import { problemOf, type PairLoad } from './pair-records.ts';
 
+/** A pair that had failed is no longer: nothing of it runs, and it will be tried. */
+const afresh = `
+  state = CASE WHEN state <> 'failed' THEN state WHEN load->>'state' = 'done' THEN 'paused' ELSE 'created' END,
+  error = CASE WHEN state = 'failed' THEN NULL ELSE error END`;
+
 /** Whether and how pairs run: what operators want, and what the sync-service says of it. */
 export class PairRuns {
   readonly #db: Queryable;
@@ -13,16 +18,15 @@ export class PairRuns {
   }
 
   /**
-   * What an operator wants. "running" also asks a pair that has failed to try again: its `runs` grow, its error stays until it runs.
+   * What an operator wants. "running" also asks a pair that has failed to try again: its `runs` grow, and it is as if it had stopped.
    * @throws NOT_FOUND
    */
   async setDesired(id: string, desired: DesiredState): Promise<void> {
     const touched = await this.#db.run(
-      `UPDATE terrafusion.sync_pairs SET desired = $2, runs = runs + CASE WHEN $2 = 'running' THEN 1 ELSE 0 END,
-              state = CASE WHEN $2 = 'paused' OR state <> 'failed' THEN state
-                           WHEN load->>'state' = 'done' THEN 'catching_up' ELSE 'created' END
-        WHERE id = $1 AND deleted_at IS NULL`,
-      [id, desired],
+      desired === 'running'
+        ? `UPDATE terrafusion.sync_pairs SET desired = 'running', runs = runs + 1, ${afresh} WHERE id = $1 AND deleted_at IS NULL`
+        : `UPDATE terrafusion.sync_pairs SET desired = 'paused' WHERE id = $1 AND deleted_at IS NULL`,
+      [id],
     );
     if (touched === 0) throw noSuchPair(id);
   }
@@ -86,6 +90,10 @@ export class PairRuns {
            state = CASE WHEN $5 = 'done' THEN 'completed' ELSE 'running' END,
            started_at = coalesce(o.started_at, clock_timestamp()),
            finished_at = CASE WHEN $5 = 'done' THEN clock_timestamp() END,
+           -- What is shown live while it runs is kept at its end.
+           progress = CASE WHEN $5 <> 'done' THEN o.progress ELSE o.progress || (
+             SELECT jsonb_build_object('tables_total', count(*), 'tables_done', count(*), 'rows_copied', sum(rows_copied))
+               FROM terrafusion.pair_tables WHERE pair_id = o.pair_id) END,
            error = NULL
           FROM taken WHERE o.pair_id = taken.id AND $5 IN ('running', 'done')
            AND o.type IN ('full', 'resync') AND o.state IN ('pending', 'running')

@@ -138,6 +138,7 @@ describe('runs', () => {
       error: { code: 'SOURCE_UNREACHABLE' },
     });
     await runs.setDesired(id, 'running');
+    expect(await pairs.get(id)).toMatchObject({ state: 'created', error: undefined, runs: 2 });
     expect(await runs.recordState(id, 'failed', failure(), { runs: 1 })).toBe(false);
     expect(await runs.recordState(id, 'streaming', undefined, { runs: 2 })).toBe(true);
     expect(await pairs.get(id)).toMatchObject({ state: 'streaming', error: undefined, runs: 2 });
@@ -189,7 +190,7 @@ describe('runs', () => {
     expect(await runs.recordLoad(id, { ...load, number: 2, state: 'running' })).toBe(true);
     expect(await runs.recordLoad(id, { ...load, number: 2, state: 'done' })).toBe(true);
     expect((await operations.list({ pairId: id }, { limit: 9 })).items).toMatchObject([
-      { type: 'full', state: 'completed' },
+      { type: 'full', state: 'completed', progress: { tables_total: 0 } },
     ]);
     await expect(runs.requestResync(missingId)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
