@@ -1,0 +1,344 @@
+import { Before, Op, type BlockReader, type BlockWriter } from '#schemas/block/index.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { CellIndex } from './cells.ts';
+import { RowFailure } from './row-failure.ts';
+import { RowView, type ViewColumns } from './row-view.ts';
+import type { PlanRule, TablePlan } from './table-plan.ts';
+import { decodeText, type CelValue } from './values.ts';
+
+/** What became of a change. */
+export interface Verdict {
+  /** out: written. filtered: no row of the target is concerned. rejected: it must go to the dead letters. */
+  readonly fate: 'out' | 'filtered' | 'rejected';
+  /** The rule that refused the row, when one did. */
+  readonly rule?: PlanRule;
+  readonly reason?: string;
+}
+
+const OUT: Verdict = { fate: 'out' };
+const FILTERED: Verdict = { fate: 'filtered' };
+
+/** Texts of a row's computed cells by target column: undefined is "unchanged". Columns that are copied have no entry. */
+type Texts = (string | null | undefined)[];
+
+/** A run of neighbouring columns that are copied together, or one computed column. */
+type Segment =
+  | { readonly copy: true; readonly first: number; readonly last: number }
+  | { readonly copy: false; readonly column: number };
+
+/**
+ * Takes a table's changes through its chain: filter, map, transform, compute, validate, write. One change at a time, and nothing of a
+ * change is written before all of it is known to be good.
+ *
+ * A filter makes operations relative to the target: a row that leaves it is deleted there, one that enters is inserted. Whether the
+ * old row was inside is known when the source sends it whole (REPLICA IDENTITY FULL), or when the filter names key columns only;
+ * otherwise the target's table is tolerant: an update may find no row, a delete too.
+ */
+export class TableRewriter {
+  readonly #plan: TablePlan;
+  readonly #warn: (rule: string) => void;
+  readonly #after: CellIndex;
+  readonly #before: CellIndex;
+  readonly #row: RowView;
+  readonly #old: RowView;
+  readonly #segments: readonly Segment[];
+  readonly #keyColumns: readonly number[];
+  readonly #texts: Texts;
+  readonly #oldTexts: Texts;
+
+  /** @param warn is told of every row that breaks a rule whose policy is "warn" */
+  constructor(plan: TablePlan, warn: (rule: string) => void) {
+    this.#plan = plan;
+    this.#warn = warn;
+    const { columns } = plan.source;
+    const view: ViewColumns = {
+      names: columns.map(({ name }) => name),
+      kinds: plan.sourceKinds,
+      isKey: columns.map(({ key }) => key),
+    };
+    this.#after = new CellIndex(columns.length);
+    this.#before = new CellIndex(columns.length);
+    this.#row = new RowView(view);
+    this.#old = new RowView(view);
+    this.#segments = segmentsOf(plan);
+    this.#keyColumns = plan.target.columns.flatMap(({ key }, index) => (key ? [index] : []));
+    this.#texts = plan.columns.map(() => undefined);
+    this.#oldTexts = plan.columns.map(() => undefined);
+  }
+
+  /** @param table index of the target table in the block that is written */
+  rewrite(block: BlockReader, writer: BlockWriter, table: () => number): Verdict {
+    const { op } = block;
+    if (op !== Op.insert && op !== Op.update && op !== Op.delete) {
+      // Truncates and schema changes carry no row of the table.
+      writer.beginChange(table(), op, block.ordinal);
+      writer.raw(block.bytes, block.imagesStart, block.changeEnd);
+      return OUT;
+    }
+    this.#load(block);
+    try {
+      if (op === Op.delete) return this.#delete(block, writer, table);
+      if (op === Op.insert) return this.#insert(block, writer, table, false);
+      return this.#update(block, writer, table);
+    } catch (error) {
+      if (!(error instanceof RowFailure)) throw error;
+      return { fate: 'rejected', reason: error.message };
+    }
+  }
+
+  /** @throws {TerraFusionError} BLOCK_CORRUPT when a row does not fit its table */
+  #load(block: BlockReader): void {
+    try {
+      this.#index(block);
+    } catch (cause) {
+      const { schema, name } = this.#plan.source;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new TerraFusionError('BLOCK_CORRUPT', `A change of ${schema}.${name} cannot be read: ${reason}`, { cause });
+    }
+  }
+
+  #index(block: BlockReader): void {
+    const { bytes } = block;
+    if (block.beforeKind === Before.absent) this.#before.clear();
+    else {
+      this.#before.load(bytes, block.beforeStart);
+      this.#old.show(this.#before);
+    }
+    if (block.afterStart < 0) this.#after.clear();
+    else {
+      this.#after.load(bytes, block.afterStart);
+      const before = this.#before.present ? this.#before : undefined;
+      this.#row.show(this.#after, before, block.beforeKind === Before.full);
+    }
+  }
+
+  /** @param entered whether it was an update that brought the row into the filter: its missing cells are filled from the row before */
+  #insert(block: BlockReader, writer: BlockWriter, table: () => number, entered: boolean): Verdict {
+    if (!entered && !this.#matches(this.#row)) return FILTERED;
+    this.#compute(this.#row, this.#texts);
+    const refused = this.#validate();
+    if (refused) return refused;
+    writer.beginChange(table(), Op.insert, block.ordinal);
+    writer.before(Before.absent);
+    writer.after(true);
+    this.#writeRow(this.#row, this.#texts, writer, entered);
+    return OUT;
+  }
+
+  #update(block: BlockReader, writer: BlockWriter, table: () => number): Verdict {
+    const full = block.beforeKind === Before.full;
+    const wasIn = this.#wasIn(block);
+    if (!this.#matches(this.#row)) {
+      if (wasIn === false) return FILTERED;
+      return this.#writeDelete(block, writer, table);
+    }
+    // Without the whole row before, cells that the source did not send cannot be filled: the target must have them, or say so.
+    if (wasIn === false && (full || !this.#after.hasUnchanged)) return this.#insert(block, writer, table, true);
+
+    if (
+      full &&
+      !this.#succeeds(() => {
+        this.#compute(this.#old, this.#oldTexts);
+      })
+    ) {
+      // The row before could not pass the chain, so the target never had it.
+      return this.#insert(block, writer, table, true);
+    }
+    this.#compute(this.#row, this.#texts);
+    const refused = this.#validate();
+    if (refused) return refused;
+    const keyed = block.beforeKind === Before.key && this.#mappedKeyChanges();
+    writer.beginChange(table(), Op.update, block.ordinal);
+    if (this.#plan.sameCells && !(full && this.#plan.target.tolerant)) {
+      writer.raw(block.bytes, block.imagesStart, block.changeEnd);
+      return OUT;
+    }
+    if (full) {
+      writer.before(Before.full);
+      this.#writeRow(this.#old, this.#oldTexts, writer, false);
+    } else if (keyed) {
+      writer.before(Before.key);
+      this.#writeKey(this.#old, this.#oldTexts, writer);
+    } else writer.before(Before.absent);
+    writer.after(true);
+    // A tolerant update may have to become an insert at the target: then every value that is known is wanted.
+    this.#writeRow(this.#row, this.#texts, writer, full && this.#plan.target.tolerant);
+    return OUT;
+  }
+
+  #delete(block: BlockReader, writer: BlockWriter, table: () => number): Verdict {
+    if (block.beforeKind === Before.absent) throw new RowFailure('the source sent no key with the delete');
+    if (this.#wasIn(block) === false) return FILTERED;
+    return this.#writeDelete(block, writer, table);
+  }
+
+  /** Deletes the row that was there before the change: by the whole row or the key that the source sent, else by the new row's key. */
+  #writeDelete(block: BlockReader, writer: BlockWriter, table: () => number): Verdict {
+    const { beforeKind } = block;
+    const row = beforeKind === Before.absent ? this.#row : this.#old;
+    if (beforeKind === Before.full) this.#compute(row, this.#oldTexts);
+    else this.#computeKey(row, this.#oldTexts);
+    writer.beginChange(table(), Op.delete, block.ordinal);
+    if (beforeKind === Before.full) {
+      writer.before(Before.full);
+      this.#writeRow(row, this.#oldTexts, writer, false);
+    } else {
+      writer.before(Before.key);
+      this.#writeKey(row, this.#oldTexts, writer);
+    }
+    writer.after(false);
+    return OUT;
+  }
+
+  #matches(row: RowView): boolean {
+    const { where } = this.#plan;
+    if (!where) return true;
+    const result = where.evaluate(row.value);
+    if (typeof result === 'boolean') return result;
+    throw new RowFailure(`where: ${where.source} gives ${result === null ? 'NULL' : typeof result}, not true or false`);
+  }
+
+  /** Whether the row before the change passed the filter; undefined when that cannot be told. */
+  #wasIn(block: BlockReader): boolean | undefined {
+    const { where, whereNeedsKeyOnly } = this.#plan;
+    if (!where) return undefined;
+    if (block.beforeKind === Before.absent) {
+      // Without a before row the key is the same as it was.
+      if (!whereNeedsKeyOnly) return undefined;
+    } else if (block.beforeKind === Before.key && !whereNeedsKeyOnly) return undefined;
+    try {
+      return this.#matches(block.beforeKind === Before.absent ? this.#row : this.#old);
+    } catch (error) {
+      if (!(error instanceof RowFailure)) throw error;
+      // A key that the filter cannot judge never got in; of another row an older version may be at the target.
+      return whereNeedsKeyOnly ? false : undefined;
+    }
+  }
+
+  #compute(row: RowView, texts: Texts): void {
+    for (let i = 0; i < texts.length; i++) this.#computeColumn(row, texts, i);
+  }
+
+  #computeKey(row: RowView, texts: Texts): void {
+    for (const i of this.#keyColumns) this.#computeColumn(row, texts, i);
+  }
+
+  #succeeds(compute: () => void): boolean {
+    try {
+      compute();
+      return true;
+    } catch (error) {
+      if (error instanceof RowFailure) return false;
+      throw error;
+    }
+  }
+
+  #computeColumn(row: RowView, texts: Texts, index: number): void {
+    const { step, header } = this.#plan.columns[index]!;
+    if (step.how === 'copy') return;
+    // Nothing it is made of has changed, so it has not either.
+    if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {
+      texts[index] = undefined;
+      return;
+    }
+    try {
+      texts[index] = step.run(row);
+    } catch (error) {
+      if (!(error instanceof RowFailure)) throw error;
+      throw new RowFailure(`column ${header.name}: ${error.message}`, { cause: error });
+    }
+  }
+
+  /** @returns why the row as it would be written must not be; a rule that only warns is told and passed */
+  #validate(): Verdict | undefined {
+    for (const rule of this.#plan.rules) {
+      const reason = this.#broken(rule);
+      if (reason === undefined) continue;
+      if (rule.policy === 'warn') this.#warn(rule.name);
+      else return { fate: 'rejected', rule, reason };
+    }
+    return undefined;
+  }
+
+  #broken(rule: PlanRule): string | undefined {
+    try {
+      if (rule.check.evaluate(this.#targetValue) === true) return undefined;
+      return `rule "${rule.name}" is broken: ${rule.check.source}`;
+    } catch (error) {
+      if (!(error instanceof RowFailure)) throw error;
+      return `rule "${rule.name}" cannot be answered: ${error.message}`;
+    }
+  }
+
+  /** A cell of the row as it would be written. */
+  readonly #targetValue = (column: number): CelValue => {
+    const { step, kind, header } = this.#plan.columns[column]!;
+    if (step.how === 'copy') {
+      if (kind === this.#plan.sourceKinds[step.source]) return this.#row.value(step.source);
+      const text = this.#row.text(step.source);
+      return text === null ? null : decodeText(text, kind, header.name);
+    }
+    const text = this.#texts[column];
+    if (text === undefined)
+      throw new RowFailure(
+        `column ${header.name} is made of columns that the source did not send, since they did not change`,
+      );
+    return text === null ? null : decodeText(text, kind, header.name);
+  };
+
+  /** Whether the key that the source sent along is another one after mapping too, and one that the target can have. */
+  #mappedKeyChanges(): boolean {
+    if (
+      !this.#succeeds(() => {
+        this.#computeKey(this.#old, this.#oldTexts);
+      })
+    )
+      return false;
+    return this.#keyColumns.some((index) => {
+      const { step } = this.#plan.columns[index]!;
+      if (step.how === 'value') return this.#texts[index] !== undefined && this.#texts[index] !== this.#oldTexts[index];
+      return !this.#after.isUnchanged(step.source) && !this.#after.sameCell(step.source, this.#before);
+    });
+  }
+
+  #writeRow(row: RowView, texts: Texts, writer: BlockWriter, fill: boolean): void {
+    writer.beginRow(texts.length);
+    for (const segment of this.#segments) {
+      if (segment.copy) row.copyRange(segment.first, segment.last, writer, fill);
+      else writeText(texts[segment.column], writer);
+    }
+    writer.endRow();
+  }
+
+  /** The key's cells; the others are null, as in what a source sends. */
+  #writeKey(row: RowView, texts: Texts, writer: BlockWriter): void {
+    const { columns } = this.#plan;
+    writer.beginRow(columns.length);
+    for (const [index, { step, header }] of columns.entries()) {
+      if (!header.key) writer.nullCell();
+      else if (step.how === 'copy') row.copy(step.source, writer, true);
+      else writeText(texts[index], writer);
+    }
+    writer.endRow();
+  }
+}
+
+function writeText(text: string | null | undefined, writer: BlockWriter): void {
+  if (text === undefined) writer.unchangedCell();
+  else if (text === null) writer.nullCell();
+  else writer.textCellOf(text);
+}
+
+function segmentsOf({ columns }: TablePlan): Segment[] {
+  const segments: Segment[] = [];
+  for (const [column, { step }] of columns.entries()) {
+    if (step.how === 'value') {
+      segments.push({ copy: false, column });
+      continue;
+    }
+    const last = segments.at(-1);
+    if (last?.copy && last.last === step.source - 1) segments[segments.length - 1] = { ...last, last: step.source };
+    else segments.push({ copy: true, first: step.source, last: step.source });
+  }
+  return segments;
+}

@@ -1,0 +1,149 @@
+import type { BlockColumn } from '#schemas/block/index.ts';
+import { Duration } from '@marcbachmann/cel-js/evaluator';
+import { Decimal } from './expressions/decimal.ts';
+import { Timestamp } from './expressions/timestamp.ts';
+import { RowFailure } from './row-failure.ts';
+
+/**
+ * What an expression sees of a PostgreSQL value. Numbers that are no binary floats at the source are never doubles.
+ * Dates, times and everything not named here are text, as PostgreSQL prints it; `timestamp()` reads a date or timestamp with its microseconds.
+ */
+export type ValueKind = 'int' | 'decimal' | 'money' | 'double' | 'bool' | 'bytes' | 'string';
+
+/** What an expression can yield for a cell. */
+export type CelValue = bigint | number | boolean | string | null | Decimal | Timestamp | Uint8Array;
+
+/** A built-in type as it stands in a block's header. */
+interface BuiltIn {
+  readonly oid: number;
+  readonly name: string;
+  readonly kind: ValueKind;
+}
+
+const builtIns = {
+  boolean: { oid: 16, name: 'bool', kind: 'bool' },
+  bytea: { oid: 17, name: 'bytea', kind: 'bytes' },
+  bigint: { oid: 20, name: 'int8', kind: 'int' },
+  smallint: { oid: 21, name: 'int2', kind: 'int' },
+  integer: { oid: 23, name: 'int4', kind: 'int' },
+  oid: { oid: 26, name: 'oid', kind: 'int' },
+  real: { oid: 700, name: 'float4', kind: 'double' },
+  'double precision': { oid: 701, name: 'float8', kind: 'double' },
+  money: { oid: 790, name: 'money', kind: 'money' },
+  numeric: { oid: 1700, name: 'numeric', kind: 'decimal' },
+  text: { oid: 25, name: 'text', kind: 'string' },
+  character: { oid: 1042, name: 'bpchar', kind: 'string' },
+  'character varying': { oid: 1043, name: 'varchar', kind: 'string' },
+  date: { oid: 1082, name: 'date', kind: 'string' },
+  'timestamp without time zone': { oid: 1114, name: 'timestamp', kind: 'string' },
+  'timestamp with time zone': { oid: 1184, name: 'timestamptz', kind: 'string' },
+  interval: { oid: 1186, name: 'interval', kind: 'string' },
+} as const satisfies Record<string, BuiltIn>;
+export type BuiltInName = keyof typeof builtIns;
+
+const aliases: Readonly<Record<string, BuiltInName>> = {
+  bool: 'boolean',
+  int8: 'bigint',
+  int2: 'smallint',
+  int: 'integer',
+  int4: 'integer',
+  float4: 'real',
+  float8: 'double precision',
+  float: 'double precision',
+  decimal: 'numeric',
+  char: 'character',
+  bpchar: 'character',
+  varchar: 'character varying',
+  timestamp: 'timestamp without time zone',
+  timestamptz: 'timestamp with time zone',
+};
+
+const kindsByOid = new Map<number, ValueKind>(Object.values(builtIns).map(({ oid, kind }) => [oid, kind]));
+/** text, varchar, bpchar, name, "char": a transform's result still fits what they are. */
+const characterOids = new Set([25, 1043, 1042, 19, 18]);
+
+export function kindOf(column: Pick<BlockColumn, 'typeOid'>): ValueKind {
+  return kindsByOid.get(column.typeOid) ?? 'string';
+}
+
+export function isCharacterType(column: Pick<BlockColumn, 'typeOid' | 'typeName'>): boolean {
+  return characterOids.has(column.typeOid) || column.typeName === 'citext';
+}
+
+type HeaderType = Pick<BlockColumn, 'typeOid' | 'typeSchema' | 'typeName' | 'typmod' | 'format'>;
+
+/** How a built-in type stands in a block's header. */
+export function headerType(name: BuiltInName): HeaderType {
+  const { oid, name: typeName } = builtIns[name];
+  return { typeOid: oid, typeSchema: 'pg_catalog', typeName, typmod: -1, format: 'text' };
+}
+
+/** The built-in type that an operator's words name ("numeric(14,2)", "int"), undefined for any other type and for arrays. */
+export function builtInNamed(words: string): BuiltInName | undefined {
+  const plain = words
+    .toLowerCase()
+    .replace(/\([^)]*\)/, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim()
+    .replace(/^pg_catalog\./, '');
+  if (Object.hasOwn(builtIns, plain)) return plain as BuiltInName;
+  return Object.hasOwn(aliases, plain) ? aliases[plain] : undefined;
+}
+
+/** Reads a cell's text as what expressions see. @throws {RowFailure} naming the column when the text cannot be read so */
+export function decodeText(text: string, kind: ValueKind, column: string): CelValue {
+  switch (kind) {
+    case 'string':
+      return text;
+    case 'int':
+      if (!/^-?\d+$/.test(text)) throw new RowFailure(`${column} holds ${shown(text)}, which is no whole number`);
+      return BigInt(text);
+    case 'bool':
+      if (text === 't' || text === 'true') return true;
+      if (text === 'f' || text === 'false') return false;
+      throw new RowFailure(`${column} holds ${shown(text)}, which is neither true nor false`);
+    case 'double': {
+      const value = Number(text);
+      if (text === '' || (Number.isNaN(value) && text !== 'NaN'))
+        throw new RowFailure(`${column} holds ${shown(text)}, which is no number`);
+      return value;
+    }
+    case 'decimal':
+    case 'money':
+      try {
+        return kind === 'money' ? Decimal.parseMoney(text) : Decimal.parse(text);
+      } catch (cause) {
+        throw new RowFailure(`${column}: ${(cause as RangeError).message}`, { cause });
+      }
+    case 'bytes':
+      if (!/^\\x(?:[0-9a-fA-F]{2})*$/.test(text)) throw new RowFailure(`${column} does not hold bytes in hex form`);
+      return Buffer.from(text.slice(2), 'hex');
+  }
+}
+
+/** Text of an expression's result, as PostgreSQL reads it into a column. @throws {RowFailure} when a cell cannot hold it */
+export function encodeValue(value: unknown): string | null {
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw new RowFailure('the result is cut in the middle of a character');
+      return value;
+    case 'bigint':
+      return value.toString();
+    case 'boolean':
+      return value ? 't' : 'f';
+    case 'number':
+      return Object.is(value, -0) ? '-0' : String(value);
+    case 'object':
+      if (value === null) return null;
+      if (value instanceof Decimal || value instanceof Timestamp) return value.toString();
+      if (value instanceof Uint8Array) return `\\x${Buffer.from(value).toString('hex')}`;
+      if (value instanceof Duration) return `${value.seconds} seconds ${Math.trunc(value.nanos / 1000)} microseconds`;
+      break;
+    default:
+  }
+  throw new RowFailure('the result is a list, a map or a type: a column holds a single value');
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
