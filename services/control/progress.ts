@@ -44,6 +44,15 @@ export class Progress {
     if (ordinal === LAST_ORDINAL) await new SyncOperations(this.#db).completeUpTo(pairId, parseLsn(commitLsn));
   }
 
+  /** From where the pair needs the source's topic, told by its stream processor when that has a topic of its own behind it. */
+  async recordNeeded(pairId: string, nextOffset: bigint): Promise<void> {
+    await this.#db.run(
+      `INSERT INTO terrafusion.pair_progress (pair_id, next_offset) SELECT id, $2 FROM terrafusion.sync_pairs WHERE id = $1
+       ON CONFLICT (pair_id) DO UPDATE SET next_offset = EXCLUDED.next_offset`,
+      [pairId, nextOffset],
+    );
+  }
+
   /**
    * One entry a pair of the source that is not deleted: the offset from which it needs the source's topic, by its stream or by the load
    * under way; undefined when it will choose its start at the topic's end.

@@ -6,7 +6,7 @@ import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
-import { ProcessorStage } from '#services/stream-processor/stage.ts';
+import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
@@ -32,51 +32,31 @@ export async function runStream(pair: SupervisedPair, env: WorkEnvironment, sign
 /** With Kafka: the source's topic through the chain into the pair's own topic. */
 export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const { startOffset, startPosition, number } = pair.load;
-  await env.bus.createTopic(readyTopic(pair.id, number));
   if (startOffset === undefined || startPosition === undefined) {
     throw new TerraFusionError('PAIR_HISTORY_LOST', `Where the stream of pair ${pair.name} begins is not known`);
   }
   let next: bigint | undefined;
-  const stage = new ProcessorStage({
-    bus: env.bus,
-    input: changesTopic(pair.sourceId),
-    output: readyTopic(pair.id, number),
-    processor: compilePair(pair.definition),
-    start: { offset: startOffset, position: parsePosition(startPosition) },
-    storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
-    observer: {
-      appended: ({ nextOffset }) => {
-        next = nextOffset;
-      },
-      interrupted: (error, waitMs) => {
-        tellInterrupted('stream-processor', pair, error, waitMs, env);
-      },
-    },
-    group: `terrafusion.stream-processor.${pair.id}`,
-  });
   const telling = regularly(env, async () => {
     if (next !== undefined) await env.control.recordNeeded(pair.id, next);
     next = undefined;
   });
   try {
-    await stage.run({ clock: env.clock, log: env.log, signal });
+    await runStage({
+      bus: env.bus,
+      input: changesTopic(pair.sourceId),
+      output: readyTopic(pair.id, number),
+      processor: compilePair(pair.definition),
+      start: { offset: startOffset, position: parsePosition(startPosition) },
+      storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
+      onAppended: ({ nextOffset }) => {
+        next = nextOffset;
+      },
+      signal,
+      group: `terrafusion.stream-processor.${pair.id}`,
+    });
   } finally {
     await telling[Symbol.asyncDispose]();
   }
-}
-
-function tellInterrupted(
-  stage: string,
-  pair: SupervisedPair,
-  error: TerraFusionError,
-  waitMs: number,
-  { metrics, log }: WorkEnvironment,
-): void {
-  metrics.retried(stage, pair.name, error.code);
-  log.warn(
-    { pair: pair.name, stage, code: error.code, error, waitMs: Math.round(waitMs) },
-    'Work was interrupted and goes on by itself.',
-  );
 }
 
 /** Does `work` about once a second until disposed, and once more then. Its failures stop nothing: what it tells is for people. */
@@ -147,7 +127,11 @@ async function runWriter(
         progress.committed(applied, outcome, lastCommitTime);
       },
       interrupted: (error, waitMs) => {
-        tellInterrupted('writer', pair, error, waitMs, env);
+        env.metrics.retried('writer', pair.name, error.code);
+        log.warn(
+          { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
+          'Writing was interrupted and goes on by itself.',
+        );
         progress.interrupted(error);
       },
     },

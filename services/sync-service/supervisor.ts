@@ -84,10 +84,14 @@ export class Supervisor implements Service {
   async run(signal: AbortSignal): Promise<void> {
     const { database } = this.#parts.control;
     await this.#takeOver();
-    await using _listening = database.listen('terrafusion_changes', () => {
+    const listening = database.listen('terrafusion_changes', () => {
       this.wake();
     });
-    await this.#engine.run(signal);
+    try {
+      await this.#engine.run(signal);
+    } finally {
+      await listening[Symbol.asyncDispose]();
+    }
   }
 
   async #takeOver(): Promise<void> {
