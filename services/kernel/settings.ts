@@ -78,6 +78,12 @@ export const settingsSchema = z
       .describe(
         'Where the gateway finds the sync-service. Without it the gateway starts one of its own and watches it.',
       ),
+    SYNC_SERVICE_STAGES: z
+      .enum(['own', 'separate'], 'must be own or separate')
+      .default('own')
+      .describe(
+        'own: the sync-service runs readers, stream processors and writers itself. separate: they run as processes of their own, which needs Kafka.',
+      ),
     SYNCSERVICE_API_KEY: secret({ min: 16 })
       .optional()
       .describe('Key that the gateway shows to the sync-service. Without it one is made and kept in the data folder.'),
@@ -191,6 +197,8 @@ export interface Settings {
     /** Set when it is somebody else's to start. */
     readonly url: string | undefined;
     readonly apiKey: Secret | undefined;
+    /** Whether readers, stream processors and writers run in it, or as processes of their own. */
+    readonly stages: 'own' | 'separate';
   };
   readonly masterKey: Secret | undefined;
 }
@@ -227,6 +235,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
       port: raw.SYNC_SERVICE_PORT,
       url: raw.SYNC_SERVICE_URL,
       apiKey: raw.SYNCSERVICE_API_KEY,
+      stages: raw.SYNC_SERVICE_STAGES,
     },
     masterKey: raw.TERRAFUSION_MASTER_KEY,
   };

@@ -20,10 +20,8 @@ import { roles as allRoles, type Role } from './wanted.ts';
 
 export interface SyncServiceOptions {
   readonly log: Log;
-  /** Which work this process does; all of it when left out. */
-  readonly roles?: readonly Role[];
-  /** The process's name in the status; "sync-service" when left out. */
-  readonly name?: string;
+  /** The stage that this process is; the sync-service itself when left out. */
+  readonly stage?: Exclude<Role, 'supervisor'>;
   /** Called once everything is open, with the port of the HTTP interface. */
   readonly onReady?: (port: number | undefined) => void;
 }
@@ -37,7 +35,9 @@ export function syncService(settings: Settings, options: SyncServiceOptions): Se
 }
 
 async function runSyncService(settings: Settings, options: SyncServiceOptions, signal: AbortSignal): Promise<void> {
-  const { log, roles = allRoles, name = 'sync-service' } = options;
+  const { log, stage } = options;
+  const name = stage ?? 'sync-service';
+  const roles = rolesOf(settings, stage);
   if (settings.bus.kind === 'embedded' && roles.length < allRoles.length) {
     throw new TerraFusionError(
       'CONFIG_INVALID',
@@ -66,6 +66,11 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
   );
   options.onReady?.(http?.port);
   await supervisor.run(signal);
+}
+
+function rolesOf(settings: Settings, stage: SyncServiceOptions['stage']): readonly Role[] {
+  if (stage) return [stage];
+  return settings.syncService.stages === 'separate' ? ['supervisor'] : allRoles;
 }
 
 /** The control database, migrated, and opened in the words of the domain. */
