@@ -80,11 +80,13 @@ export function describeBus(name: string, makeFixture: () => Promise<BusFixture>
 
       test('every call on a topic that is not there says so', async () => {
         const topic = `contract.${randomUUID()}`;
-        await expectCode('BUS_TOPIC_MISSING', bus.append(topic, [text('lost')]));
-        await expectCode('BUS_TOPIC_MISSING', bus.tail(topic));
-        await expectCode('BUS_TOPIC_MISSING', bus.range(topic));
-        await expectCode('BUS_TOPIC_MISSING', bus.truncateBefore(topic, 1n));
-        await expectCode('BUS_TOPIC_MISSING', take(bus, topic, 0n, 1));
+        await Promise.all([
+          expectCode('BUS_TOPIC_MISSING', bus.append(topic, [text('lost')])),
+          expectCode('BUS_TOPIC_MISSING', bus.tail(topic)),
+          expectCode('BUS_TOPIC_MISSING', bus.range(topic)),
+          expectCode('BUS_TOPIC_MISSING', bus.truncateBefore(topic, 1n)),
+          expectCode('BUS_TOPIC_MISSING', take(bus, topic, 0n, 1)),
+        ]);
         expect(await bus.listTopics()).not.toContain(topic);
       });
 

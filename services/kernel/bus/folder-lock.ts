@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -31,7 +31,7 @@ export interface FolderLock extends AsyncDisposable {
 }
 
 /**
- * Takes a folder for this process: at most one live process holds it. A lock left by a process that is gone is taken over.
+ * Takes a folder for this process, and makes it if need be: at most one live process holds it. A lock left by a process that is gone is taken over.
  * On the same host "gone" is known by PID and start time; a lock of another host (a volume moved between containers)
  * is stale when nobody touches it for some seconds, which this call waits for.
  * @throws {TerraFusionError} DATA_FOLDER_UNUSABLE when another live process holds it, or the file cannot be written
@@ -48,6 +48,11 @@ export async function lockFolder(
     host: hostname(),
     token: randomUUID(),
   };
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (cause) {
+    throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `${folder} cannot be made`, { cause });
+  }
   ours.add(mine.token);
   const holder = await take(file, mine, touchEveryMs);
   if (holder !== undefined) {

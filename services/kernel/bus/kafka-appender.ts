@@ -15,6 +15,8 @@ export const LARGEST_BLOCK = 64 * 2 ** 20 - 1024;
 const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 12 };
 /** Longest time that a request may take with all its attempts, in ms. */
 const SEND_TIMEOUT = 30_000;
+/** How long closing waits for appends under way, in ms. */
+const CLOSE_TIMEOUT = 3000;
 /** Time in which the in-sync replicas have to have a request, in ms. */
 const REPLICATION_TIMEOUT = 10_000;
 /** kafkajs counts sequence numbers up to 2^31 and then skips one, which the broker does not forgive: a producer ends before. */
@@ -24,6 +26,8 @@ interface Session {
   readonly client: KafkaClient;
   readonly producer: Producer;
   readonly connected: Promise<void>;
+  /** Rejects when the session is given up. */
+  readonly givenUp: PromiseWithResolvers<never>;
   blocks: number;
 }
 
@@ -41,15 +45,18 @@ interface Append {
 export class KafkaAppender {
   readonly #connection: KafkaConnection;
   readonly #topic: string;
+  readonly #check: () => Promise<unknown>;
   readonly #log: Log;
   readonly #queue: Append[] = [];
   #requestBytes = REQUEST_BYTES;
   #session: Session | undefined;
   #pump: Promise<void> | undefined;
 
-  constructor(connection: KafkaConnection, topic: string, log: Log) {
+  /** `check` rejects when the topic is not there: kafkajs would look for it until its attempts are used up. */
+  constructor(connection: KafkaConnection, topic: string, check: () => Promise<unknown>, log: Log) {
     this.#connection = connection;
     this.#topic = topic;
+    this.#check = check;
     this.#log = log;
   }
 
@@ -65,15 +72,19 @@ export class KafkaAppender {
     await this.#pump;
   }
 
-  /** Finishes what is queued and disconnects. */
+  /** Finishes what is queued, if that goes quickly, and disconnects: a broker that is away must not keep a process from ending. */
   async close(): Promise<void> {
+    const hurry = setTimeout(() => {
+      this.#drop('The bus was closed');
+    }, CLOSE_TIMEOUT);
     await this.#pump;
-    this.#drop();
+    clearTimeout(hurry);
+    this.#drop('The bus was closed');
   }
 
   /** Gives up what is under way, at once: for a topic that is gone. */
   cut(): void {
-    this.#drop();
+    this.#drop('The topic was deleted');
   }
 
   async #work(): Promise<void> {
@@ -85,7 +96,7 @@ export class KafkaAppender {
       } catch (error) {
         // Nobody knows what the broker has of this request, and later blocks must not be stored before it is known: all that wait are told.
         // Its producer goes too, with its attempts: none may store anything after somebody has read the tail.
-        this.#drop();
+        this.#drop('A request failed');
         for (const { settle } of this.#queue.splice(0)) settle.reject(error);
       }
     }
@@ -108,7 +119,7 @@ export class KafkaAppender {
           { topic: this.#topic, requestBytes: this.#requestBytes },
           'Smaller requests for a topic with a low limit.',
         );
-        this.#drop();
+        this.#drop('Refused as too large');
         return;
       }
       throw tooLarge ? this.#tooLarge(blocks[0]!, error) : fromKafka(error, `Appending to "${this.#topic}"`);
@@ -143,19 +154,18 @@ export class KafkaAppender {
 
   /** Offset of the first block. Rejects with kafkajs's error. */
   async #send(blocks: readonly Buffer[]): Promise<bigint> {
-    const { promise: gaveUp, reject } = Promise.withResolvers<never>();
+    const session = (this.#session ??= this.#open());
     const timeout = setTimeout(() => {
-      reject(new Error(`No answer in ${SEND_TIMEOUT / 1000} s`));
+      this.#drop(`No answer in ${SEND_TIMEOUT / 1000} s`);
     }, SEND_TIMEOUT);
     try {
-      return await Promise.race([this.#sendThrough(blocks), gaveUp]);
+      return await Promise.race([this.#sendThrough(session, blocks), session.givenUp.promise]);
     } finally {
       clearTimeout(timeout);
     }
   }
 
-  async #sendThrough(blocks: readonly Buffer[]): Promise<bigint> {
-    const session = (this.#session ??= this.#open());
+  async #sendThrough(session: Session, blocks: readonly Buffer[]): Promise<bigint> {
     // A producer whose `connect` failed believes that it is connected, has no id, and would send without idempotence: this throws, and it goes.
     await session.connected;
     const [answer] = await session.producer.send({
@@ -165,7 +175,7 @@ export class KafkaAppender {
       messages: blocks.map((value) => ({ value, partition: 0 })),
     });
     session.blocks += blocks.length;
-    if (session.blocks >= PRODUCER_BLOCKS) this.#drop();
+    if (session.blocks >= PRODUCER_BLOCKS) this.#drop('It has counted far enough');
     if (answer?.baseOffset === undefined || answer.baseOffset === '-1') {
       throw new Error('The broker did not say where it stored the blocks');
     }
@@ -173,7 +183,7 @@ export class KafkaAppender {
   }
 
   #open(): Session {
-    const client = new KafkaClient(this.#connection, this.#log);
+    const client = new KafkaClient(this.#connection, this.#log, RETRY);
     const producer = client.kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -181,14 +191,20 @@ export class KafkaAppender {
       createPartitioner: () => () => 0,
       retry: RETRY,
     });
-    return { client, producer, connected: producer.connect(), blocks: 0 };
+    const connected = this.#check().then(() => producer.connect());
+    const givenUp = Promise.withResolvers<never>();
+    givenUp.promise.catch(() => undefined);
+    return { client, producer, connected, givenUp, blocks: 0 };
   }
 
-  #drop(): void {
+  /** Ends the session and whatever it is doing. */
+  #drop(reason: string): void {
     const dropped = this.#session;
+    if (dropped === undefined) return;
     this.#session = undefined;
-    dropped?.client.cut();
-    void dropped?.producer.disconnect().catch(() => undefined);
+    dropped.givenUp.reject(new Error(reason));
+    dropped.client.cut();
+    dropped.producer.disconnect().catch(() => undefined);
   }
 
   #tooLarge(block: Buffer, cause: unknown): TerraFusionError {

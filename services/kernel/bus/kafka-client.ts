@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { isIP, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import {
@@ -33,11 +34,26 @@ export interface KafkaConnection {
  * kafkajs's own attempts within one call, about three seconds in all. They repeat the very same request, sequence numbers included, so that the
  * broker recognises one that it has stored already. What lasts longer is for us to decide: give up, and go on with a fresh client.
  */
-export const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 5 };
+const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 5 };
 /** Longest wait for a connection, its log-in, and any answer, in ms. */
 const CONNECT_TIMEOUT = 5000;
 const LOGIN_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 15_000;
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly throttledUntil: number;
+  scheduleCheckPendingRequests(): void;
+}
+
+// After each answer kafkajs 2.2.4 sets a timer to look whether requests wait, also when none does: minus 56 years from now,
+// of which Node warns on stderr. Nobody maintains it any more, and its version is pinned; so it is mended here.
+const queue = (createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: RequestQueue })
+  .prototype;
+const scheduleCheck = Reflect.get(queue, 'scheduleCheckPendingRequests');
+queue.scheduleCheckPendingRequests = function () {
+  if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
+};
 
 /**
  * A kafkajs client of its own for one purpose, with its sockets in hand. kafkajs waits for answers when it disconnects, and a send
@@ -49,16 +65,17 @@ export class KafkaClient {
   readonly #sockets = new Set<Socket>();
   #cut = false;
 
-  constructor({ brokers, tls, sasl }: KafkaConnection, log: Log) {
+  constructor({ brokers, tls, sasl }: KafkaConnection, log: Log, retry: RetryOptions = RETRY) {
     this.kafka = new Kafka({
       clientId: 'terrafusion-sync',
-      brokers: [...brokers],
+      // Without brokers kafkajs gives up, while after a mere failure to connect it would go on trying behind our back.
+      brokers: () => (this.#cut ? [] : [...brokers]),
       ...(tls && { ssl: tlsOptions(tls) }),
       ...(sasl && { sasl: saslOptions(sasl) }),
       connectionTimeout: CONNECT_TIMEOUT,
       authenticationTimeout: LOGIN_TIMEOUT,
       requestTimeout: REQUEST_TIMEOUT,
-      retry: RETRY,
+      retry,
       socketFactory: this.#connect,
       logLevel: logLevel.INFO,
       logCreator: () => (entry) => {

@@ -31,7 +31,7 @@ const FETCH_WAIT = 1000;
 /** The watchdog's patience, in ms: no answer, or lag and no block, for so long ends the read with BUS_UNREACHABLE. */
 export const UNREACHABLE_AFTER = 30_000;
 /** How long a topic may look absent or too short before it is: brokers learn of a new topic or a new leader one after the other. In ms. */
-export const DOUBT_FOR = 3000;
+export const DOUBT_FOR = 2000;
 /** Between two notes of progress, in ms. */
 const NOTE_EVERY = 5000;
 /** Between two attempts, in ms. */

@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
@@ -100,7 +100,8 @@ export class KafkaBus implements Bus {
     this.#failIfClosed();
     let appender = this.#appenders.get(topic);
     if (appender === undefined) {
-      appender = new KafkaAppender(this.#options, topic, this.#log);
+      const check = (): Promise<unknown> => this.range(topic);
+      appender = new KafkaAppender(this.#options, topic, check, this.#log);
       this.#appenders.set(topic, appender);
     }
     if (blocks.length > 0) return await appender.append(blocks);
@@ -192,7 +193,7 @@ export class KafkaBus implements Bus {
       const { resources } = await this.#administer(`Looking at topic "${topic}"`, (admin) =>
         admin.describeConfigs({
           includeSynonyms: false,
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(REQUIRED) }],
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(REQUIRED) }],
         }),
       );
       const found = Object.fromEntries(
@@ -221,11 +222,13 @@ export class KafkaBus implements Bus {
       try {
         return await question(source);
       } catch (error) {
-        if (this.#topics.get(topic) === source) this.#forget(topic);
+        // Several may ask through one connection: the first to fail gives it up, and the others fail for that reason only.
+        const first = this.#topics.get(topic) === source;
+        if (first) this.#forget(topic);
         const meant = fromKafka(error, `Asking about "${topic}"`);
         // The first failure may be a connection's that had died unnoticed.
         if (meant.code === 'BUS_TOPIC_MISSING') patience.doubt(meant);
-        else if (!meant.heals || ++failures > 1) throw meant;
+        else if (first && (!meant.heals || ++failures > 1)) throw meant;
         await this.#clock.sleep(PAUSE);
       }
     }

@@ -120,11 +120,17 @@ export class LmdbStore {
     return stored === undefined ? undefined : (JSON.parse(stored.toString()) as TopicRecord);
   }
 
-  /** A copy: LMDB's own bytes live only as long as the read transaction. */
+  /** A copy: LMDB's own bytes live only as long as the read transaction. Not while {@link reopening}. */
   block(topic: string, offset: number): Buffer | undefined {
-    const block = this.#topics.get(topic)?.blocks.getBinary(offset);
-    this.#pagedIn += block === undefined ? 0 : storedBytes(block.length);
-    return block;
+    try {
+      const block = this.#topics.get(topic)?.blocks.getBinary(offset);
+      this.#pagedIn += block === undefined ? 0 : storedBytes(block.length);
+      return block;
+    } catch (cause) {
+      throw new TerraFusionError('DATA_FOLDER_UNUSABLE', `The embedded bus in ${this.#folder} cannot be read`, {
+        cause,
+      });
+    }
   }
 
   /** What the block takes on disk; 0 when there is none. */
