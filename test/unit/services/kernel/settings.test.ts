@@ -21,7 +21,7 @@ describe('the settings', () => {
         authRequired: true,
         adminKey: undefined,
       },
-      syncService: { host: '127.0.0.1', port: 8080, url: undefined, apiKey: undefined },
+      syncService: { host: '127.0.0.1', port: 8080, stages: 'own', url: undefined, apiKey: undefined },
       masterKey: undefined,
     });
   });
