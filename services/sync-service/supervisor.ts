@@ -9,12 +9,15 @@ import type { Log } from '#services/kernel/log.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { PipelineMetrics } from './pipeline-metrics.ts';
+import { replayLetter, type ReplayRow } from './replay.ts';
 import { supervisionStore } from './supervision-store.ts';
 import { wantedWork, type Role } from './wanted.ts';
 import { WorkEngine, type WithLease } from './work.ts';
 
 /** How long a lease outlives a process that was killed, in milliseconds. */
 const LEASE_MS = 10_000;
+/** How long replaying one dead letter may take, in milliseconds. */
+const REPLAY_MS = 30_000;
 
 export interface SupervisorParts {
   readonly control: Control;
@@ -78,6 +81,20 @@ export class Supervisor implements Service {
       roles: [...this.#parts.roles],
       restarts: Object.fromEntries(this.#engine.restarts),
     };
+  }
+
+  /**
+   * Writes a dead letter's row to its target, as it is stored or as given here, and resolves once the target has committed it.
+   * @throws {TerraFusionError} NOT_FOUND, PAIR_ROW_INVALID, TARGET_ROW_REJECTED, TARGET_CONFLICT, CONFLICTING_STATE
+   */
+  async replay(letterId: string, row?: ReplayRow): Promise<void> {
+    const { control, clock, log } = this.#parts;
+    const letter = await control.deadLetters.get(letterId);
+    const pair = await control.pairs.get(letter.pair.id);
+    const source = await this.#environment.control.openSource(pair.sourceId);
+    const target = await this.#environment.control.openTarget(pair.targetId);
+    const context = { clock, log, signal: AbortSignal.timeout(REPLAY_MS) };
+    await replayLetter(letter, row ?? letter.row, pair.definition, { source, target }, context);
   }
 
   /** Until the signal is aborted; then drains. */
