@@ -37,7 +37,7 @@ export interface Target {
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
   openWriter(pairId: string, context: ConnectorContext): Promise<TargetWriter>;
   /**
-   * Writes a block of inserts into tolerant tables as upserts, in a transaction of its own and without a position: rows that somebody has
+   * Writes a block of inserts and updates of tolerant tables as upserts, in a transaction of its own and without a position: rows that somebody has
    * mended by hand. @throws TARGET_ROW_REJECTED, TARGET_CONFLICT with the target's reason; nothing is written then
    */
   upsert(block: Buffer, context: ConnectorContext): Promise<void>;

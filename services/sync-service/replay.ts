@@ -30,12 +30,13 @@ export async function replayLetter(
       `A ${letter.op} cannot be replayed as a row; mend the target by hand and discard the letter`,
     );
   }
+  const op = letter.op === 'insert' ? Op.insert : Op.update;
   if (letter.stage === 'apply') {
-    await ends.target.upsert(blockOf(await targetShape(letter, ends.target, context), row), context);
+    await ends.target.upsert(blockOf(await targetShape(letter, ends.target, context), row, op), context);
     return;
   }
   const [shape] = await ends.source.describe([letter.source_table], context);
-  const { bytes, deadLetters, counts } = compilePair(definition).process(blockOf(shape!.table, row), -1n);
+  const { bytes, deadLetters, counts } = compilePair(definition).process(blockOf(shape!.table, row, op), -1n);
   const refused = deadLetters[0];
   if (refused) throw new TerraFusionError('PAIR_ROW_INVALID', refused.reason, { details: { rule: refused.rule } });
   if (counts.out === 0)
@@ -68,8 +69,8 @@ async function targetShape(letter: DeadLetter, target: Target, context: Connecto
   };
 }
 
-/** A block with one inserted row; a column that the row does not name is NULL. */
-function blockOf(shape: BlockTable, row: ReplayRow): Buffer {
+/** A block with the one row. */
+function blockOf(shape: BlockTable, row: ReplayRow, op: typeof Op.insert | typeof Op.update): Buffer {
   const names = new Set(shape.columns.map(({ name }) => name));
   const unknown = Object.keys(row).filter((name) => !names.has(name));
   if (unknown.length > 0) {
@@ -80,14 +81,16 @@ function blockOf(shape: BlockTable, row: ReplayRow): Buffer {
   const writer = new BlockWriter(64 * 1024);
   const table = writer.addTable({ ...shape, tolerant: true });
   writer.beginTransaction({ xid: 0, commitLsn: 0n, commitTime: 0, origin: undefined });
-  writer.beginChange(table, Op.insert, 0);
+  writer.beginChange(table, op, 0);
   writer.before(Before.absent);
   writer.after(true);
   writer.beginRow(shape.columns.length);
   for (const { name } of shape.columns) {
     const value = row[name];
-    if (value == null) writer.nullCell();
-    else writer.textCellOf(value);
+    if (value !== undefined && value !== null) writer.textCellOf(value);
+    // The source did not send it with the update, because it had not changed: what the target holds stays. (Promise 4)
+    else if (value === undefined && op === Op.update) writer.unchangedCell();
+    else writer.nullCell();
   }
   writer.endRow();
   writer.endTransaction(true, 0);
