@@ -50,7 +50,7 @@ export async function hashTable(
   return asCanonical(database, async (client) => {
     const { rows } = await client.query<{ rows: string; hash: string }>(
       `SELECT count(*) AS rows, md5(coalesce(string_agg(digest, '' ORDER BY digest COLLATE "C"), '')) AS hash
-       FROM (SELECT ${digest} AS digest FROM ${quoted(table)}) AS digests`,
+       FROM (SELECT ${digest} AS digest FROM ${quotedName(table)}) AS digests`,
     );
     return { rows: Number(rows[0]!.rows), hash: rows[0]!.hash };
   });
@@ -108,7 +108,7 @@ async function describeDifference(source: End, target: End, columns: readonly st
 function digests({ database, table }: End, columns: readonly string[]): Promise<string[]> {
   return asCanonical(database, async (client) => {
     const { rows } = await client.query<{ digest: string }>(
-      `SELECT ${digestOf(columns)} AS digest FROM ${quoted(table)}`,
+      `SELECT ${digestOf(columns)} AS digest FROM ${quotedName(table)}`,
     );
     return rows.map((row) => row.digest);
   });
@@ -128,7 +128,7 @@ function beyond(one: readonly string[], other: readonly string[]): string[] {
 function rowsOf({ database, table }: End, columns: readonly string[], wanted: readonly string[]): Promise<string[]> {
   return asCanonical(database, async (client) => {
     const { rows } = await client.query<{ row: string }>(
-      `SELECT left(${rowText(columns)}, 400) AS row FROM ${quoted(table)} WHERE ${digestOf(columns)} = ANY($1) ORDER BY 1 LIMIT ${SHOWN}`,
+      `SELECT left(${rowText(columns)}, 400) AS row FROM ${quotedName(table)} WHERE ${digestOf(columns)} = ANY($1) ORDER BY 1 LIMIT ${SHOWN}`,
       [wanted],
     );
     return rows.map(({ row }) => row);
@@ -152,7 +152,8 @@ async function asCanonical<T>(database: TestDatabase, work: (client: pg.ClientBa
 
 const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-function quoted(table: string): string {
+/** "schema.table" as SQL wants it. */
+export function quotedName(table: string): string {
   const { schema, name } = parseTableName(table);
   return `${identifier(schema)}.${identifier(name)}`;
 }

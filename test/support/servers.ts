@@ -1,5 +1,6 @@
 import { afterAll, inject } from 'vitest';
 import { createDatabase, type TestDatabase } from './database.ts';
+import { openInstallation, type Installation, type InstallationOptions } from './installation.ts';
 
 /**
  * A fresh database in the project's shared cluster, dropped after the file.
@@ -11,8 +12,17 @@ export async function freshDatabase(end: 'source' | 'target'): Promise<TestDatab
   return database;
 }
 
+/** An installation whose control database is in the project's shared cluster; closed after the file, before the databases go. */
+export async function freshInstallation(options: Partial<InstallationOptions> = {}): Promise<Installation> {
+  const installation = await openInstallation({ server: inject('targetServer'), ...options });
+  installations.push(installation);
+  return installation;
+}
+
 const made: TestDatabase[] = [];
+const installations: Installation[] = [];
 
 afterAll(async () => {
+  for (const installation of installations.splice(0)) await installation.close();
   for (const database of made.splice(0)) await database.drop();
 });

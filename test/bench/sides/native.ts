@@ -1,0 +1,35 @@
+import { startNative, type NativeReplication } from '#test/support/native-replication.ts';
+import { quotedName } from '#test/support/rows.ts';
+import { untilReading, type Ends, type Side, type Started } from './side.ts';
+
+/** PostgreSQL's own logical replication, `binary = true`, `streaming = off`. Its work is within the two servers. */
+export class NativeSide implements Side {
+  readonly name: string;
+  #ends: Ends | undefined;
+  #native: NativeReplication | undefined;
+
+  constructor(name = 'native') {
+    this.name = name;
+  }
+
+  async prepare(ends: Ends): Promise<void> {
+    const { source, target, tables } = ends;
+    this.#ends = ends;
+    this.#native = await startNative({ source, target, tables: tables.map(quotedName), binary: true });
+    await this.#native.caughtUp(600_000);
+    await this.#native.disable();
+  }
+
+  async start(): Promise<Started> {
+    const reading = untilReading(this.#ends!, this.#native!.name);
+    await this.#native!.enable();
+    return { at: await reading, pid: undefined };
+  }
+
+  async stop(): Promise<void> {
+    const native = this.#native;
+    this.#native = undefined;
+    await native?.disable();
+    await native?.drop();
+  }
+}

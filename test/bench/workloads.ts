@@ -1,0 +1,154 @@
+import type { TestDatabase } from '#test/support/database.ts';
+
+/** A backlog: changes that wait at the source when the clock starts. */
+export interface Backlog {
+  readonly title: string;
+  /** Row changes of a full run. */
+  readonly rows: number;
+  /** Tables at both ends, as SQL. */
+  readonly schema: string;
+  /** Names for the pair and the comparison. */
+  readonly tables: readonly string[];
+  /** Rows that both ends hold before. */
+  base(source: TestDatabase, rows: number): Promise<void>;
+  /** Makes the changes; returns how many row changes they are. */
+  write(source: TestDatabase, rows: number): Promise<number>;
+}
+
+/** Last in every backlog: when the target holds this row, it holds everything. */
+export const MARKER = 'public.bench_marker';
+const marker = 'CREATE TABLE bench_marker (id int PRIMARY KEY);';
+
+/** About 200 bytes. */
+const parcels = `${marker} CREATE TABLE parcels (id bigint PRIMARY KEY, situs text, owner text, land numeric(14, 2), improvement numeric(14, 2),
+  year int, zoning text, notes text, wkt text, updated_at timestamptz);`;
+
+const parcelRow = (
+  id: string,
+): string => `${id}, (${id} % 9999) || ' NW Maple Street, Eatonville', 'Owner ' || ${id} || ' and family trust',
+  (${id} * 7 % 900000)::numeric + 0.25, (${id} * 13 % 1900000)::numeric + 0.5, 1900 + (${id} % 125)::int, 'R-' || (${id} % 9), 'Remodelled ' || md5((${id})::text),
+  'POINT(' || (${id} % 180) || '.1234 ' || (${id} % 90) || '.5678)', timestamptz '2026-01-01' + ${id} * interval '1 second'`;
+
+const nothing = async (): Promise<void> => undefined;
+
+/** Runs the body for each transaction, with `first_row` and `last_row` as its row numbers; without waiting for the disk each time. */
+async function transactions(source: TestDatabase, rows: number, perTransaction: number, body: string): Promise<void> {
+  await source.query(`DO $do$ BEGIN
+    PERFORM set_config('synchronous_commit', 'off', false);
+    FOR first_row IN 1 .. ${rows} BY ${perTransaction} LOOP
+      DECLARE last_row bigint := least(first_row + ${perTransaction} - 1, ${rows}); BEGIN ${body} END;
+      COMMIT;
+    END LOOP;
+  END $do$`);
+}
+
+const parcelInserts =
+  (perTransaction: number | 'all') =>
+  async (source: TestDatabase, rows: number): Promise<number> => {
+    const size = perTransaction === 'all' ? rows : perTransaction;
+    const body = `INSERT INTO parcels SELECT ${parcelRow('n')} FROM generate_series(first_row, last_row) AS n;`;
+    await transactions(source, rows, size, body);
+    return rows;
+  };
+
+async function parcelBase(source: TestDatabase, rows: number): Promise<void> {
+  await parcelInserts('all')(source, rows);
+  // A permutation of all rows that comes again: which row the nth change hits.
+  await source.query(`CREATE TABLE public.bench_order (n bigint PRIMARY KEY, id bigint);
+    INSERT INTO bench_order SELECT row_number() OVER (ORDER BY md5(id::text)), id FROM parcels`);
+}
+
+export const backlogs: Readonly<Record<string, Backlog>> = {
+  B1: {
+    title: 'inserts, 1,000 a transaction',
+    rows: 1_000_000,
+    schema: parcels,
+    tables: ['public.parcels', MARKER],
+    base: nothing,
+    write: parcelInserts(1000),
+  },
+  B2: {
+    title: 'one-row transactions',
+    rows: 300_000,
+    schema: parcels,
+    tables: ['public.parcels', MARKER],
+    base: nothing,
+    write: parcelInserts(1),
+  },
+  X1: {
+    title: 'inserts in one transaction',
+    rows: 1_000_000,
+    schema: parcels,
+    tables: ['public.parcels', MARKER],
+    base: nothing,
+    write: parcelInserts('all'),
+  },
+  U1: {
+    title: 'random updates, 1,000 a transaction',
+    rows: 200_000,
+    schema: parcels,
+    tables: ['public.parcels', MARKER],
+    base: parcelBase,
+    write: async (source, rows) => {
+      await transactions(
+        source,
+        rows,
+        1000,
+        `UPDATE parcels p SET land = p.land + 1, notes = 'Reassessed ' || o.n, updated_at = p.updated_at + interval '1 day'
+         FROM bench_order o WHERE o.id = p.id AND o.n BETWEEN first_row AND last_row;`,
+      );
+      return rows;
+    },
+  },
+  D1: {
+    title: 'random deletes, 1,000 a transaction',
+    rows: 200_000,
+    schema: parcels,
+    tables: ['public.parcels', MARKER],
+    base: parcelBase,
+    write: async (source, rows) => {
+      await transactions(
+        source,
+        rows,
+        1000,
+        'DELETE FROM parcels p USING bench_order o WHERE o.id = p.id AND o.n BETWEEN first_row AND last_row;',
+      );
+      return rows;
+    },
+  },
+  O1: {
+    title: "pgbench's TPC-B transactions, 4 changes each",
+    rows: 240_000,
+    schema: `${marker}
+      CREATE TABLE branches (bid int PRIMARY KEY, bbalance int, filler char(88));
+      CREATE TABLE tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84));
+      CREATE TABLE accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84));
+      CREATE TABLE history (hid bigint PRIMARY KEY, tid int, bid int, aid int, delta int, mtime timestamp, filler char(22));`,
+    tables: ['public.branches', 'public.tellers', 'public.accounts', 'public.history', MARKER],
+    base: async (source) => {
+      await source.query(`
+        INSERT INTO branches SELECT n, 0, '' FROM generate_series(1, 10) AS n;
+        INSERT INTO tellers SELECT n, (n - 1) / 10 + 1, 0, '' FROM generate_series(1, 100) AS n;
+        INSERT INTO accounts SELECT n, (n - 1) / 100000 + 1, 0, '' FROM generate_series(1, 1000000) AS n;
+        SELECT setseed(0.5)`);
+    },
+    write: async (source, rows) => {
+      const count = Math.floor(rows / 4);
+      await transactions(
+        source,
+        count,
+        1,
+        `DECLARE
+           account int := 1 + floor(random() * 1000000); teller int := 1 + floor(random() * 100);
+           branch int := 1 + floor(random() * 10); delta int := floor(random() * 10001) - 5000;
+         BEGIN
+           UPDATE accounts SET abalance = abalance + delta WHERE aid = account;
+           UPDATE tellers SET tbalance = tbalance + delta WHERE tid = teller;
+           UPDATE branches SET bbalance = bbalance + delta WHERE bid = branch;
+           INSERT INTO history VALUES (first_row, teller, branch, account, delta, localtimestamp, '');
+         END;`,
+      );
+      return count * 4;
+    },
+  },
+};

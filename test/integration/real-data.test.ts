@@ -1,0 +1,3 @@
+import { describeRealData } from './real-data-suite.ts';
+
+describeRealData('embedded bus', () => ({}));
