@@ -1,17 +1,7 @@
 import { TerraFusionError } from '../errors.ts';
 import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
-import {
-  BLOCK_FORMAT,
-  CELL_FORMATS,
-  REPLICA_IDENTITIES,
-  type Before,
-  type BlockColumn,
-  type BlockHeader,
-  type BlockTable,
-  type BlockTransaction,
-  Cell,
-  type Op,
-} from './model.ts';
+import { readHeader } from './header.ts';
+import { BLOCK_FORMAT, type Before, type BlockHeader, type BlockTransaction, Cell, type Op } from './model.ts';
 import { upgradeBlock } from './upgrade.ts';
 import { WireReader } from './wire.ts';
 
@@ -273,48 +263,6 @@ export function readRow(bytes: Buffer, offset: number): (string | null | undefin
 }
 
 const NO_TRANSACTION: BlockTransaction = { xid: 0, commitLsn: 0n, commitTime: 0, origin: undefined };
-
-function readHeader(wire: WireReader): BlockHeader {
-  const format = wire.long();
-  const source = wire.string();
-  const generation = wire.long();
-  const after = { generation: wire.long(), commitLsn: wire.bigLong(), ordinal: wire.long() };
-  const inputOffset = wire.bigLong();
-  const tables: BlockTable[] = [];
-  for (let run = wire.run(); run > 0; run = wire.run()) {
-    for (; run > 0; run--) tables.push(readTable(wire));
-  }
-  return { format, source, generation, after, inputOffset, tables };
-}
-
-function readTable(wire: WireReader): BlockTable {
-  const relationId = wire.long();
-  const schema = wire.string();
-  const name = wire.string();
-  const identity = pick(REPLICA_IDENTITIES, wire.long());
-  const tolerant = wire.boolean();
-  const columns: BlockColumn[] = [];
-  for (let run = wire.run(); run > 0; run = wire.run()) {
-    for (; run > 0; run--) {
-      columns.push({
-        name: wire.string(),
-        typeOid: wire.long(),
-        typeSchema: wire.string(),
-        typeName: wire.string(),
-        typmod: wire.long(),
-        key: wire.boolean(),
-        format: pick(CELL_FORMATS, wire.long()),
-      });
-    }
-  }
-  return { relationId, schema, name, identity, tolerant, columns };
-}
-
-function pick<T>(symbols: readonly T[], index: number): T {
-  const symbol = symbols[index];
-  if (symbol === undefined) throw new RangeError(`${index} is not one of the ${symbols.length} symbols`);
-  return symbol;
-}
 
 function guarded<T>(bytes: Buffer, read: () => T): T {
   try {
