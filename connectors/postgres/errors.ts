@@ -109,7 +109,9 @@ function sourceKind({ code, message }: PostgresError): ErrorCode {
     case '42703':
       return 'SOURCE_COLUMN_MISSING';
     case '42704':
-      return message.includes('replication slot') ? 'SOURCE_SLOT_MISSING' : 'SOURCE_STATEMENT_FAILED';
+      if (message.includes('replication slot')) return 'SOURCE_SLOT_MISSING';
+      // Told while decoding: what was written without the publication cannot be decoded any more.
+      return message.includes('publication') ? 'SOURCE_HISTORY_LOST' : 'SOURCE_STATEMENT_FAILED';
     case '53400':
       return 'SOURCE_SLOTS_EXHAUSTED';
     case '53300':
@@ -133,7 +135,9 @@ function sourceKind({ code, message }: PostgresError): ErrorCode {
   }
   switch (code.slice(0, 2)) {
     case '08':
-      return code === '08P01' ? 'SOURCE_PROTOCOL' : 'SOURCE_DISCONNECTED';
+      if (code !== '08P01') return 'SOURCE_DISCONNECTED';
+      // PgBouncer's answer to session settings and replication. (CHECKLIST 8)
+      return message.includes('startup parameter') ? 'SOURCE_UNREACHABLE' : 'SOURCE_PROTOCOL';
     case '57':
       return 'SOURCE_DISCONNECTED';
     case '53':
