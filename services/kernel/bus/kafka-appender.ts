@@ -9,12 +9,14 @@ const REQUEST_BYTES = 4 * 2 ** 20;
 /** No topic takes a larger block: brokers close connections on requests of 100 MB and more without a word. */
 export const LARGEST_BLOCK = 64 * 2 ** 20 - 1024;
 /**
- * kafkajs's own attempts at one request, about ten seconds in all: long enough for another broker to take over. They repeat the very same request,
- * sequence numbers included, so that the broker recognises what it has stored already.
+ * kafkajs's own attempts at one request, about ten seconds in all: long enough for another broker to take over. They repeat the very
+ * same request, sequence numbers included, so that the broker recognises what it has stored already. Without any broker left the
+ * attempts to connect end it before, after five to ten seconds.
  */
-const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 12 };
+const SEND_RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 12 };
+const CONNECT_RETRY: RetryOptions = { ...SEND_RETRY, retries: 7 };
 /** Longest time that a request may take with all its attempts, in ms. */
-const SEND_TIMEOUT = 30_000;
+const SEND_TIMEOUT = 20_000;
 /** How long closing waits for appends under way, in ms. */
 const CLOSE_TIMEOUT = 3000;
 /** Time in which the in-sync replicas have to have a request, in ms. */
@@ -183,13 +185,13 @@ export class KafkaAppender {
   }
 
   #open(): Session {
-    const client = new KafkaClient(this.#connection, this.#log, RETRY);
+    const client = new KafkaClient(this.#connection, this.#log, CONNECT_RETRY);
     const producer = client.kafka.producer({
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
       createPartitioner: () => () => 0,
-      retry: RETRY,
+      retry: SEND_RETRY,
     });
     const connected = this.#check().then(() => producer.connect());
     const givenUp = Promise.withResolvers<never>();

@@ -13,6 +13,7 @@ import {
   type SASLOptions,
 } from 'kafkajs';
 import type { Secret } from '#schemas/secret.ts';
+import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 
 /** How to reach the brokers. */
@@ -142,4 +143,34 @@ function writeLog(log: Log, { level, namespace, log: { message, ...fields } }: L
   if (level === logLevel.ERROR) log.warn(details, line);
   else if (level === logLevel.WARN) log.info(details, line);
   else log.debug(details, line);
+}
+
+/** How long a warning that comes again stays among the details, in ms. */
+const SAME_AFTER = 60_000;
+
+/** A log in which a warning appears once a minute: a broker that is away makes kafkajs say the same at every attempt. */
+export function calm(log: Log, clock: Clock): Log {
+  const said = new Map<string, number>();
+  return {
+    debug: (fields, message) => {
+      log.debug(fields, message);
+    },
+    info: (fields, message) => {
+      log.info(fields, message);
+    },
+    warn: (fields, message) => {
+      const now = clock.monotonic();
+      if (now - (said.get(message) ?? -Infinity) < SAME_AFTER) {
+        log.debug(fields, message);
+        return;
+      }
+      // Messages hold addresses, so there could be many.
+      if (said.size > 100) said.clear();
+      said.set(message, now);
+      log.warn(fields, message);
+    },
+    error: (fields, message) => {
+      log.error(fields, message);
+    },
+  };
 }

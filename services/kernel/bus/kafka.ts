@@ -3,7 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
-import { KafkaClient, type KafkaConnection } from './kafka-client.ts';
+import { calm, KafkaClient, type KafkaConnection } from './kafka-client.ts';
 import { fromKafka, isKafkaError } from './kafka-errors.ts';
 import { Patience, readTopic } from './kafka-read.ts';
 import { KafkaTopic } from './kafka-topic.ts';
@@ -17,6 +17,8 @@ export interface KafkaBusOptions extends KafkaConnection {
 
 /** Longest time that the controller may take over a topic, in ms. */
 const ADMIN_TIMEOUT = 15_000;
+/** A failure within so many ms was no broker that one has waited for. */
+const PROMPT = 1000;
 /** Between two looks at something that is about to happen, in ms. */
 const PAUSE = 50;
 
@@ -39,6 +41,8 @@ export class KafkaBus implements Bus {
   readonly kind = 'kafka';
   readonly #options: KafkaBusOptions;
   readonly #log: Log;
+  /** For what kafkajs has to say. */
+  readonly #kafkaLog: Log;
   readonly #clock: Clock;
   readonly #appenders = new Map<string, KafkaAppender>();
   readonly #topics = new Map<string, KafkaTopic>();
@@ -48,12 +52,15 @@ export class KafkaBus implements Bus {
   constructor(options: KafkaBusOptions, log: Log, clock: Clock = systemClock) {
     this.#options = options;
     this.#log = log;
+    this.#kafkaLog = calm(log, clock);
     this.#clock = clock;
   }
 
   async createTopic(topic: string): Promise<void> {
     checkTopicName(topic);
     const created = await this.#administer(`Creating topic "${topic}"`, async (admin) => {
+      // Asked first, since kafkajs tells a topic that is there already as an error.
+      if ((await admin.listTopics()).includes(topic)) return false;
       try {
         return await this.#create(admin, topic, { ...REQUIRED, ...WANTED, ...this.#durability() });
       } catch (error) {
@@ -101,7 +108,7 @@ export class KafkaBus implements Bus {
     let appender = this.#appenders.get(topic);
     if (appender === undefined) {
       const check = (): Promise<unknown> => this.range(topic);
-      appender = new KafkaAppender(this.#options, topic, check, this.#log);
+      appender = new KafkaAppender(this.#options, topic, check, this.#kafkaLog);
       this.#appenders.set(topic, appender);
     }
     if (blocks.length > 0) return await appender.append(blocks);
@@ -135,7 +142,7 @@ export class KafkaBus implements Bus {
     this.#failIfClosed();
     yield* readTopic(from, AbortSignal.any([signal, this.#closing.signal]), {
       topic,
-      open: () => new KafkaTopic(this.#options, topic, this.#log),
+      open: () => new KafkaTopic(this.#options, topic, this.#kafkaLog),
       clock: this.#clock,
       log: this.#log,
       group,
@@ -215,10 +222,13 @@ export class KafkaBus implements Bus {
   /** Asks a topic's leader, through a connection that is kept; again while the answer may only come from a broker that is behind. */
   async #ask<T>(topic: string, question: (source: KafkaTopic) => Promise<T>): Promise<T> {
     const patience = new Patience(this.#clock);
-    for (let failures = 0; ;) {
+    const started = this.#clock.monotonic();
+    let failures = 0;
+    for (;;) {
       this.#failIfClosed();
       let source = this.#topics.get(topic);
-      if (source === undefined) this.#topics.set(topic, (source = new KafkaTopic(this.#options, topic, this.#log)));
+      if (source === undefined)
+        this.#topics.set(topic, (source = new KafkaTopic(this.#options, topic, this.#kafkaLog)));
       try {
         return await question(source);
       } catch (error) {
@@ -226,9 +236,10 @@ export class KafkaBus implements Bus {
         const first = this.#topics.get(topic) === source;
         if (first) this.#forget(topic);
         const meant = fromKafka(error, `Asking about "${topic}"`);
-        // The first failure may be a connection's that had died unnoticed.
+        // A first failure that comes at once may be a connection's that had died unnoticed.
+        const again = failures++ === 0 && this.#clock.monotonic() - started < PROMPT;
         if (meant.code === 'BUS_TOPIC_MISSING') patience.doubt(meant);
-        else if (first && (!meant.heals || ++failures > 1)) throw meant;
+        else if (first && !(meant.heals && again)) throw meant;
         await this.#clock.sleep(PAUSE);
       }
     }
@@ -245,7 +256,7 @@ export class KafkaBus implements Bus {
    */
   async #administer<T>(doing: string, action: (admin: Admin) => Promise<T>): Promise<T> {
     this.#failIfClosed();
-    const client = new KafkaClient(this.#options, this.#log);
+    const client = new KafkaClient(this.#options, this.#kafkaLog);
     const admin = client.kafka.admin();
     try {
       await admin.connect();
