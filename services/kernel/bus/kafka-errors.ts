@@ -41,7 +41,8 @@ function causes(error: unknown): Cause[] {
   const found: Cause[] = [];
   const open = [error];
   const seen = new Set<unknown>();
-  for (let next = open.shift(); next !== undefined; next = open.shift()) {
+  while (open.length > 0) {
+    const next = open.shift();
     if (!(next instanceof Error) || seen.has(next)) continue;
     seen.add(next);
     const {
