@@ -29,9 +29,7 @@ test('a slot whose WAL the source has recycled is SOURCE_HISTORY_LOST, never a g
   );
 
   const second = installation.start();
-  await eventually(async () => (await pair.state()).error?.startsWith('SOURCE_HISTORY_LOST'), {
-    what: 'the pair to say so',
-  });
+  await pair.untilError('SOURCE_HISTORY_LOST');
   expect((await pair.state()).state).toBe('failed');
   expect(await target.query('SELECT id FROM parcel')).toEqual([{ id: '1' }]);
   await second.stop();

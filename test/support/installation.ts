@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConnector } from '#connectors/registry.ts';
+import type { ErrorCode } from '#schemas/errors.ts';
 import { pairConfig, tableInput, type PairState } from '#schemas/pairs.ts';
 import type { Control } from '#services/control/control.ts';
 import { silentLog, type Log } from '#services/kernel/log.ts';
@@ -25,6 +26,9 @@ export interface InstallationOptions {
 export interface NewTestPair {
   readonly source: TestDatabase;
   readonly target: TestDatabase;
+  /** Other URLs to reach them by: another user, a wrong password. */
+  readonly sourceUrl?: string;
+  readonly targetUrl?: string;
   /** As in the API; every table when left out. */
   readonly tables?: readonly z.input<typeof tableInput>[];
   readonly config?: z.input<typeof pairConfig>;
@@ -57,10 +61,15 @@ export interface TestPair {
   state(): Promise<{ readonly state: PairState; readonly error: string | undefined }>;
   /** Resolves once the pair is in the state. Rejects at once, with its error, when it fails instead. */
   until(state: PairState, within?: number): Promise<void>;
+  /** Resolves with the pair's error once it is one of this code, whether it heals or not. */
+  untilError(code: ErrorCode, within?: number): Promise<string>;
   /** Resolves once everything committed at the source before the call is at the target. */
   fence(within?: number): Promise<void>;
-  /** Dead letters, newest first. */
+  /** The newest dead letters, at most a hundred. */
   deadLetters(): Promise<readonly { readonly code: string; readonly reason: string }[]>;
+  countDeadLetters(): Promise<number>;
+  /** Resolves once nothing is left of the pair, after it was deleted. */
+  untilPurged(within?: number): Promise<void>;
 }
 
 export async function openInstallation(options: InstallationOptions): Promise<Installation> {
@@ -127,8 +136,8 @@ function startService(settings: Settings, log: Log): RunningService {
 async function addPair(control: Control, { source, target, ...rest }: NewTestPair): Promise<TestPair> {
   const number = randomBytes(3).toString('hex');
   const [from, to] = [
-    await register(control, `source-${number}`, source.url),
-    await register(control, `target-${number}`, target.url),
+    await register(control, `source-${number}`, rest.sourceUrl ?? source.url),
+    await register(control, `target-${number}`, rest.targetUrl ?? target.url),
   ];
   const { id } = await control.pairs.create({
     name: `pair-${number}`,
@@ -182,6 +191,20 @@ class Pair implements TestPair {
     if (failed === 'failed') throw new Error(`The pair is ${last}`);
   }
 
+  async untilError(code: ErrorCode, within = 60_000): Promise<string> {
+    let last = '';
+    return eventually(
+      async () => {
+        const { state, error } = await this.state();
+        last = `${state}, ${error ?? 'without an error'}`;
+        return error?.startsWith(`${code}:`) ? error : undefined;
+      },
+      { within, what: `the pair to say ${code}` },
+    ).catch((cause: unknown) => {
+      throw new Error(`The pair is ${last}`, { cause });
+    });
+  }
+
   async fence(within = 60_000): Promise<void> {
     const lsn = await this.#source.value(`SELECT pg_logical_emit_message(true, 'terrafusion.fence', '')`);
     const passed = async (): Promise<boolean> => {
@@ -197,6 +220,19 @@ class Pair implements TestPair {
   }
 
   async deadLetters(): Promise<readonly { readonly code: string; readonly reason: string }[]> {
-    return (await this.#control.deadLetters.list({ pairId: this.id }, { limit: 1000, cursor: undefined })).items;
+    return (await this.#control.deadLetters.list({ pairId: this.id }, { limit: 100, cursor: undefined })).items;
+  }
+
+  async countDeadLetters(): Promise<number> {
+    const [row] = await this.#control.database.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM terrafusion.dead_letters WHERE pair_id = $1',
+      [this.id],
+    );
+    return row!.count;
+  }
+
+  async untilPurged(within = 60_000): Promise<void> {
+    const isThere = async (): Promise<boolean> => (await this.#control.pairs.all()).some(({ id }) => id === this.id);
+    await eventually(async () => !(await isThere()), { within, what: 'the deleted pair to be gone' });
   }
 }

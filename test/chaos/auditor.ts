@@ -1,0 +1,78 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { expectSameRows } from '#test/support/rows.ts';
+import type { TestDatabase } from '#test/support/database.ts';
+import type { TestPair } from '#test/support/installation.ts';
+import { TOTAL } from './bank.ts';
+
+/** One statement sees one moment. */
+const BOOKS = `SELECT (SELECT count(*) FROM checking)::int AS accounts,
+  ((SELECT coalesce(sum(balance), 0) FROM checking) + (SELECT coalesce(sum(balance), 0) FROM savings))::bigint::text AS total,
+  (SELECT coalesce(sum(transfers), 0) FROM checking)::text AS transfers, (SELECT count(*) FROM ledger)::text AS entries`;
+
+interface Books {
+  readonly accounts: number;
+  readonly total: string;
+  readonly transfers: string;
+  readonly entries: string;
+}
+
+/** Reads the target's books all the time. (Promise 3: no reader ever sees a part of a source transaction.) */
+export class Auditor {
+  readonly #client: pg.Client;
+  #stopped = false;
+  #finished: Promise<void> = Promise.resolve();
+  looks = 0;
+  /** Looks at which the books had moved on since the one before. */
+  moved = 0;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  static async start(target: TestDatabase): Promise<Auditor> {
+    const auditor = new Auditor(await target.connect());
+    auditor.#finished = auditor.#run();
+    auditor.#finished.catch(() => undefined);
+    return auditor;
+  }
+
+  async #run(): Promise<void> {
+    let last = '';
+    const going = (): boolean => !this.#stopped;
+    while (going()) {
+      const { rows } = await this.#client.query<Books>({ name: 'books', text: BOOKS });
+      const books = rows[0]!;
+      const expected = books.accounts === 0 ? '0' : String(TOTAL);
+      if (books.total !== expected || books.transfers !== books.entries) {
+        throw new Error(`Part of a source transaction was seen at the target: ${JSON.stringify(books)}`);
+      }
+      this.looks += 1;
+      if (books.entries !== last) this.moved += 1;
+      last = books.entries;
+      await delay(10);
+    }
+  }
+
+  /** Rejects with what it has seen, if it has seen something. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#finished;
+    await this.#client.end();
+  }
+}
+
+/** Both ends, once everything has arrived: every row there once, and each refused one exactly one dead letter. (Promise 2) */
+export async function expectBooksEqual(source: TestDatabase, target: TestDatabase, pair: TestPair): Promise<void> {
+  await expectSameRows(source, target, ['public.checking', 'public.savings', 'public.ledger']);
+  const wanted = await source.query<{ id: string }>(
+    "SELECT id FROM note WHERE amount >= 0 AND body <> 'refused' ORDER BY id",
+  );
+  const arrived = await target.query<{ id: string }>('SELECT id FROM note ORDER BY id');
+  if (JSON.stringify(arrived) !== JSON.stringify(wanted)) {
+    throw new Error(`${arrived.length} notes arrived, ${wanted.length} should have`);
+  }
+  const refused = await source.value("SELECT count(*) FROM note WHERE amount < 0 OR body = 'refused'");
+  const letters = await pair.countDeadLetters();
+  if (String(letters) !== refused) throw new Error(`${letters} dead letters were kept for ${refused} refused rows`);
+}

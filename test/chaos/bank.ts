@@ -1,0 +1,167 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type pg from 'pg';
+import { SeededRandom } from '#services/demo/random.ts';
+import type { TestDatabase } from '#test/support/database.ts';
+import type { NewTestPair } from '#test/support/installation.ts';
+
+/**
+ * A bank whose books tell whether a transaction was torn, lost or repeated. What each committed transaction keeps true:
+ * the sum of both kinds of accounts never changes, and `checking.transfers` counts the ledger's entries.
+ */
+const ACCOUNTS = 100;
+const OPENING = 1_000_000;
+export const TOTAL = 2 * ACCOUNTS * OPENING;
+
+const SCHEMA = `
+  CREATE TABLE checking (id int PRIMARY KEY, code text NOT NULL UNIQUE, balance bigint NOT NULL, transfers bigint NOT NULL);
+  CREATE TABLE savings (id int PRIMARY KEY, balance bigint NOT NULL, remark text);
+  CREATE TABLE ledger (n bigint PRIMARY KEY, account int NOT NULL, amount bigint NOT NULL, remark text);
+  CREATE TABLE note (id bigint PRIMARY KEY, amount int NOT NULL, body text);`;
+
+/** The target has a rule of its own, which some rows break: the writer's dead letters. */
+const TARGET_RULE = "ALTER TABLE note ADD CHECK (body <> 'refused')";
+
+export async function createBank(source: TestDatabase, target: TestDatabase): Promise<void> {
+  await source.query(`${SCHEMA}
+    INSERT INTO checking SELECT n, 'A' || n, ${OPENING}, 0 FROM generate_series(1, ${ACCOUNTS}) AS n;
+    INSERT INTO savings SELECT n, ${OPENING}, repeat(md5(n::text), 200) FROM generate_series(1, ${ACCOUNTS}) AS n;`);
+  await target.query(`${SCHEMA} ${TARGET_RULE}`);
+}
+
+/** Notes pass a rule on the way, which some rows break: the processor's dead letters. */
+export const bankTables: NonNullable<NewTestPair['tables']> = [
+  { source: 'public.checking' },
+  { source: 'public.savings' },
+  { source: 'public.ledger' },
+  {
+    source: 'public.note',
+    rules: [{ name: 'not negative', check: 'row.amount >= 0', on_failure: 'quarantine' }],
+  },
+];
+
+/** What is not done by chance alone, but when a crash point waits for it. */
+export type Special = 'large' | 'swap' | 'rule' | 'refused';
+
+/** Moves money at the source, transaction after transaction, until it is stopped. */
+export class Mover {
+  readonly #client: pg.Client;
+  readonly #random: SeededRandom;
+  #entry = 0;
+  #note = 0;
+  #wanted: Special | undefined;
+  #stopped = false;
+  #finished: Promise<void> = Promise.resolve();
+  transactions = 0;
+
+  private constructor(client: pg.Client, seed: number) {
+    this.#client = client;
+    this.#random = new SeededRandom(seed);
+  }
+
+  static async start(source: TestDatabase, seed: number): Promise<Mover> {
+    const mover = new Mover(await source.connect(), seed);
+    mover.#finished = mover.#run();
+    // Told when it is stopped.
+    mover.#finished.catch(() => undefined);
+    return mover;
+  }
+
+  /** Does this kind of transaction again and again until told otherwise. */
+  want(special: Special | undefined): void {
+    this.#wanted = special;
+  }
+
+  /** After the transaction in hand. Rejects with what made it fail. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#finished;
+  }
+
+  async #run(): Promise<void> {
+    const going = (): boolean => !this.#stopped;
+    while (going()) {
+      await this.#client.query('BEGIN');
+      for (const statement of this.#statements()) await this.#client.query(statement);
+      await this.#client.query(this.#random.chance(0.05) ? 'ROLLBACK' : 'COMMIT');
+      this.transactions += 1;
+      // A pace that leaves the two cores to those who are killed.
+      await delay(this.#random.whole(0, 12));
+    }
+    await this.#client.end();
+  }
+
+  #statements(): string[] {
+    const special = this.#wanted !== undefined && this.#random.chance(0.3) ? this.#wanted : this.#bySurprise();
+    if (special === 'large') return this.#large();
+    if (special === 'swap') return this.#swap();
+    if (special === 'rule') return this.#noteOf(-1, 'breaks the rule');
+    if (special === 'refused') return this.#noteOf(1, 'refused');
+    return this.#random.weighted<() => string[]>([
+      [8, () => this.#transfers()],
+      [1, () => this.#reopen()],
+      [1, () => this.#noteOf(1, 'good')],
+    ])();
+  }
+
+  #bySurprise(): Special | undefined {
+    return this.#random.chance(0.03) ? this.#random.pick(['swap', 'rule', 'refused']) : undefined;
+  }
+
+  #transfers(): string[] {
+    const count = this.#random.whole(1, 6);
+    return Array.from({ length: count }, () => this.#transfer()).flat();
+  }
+
+  #transfer(): string[] {
+    const [from, to, amount] = [this.#account(), this.#account(), this.#random.whole(-500, 500)];
+    this.#entry += 1;
+    return [
+      `UPDATE checking SET balance = balance - ${amount}, transfers = transfers + 1 WHERE id = ${from}`,
+      `INSERT INTO ledger VALUES (${this.#entry}, ${from}, ${amount}, 'transfer')`,
+      `UPDATE savings SET balance = balance + ${amount} WHERE id = ${to}`,
+    ];
+  }
+
+  /** Goes and comes again with the same balance. */
+  #reopen(): string[] {
+    const id = this.#account();
+    return [
+      `CREATE TEMPORARY TABLE closed ON COMMIT DROP AS SELECT * FROM savings WHERE id = ${id}`,
+      `DELETE FROM savings WHERE id = ${id}`,
+      'INSERT INTO savings SELECT * FROM closed',
+    ];
+  }
+
+  /** Some 4 MB: several blocks, and more than one batch at the target. */
+  #large(): string[] {
+    const count = 8000;
+    const first = this.#entry + 1;
+    this.#entry += count;
+    return [
+      `UPDATE checking SET transfers = transfers + ${count} WHERE id = ${this.#account()}`,
+      `INSERT INTO ledger SELECT n, 1, 0, repeat('many ', 100) FROM generate_series(${first}, ${this.#entry}) AS n`,
+      ...this.#transfer(),
+    ];
+  }
+
+  /** Two unique codes change places: reduced to its end the batch meets the target's unique constraint, in order it does not. */
+  #swap(): string[] {
+    const one = this.#random.whole(1, ACCOUNTS - 1);
+    const codeOf = (id: number): string => `(SELECT code FROM codes WHERE id = ${id})`;
+    return [
+      `CREATE TEMPORARY TABLE codes ON COMMIT DROP AS SELECT id, code FROM checking WHERE id IN (${one}, ${one + 1})`,
+      `UPDATE checking SET code = 'in between' WHERE id = ${one}`,
+      `UPDATE checking SET code = ${codeOf(one)} WHERE id = ${one + 1}`,
+      `UPDATE checking SET code = ${codeOf(one + 1)} WHERE id = ${one}`,
+    ];
+  }
+
+  #noteOf(amount: number, body: string): string[] {
+    this.#note += 1;
+    return [...this.#transfer(), `INSERT INTO note VALUES (${this.#note}, ${amount}, '${body}')`];
+  }
+
+  #account(): number {
+    return this.#random.whole(1, ACCOUNTS);
+  }
+}

@@ -1,0 +1,32 @@
+import { crashPoints, type CrashPoint } from '#services/kernel/crash-points.ts';
+import type { Special } from './bank.ts';
+
+/** A point that is passed while a pair streams, and what has to happen at the source for it. */
+export type StreamPoint = readonly [CrashPoint, Special | undefined];
+
+export const streamPoints: readonly StreamPoint[] = [
+  [crashPoints.READER_RECEIVED_NOT_STORED, undefined],
+  [crashPoints.READER_MID_TRANSACTION, 'large'],
+  [crashPoints.READER_STORED_NOT_ACKNOWLEDGED, undefined],
+  [crashPoints.PROCESSOR_PROCESSED_NOT_APPENDED, undefined],
+  [crashPoints.PROCESSOR_DEAD_LETTERS_STORED_NOT_APPENDED, 'rule'],
+  [crashPoints.WRITER_BEFORE_COMMIT, undefined],
+  [crashPoints.WRITER_COMMITTED_NOT_NOTED, undefined],
+  [crashPoints.WRITER_MID_LARGE_TRANSACTION, 'large'],
+  [crashPoints.WRITER_MID_ORDERED_REPLAY, 'refused'],
+  [crashPoints.WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED, 'refused'],
+];
+
+/** Only where blocks are stored between processor and writer. */
+export const kafkaPoints: readonly StreamPoint[] = [[crashPoints.PROCESSOR_APPENDED_NOT_NOTED, undefined]];
+
+/** Points that are passed once, on the way from a new pair to a streaming one. */
+export const startPoints: readonly CrashPoint[] = [
+  crashPoints.SUPERVISOR_PAIR_CREATED_NOT_STARTED,
+  crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED,
+  crashPoints.READER_SLOT_CREATED_NOT_RECORDED,
+  crashPoints.LOADER_SNAPSHOT_TAKEN,
+  crashPoints.LOADER_MID_COPY,
+  crashPoints.LOADER_BEFORE_COMMIT,
+  crashPoints.LOADER_AFTER_COMMIT,
+];
