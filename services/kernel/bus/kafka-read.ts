@@ -150,11 +150,13 @@ export class Patience {
     });
   }
 
-  /** Something looks final that may not be. @throws it, when it has lasted too long */
-  doubt(error: TerraFusionError): void {
+  /** Something looks final that may not be. @throws it, after `finish`, when it has lasted too long */
+  doubt(error: TerraFusionError, finish?: () => void): void {
     const now = this.#clock.monotonic();
     this.#doubtSince ??= now;
-    if (now - this.#doubtSince >= DOUBT_FOR) throw error;
+    if (now - this.#doubtSince < DOUBT_FOR) return;
+    finish?.();
+    throw error;
   }
 }
 

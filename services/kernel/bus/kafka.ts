@@ -234,12 +234,17 @@ export class KafkaBus implements Bus {
       } catch (error) {
         // Several may ask through one connection: the first to fail gives it up, and the others fail for that reason only.
         const first = this.#topics.get(topic) === source;
-        if (first) this.#forget(topic);
         const meant = fromKafka(error, `Asking about "${topic}"`);
-        // A first failure that comes at once may be a connection's that had died unnoticed.
-        const again = failures++ === 0 && this.#clock.monotonic() - started < PROMPT;
-        if (meant.code === 'BUS_TOPIC_MISSING') patience.doubt(meant);
-        else if (first && !(meant.heals && again)) throw meant;
+        if (meant.code === 'BUS_TOPIC_MISSING') {
+          patience.doubt(meant, () => {
+            if (first) this.#forget(topic);
+          });
+        } else {
+          if (first) this.#forget(topic);
+          // A first failure that comes at once may be a connection's that had died unnoticed.
+          const again = failures++ === 0 && this.#clock.monotonic() - started < PROMPT;
+          if (first && !(meant.heals && again)) throw meant;
+        }
         await this.#clock.sleep(PAUSE);
       }
     }
