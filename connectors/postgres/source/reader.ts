@@ -124,6 +124,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#heartbeat.start();
   }
 
+  /** Leaving the loop leaves the stream open: what is stored now is still acknowledged until the reader is disposed of. */
   async *blocks(): AsyncGenerator<SourceBlock, void, undefined> {
     const { signal } = this.#context;
     const aborted = (): void => {
@@ -146,7 +147,6 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
       }
     } finally {
       signal.removeEventListener('abort', aborted);
-      await this.#close();
     }
   }
 
