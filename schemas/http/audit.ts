@@ -3,7 +3,7 @@ import { moment, momentInput, pageOf, pageQuery } from './common.ts';
 
 export const auditView = z
   .object({
-    seq: z.string().describe('Number in the chain, from 1.'),
+    seq: z.string().describe('Number in the chain; grows, with gaps.'),
     at: moment,
     actor: z.string(),
     action: z.string().describe('"<entity>.<verb>": "sync_pair.create".'),
@@ -11,7 +11,8 @@ export const auditView = z
     entity_id: z.string().nullable(),
     outcome: z.enum(['success', 'failure']),
     request_id: z.string().nullable(),
-    details: z.record(z.string(), z.unknown()).describe('`before` and `after` of a change, secrets masked.'),
+    before: z.unknown().describe('What was; secrets masked.'),
+    after: z.unknown().describe('What is since; secrets masked.'),
     hash: z.string(),
   })
   .meta({
@@ -24,7 +25,8 @@ export const auditView = z
       entity_id: '0198a1f2-7a11-7d2c-9d33-6a5cf0b7c1e2',
       outcome: 'success',
       request_id: '0198a1f2-6c1e-7c55-b7d1-0f8f3a2e7f10',
-      details: { before: { desired: 'running' }, after: { desired: 'paused' } },
+      before: { desired: 'running' },
+      after: { desired: 'paused' },
       hash: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
     },
   });

@@ -3,7 +3,9 @@ import type { ConnectorContext, Log } from '#connectors/contract/context.ts';
 import type { Source } from '#connectors/contract/source.ts';
 import type { Target } from '#connectors/contract/target.ts';
 import { connectorNames, loadConnector } from '#connectors/registry.ts';
-import { TerraFusionError } from '#schemas/errors.ts';
+import type { Check } from '#connectors/contract/check.ts';
+import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
+import type { Control } from '#services/control/control.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import { fieldProblems, formatPath, invalidFields } from './fields.ts';
 
@@ -98,4 +100,16 @@ export async function look<T>(
   } finally {
     done.abort();
   }
+}
+
+/** A registered system's connection, opened for its connector. @throws NOT_FOUND; MASTER_KEY_WRONG */
+export async function storedConnection({ systems }: Pick<Control, 'systems'>, idOrName: string): Promise<Connection> {
+  const { connector: name, settings } = await systems.connectionOf(idOrName);
+  return { connector: await loadConnector(name), settings };
+}
+
+/** What could not be looked at, as a check that failed. */
+export function asCheck(thrown: unknown): Check {
+  const { code, message, fix } = asTerraFusionError(thrown);
+  return { name: 'login', ok: false, required: true, message, code, fix };
 }

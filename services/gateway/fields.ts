@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { FieldProblem } from '#schemas/http/common.ts';
-import { errorKinds, TerraFusionError } from '#schemas/errors.ts';
+import { errorKinds, TerraFusionError, type ErrorCode } from '#schemas/errors.ts';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -30,8 +30,12 @@ export function fieldProblems(issues: readonly Issue[]): FieldProblem[] {
     }));
 }
 
-/** The error that tells the caller about all of them at once. */
-export function invalidFields(problems: readonly FieldProblem[], where = 'body'): TerraFusionError {
+/** The error that tells the caller about all of them at once; `mixed` is its code when they have several. */
+export function invalidFields(
+  problems: readonly FieldProblem[],
+  where = 'body',
+  mixed: ErrorCode = 'REQUEST_INVALID',
+): TerraFusionError {
   const told = problems
     .slice(0, 5)
     .map(({ path, message }) => (path === '' ? `The ${where}: ${message}` : `${path}: ${message}`));
@@ -40,7 +44,7 @@ export function invalidFields(problems: readonly FieldProblem[], where = 'body')
   const codes = new Set(problems.map(({ code }) => code));
   const [code] = codes;
   return new TerraFusionError(
-    codes.size === 1 && code !== undefined ? code : 'REQUEST_INVALID',
+    codes.size === 1 && code !== undefined ? code : mixed,
     `${told.join('; ')}${rest > 0 ? `; and ${rest} more` : ''}`,
     { details: { fields: problems } },
   );

@@ -12,6 +12,8 @@ const STATE_POLL = 500;
 
 export interface FenceRequest {
   readonly pairId: string;
+  /** Of the source's slot: an older position is of another history, whatever its LSN. */
+  readonly generation: number;
   readonly source: Source;
   readonly target: Target;
   readonly timeoutMs: number;
@@ -26,7 +28,7 @@ export interface FenceRequest {
  * @throws FENCE_TIMEOUT, or what `obstacle` says
  */
 export async function fence(request: FenceRequest): Promise<{ position: Position; waitedMs: number }> {
-  const { pairId, source, target, timeoutMs, tools } = request;
+  const { pairId, generation, source, target, timeoutMs, tools } = request;
   const { clock } = tools;
   const begun = clock.monotonic();
   const left = (): number => timeoutMs - (clock.monotonic() - begun);
@@ -57,7 +59,7 @@ export async function fence(request: FenceRequest): Promise<{ position: Position
         if (left() <= 0) return undefined;
         throw error;
       });
-      if (applied !== undefined && reaches(applied.position, lsn)) {
+      if (applied !== undefined && reaches(applied.position, generation, lsn)) {
         return { position: applied.position, waitedMs: Math.round(clock.monotonic() - begun) };
       }
       if (left() <= 0) {
@@ -81,6 +83,6 @@ export async function fence(request: FenceRequest): Promise<{ position: Position
 }
 
 /** The message's LSN is at or before its commit's: who holds all of a transaction that committed there or later has the message. */
-function reaches(position: Position, lsn: bigint): boolean {
-  return position.ordinal === LAST_ORDINAL && position.commitLsn >= lsn;
+function reaches(position: Position, generation: number, lsn: bigint): boolean {
+  return position.generation >= generation && position.ordinal === LAST_ORDINAL && position.commitLsn >= lsn;
 }

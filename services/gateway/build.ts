@@ -1,0 +1,35 @@
+import { buildApp } from './app.ts';
+import type { App, GatewayDeps } from './gateway.ts';
+import { describeApi } from './openapi.ts';
+import { auditRoutes } from './routes/audit.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { eventRoutes } from './routes/events.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { operationRoutes } from './routes/operations.ts';
+import { pageRoutes } from './routes/pages.ts';
+import { pairCommandRoutes } from './routes/pair-commands.ts';
+import { statusRoutes } from './routes/status.ts';
+import { syncPairRoutes } from './routes/sync-pairs.ts';
+import { systemRoutes } from './routes/systems.ts';
+
+/** The whole gateway, ready to listen (or to be asked by `inject` in tests). */
+export async function buildGateway(deps: GatewayDeps): Promise<App> {
+  const app = await buildApp(deps);
+  await describeApi(app, deps);
+  await pageRoutes(app, deps);
+  for (const routes of [
+    statusRoutes,
+    eventRoutes,
+    systemRoutes,
+    syncPairRoutes,
+    pairCommandRoutes,
+    operationRoutes,
+    deadLetterRoutes,
+    auditRoutes,
+    keyRoutes,
+  ]) {
+    routes(app, deps);
+  }
+  await app.ready();
+  return app;
+}

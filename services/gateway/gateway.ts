@@ -1,0 +1,66 @@
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Role } from '#schemas/http/common.ts';
+import type { Control } from '#services/control/control.ts';
+import type { Clock } from '#services/kernel/clock.ts';
+import type { Metrics } from '#services/kernel/metrics.ts';
+import type { SuperviseStatus } from './supervise.ts';
+import type { SyncServiceClient } from './sync-service-client.ts';
+
+/** The HTTP server, with bodies and replies typed by their zod schemas. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+/** What the gateway stands on. */
+export interface GatewayDeps {
+  readonly control: Control;
+  readonly syncService: SyncServiceClient;
+  /** How our own sync-service process is doing; undefined when it is somebody else's to start. */
+  readonly supervision: () => SuperviseStatus | undefined;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly log: FastifyBaseLogger;
+  readonly options: GatewayOptions;
+}
+
+export interface GatewayOptions {
+  readonly version: string;
+  /** Address we listen on: without required keys it must be a loopback one. */
+  readonly host: string;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** "*" for all. */
+  readonly corsOrigins: readonly string[];
+  /** For each key, and for each address without one; 0: no limit. */
+  readonly rateLimitPerMinute: number;
+  readonly authRequired: boolean;
+  readonly dataFolder: string;
+  /** Holds the dashboard's files. */
+  readonly dashboardFolder: string;
+  readonly busKind: 'embedded' | 'kafka';
+  /** How often open event streams are told what has changed, in ms. */
+  readonly eventsEveryMs?: number;
+}
+
+/** Who asks. */
+export interface Principal {
+  /** Of the key; "local" where keys are not required. */
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** undefined on public routes. */
+    principal: Principal | undefined;
+  }
+}
+
+/** As it stands in the audit trail: names need not be unique. */
+export const actorOf = ({ id, name }: Principal): string => (id === name ? name : `${name} (${id})`);

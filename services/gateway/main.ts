@@ -1,0 +1,202 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { Secret } from '#schemas/secret.ts';
+import { ensureAdminKey, type AdminKey } from '#services/control/admin-key.ts';
+import type { Control } from '#services/control/control.ts';
+import { openControlDatabase } from '#services/control/open.ts';
+import { systemClock } from '#services/kernel/clock.ts';
+import type { Service } from '#services/kernel/lifecycle.ts';
+import type { Log } from '#services/kernel/log.ts';
+import { createMetrics } from '#services/kernel/metrics.ts';
+import type { Settings } from '#services/kernel/settings.ts';
+import { buildGateway } from './build.ts';
+import { frameworkLog } from './framework-log.ts';
+import { startHousekeeping } from './housekeeping.ts';
+import { ProcessSupervisor } from './supervise.ts';
+import { SyncServiceClient } from './sync-service-client.ts';
+
+export interface GatewayStart {
+  readonly log: Log;
+  /**
+   * Starts a sync-service process, told its key; the gateway keeps it running. Left out: `terrafusion sync-service` of this
+   * installation, unless the settings name a sync-service by URL. false: none is started.
+   */
+  readonly startSyncService?: ((key: Secret) => ChildProcess) | false;
+  readonly signal?: AbortSignal;
+}
+
+/** A gateway that listens. */
+export interface RunningGateway extends AsyncDisposable {
+  /** "http://127.0.0.1:5000" */
+  readonly url: string;
+  readonly port: number;
+  readonly adminKey: AdminKey;
+  readonly control: Control;
+}
+
+/** The gateway as a process: until it is told to stop. */
+export function gateway(settings: Settings, start: GatewayStart): Service {
+  return {
+    run: async (signal) => {
+      await using running = await startGateway(settings, { ...start, signal });
+      const { origin, key, file } = running.adminKey;
+      // Shown this once, and not through the log: its files are kept.
+      if (origin === 'made')
+        process.stderr.write(`First administrator key: ${key!.reveal()}\nIt is kept in ${file!}\n`);
+      start.log.info({ url: running.url }, 'The gateway is listening.');
+      if (!signal.aborted) await once(signal, 'abort');
+    },
+  };
+}
+
+/**
+ * Opens the control database, makes the first administrator key, starts and watches the sync-service, and listens.
+ * @throws {TerraFusionError} PORT_IN_USE, CONFIG_INVALID, CONTROL_DATABASE_UNREACHABLE …
+ */
+export async function startGateway(settings: Settings, start: GatewayStart): Promise<RunningGateway> {
+  const { log } = start;
+  await using stack = new AsyncDisposableStack();
+  const { control } = stack.use(await openControlDatabase(settings, 'gateway', log, start.signal));
+  const adminKey = await ensureAdminKey(control, settings.gateway.adminKey, settings.dataFolder);
+  const metrics = createMetrics({ component: 'gateway' });
+  const key = settings.syncService.apiKey ?? new Secret(randomBytes(32).toString('base64url'));
+  const syncService = new SyncServiceClient({ url: urlOfSyncService(settings), apiKey: key });
+
+  const { host, port, tls } = settings.gateway;
+  let supervisor: ProcessSupervisor | undefined;
+  const app = await buildGateway({
+    control,
+    syncService,
+    supervision: () => supervisor?.status(),
+    metrics,
+    clock: systemClock,
+    log: frameworkLog(log),
+    options: {
+      version,
+      host,
+      tls: tls && {
+        cert: await readPem('TLS_CERT_FILE', tls.certFile),
+        key: await readPem('TLS_KEY_FILE', tls.keyFile),
+      },
+      corsOrigins: settings.gateway.corsOrigins,
+      rateLimitPerMinute: settings.gateway.rateLimitPerMinute,
+      authRequired: settings.gateway.authRequired,
+      dataFolder: settings.dataFolder,
+      dashboardFolder: fileURLToPath(new URL('dashboard', import.meta.url)),
+      busKind: settings.bus.kind,
+    },
+  });
+  stack.defer(() => app.close());
+  // The port first: when it is taken, nothing else should have been started.
+  await listen(app, host, port);
+  const starter = starterOf(settings, start);
+  if (starter) {
+    supervisor = superviseSyncService(() => starter(key), control, syncService, settings, log);
+    stack.use(supervisor);
+  }
+  stack.use(startHousekeeping(control, systemClock, log));
+
+  const opened = stack.move();
+  const listening = (app.server.address() as AddressInfo).port;
+  return {
+    url: `${tls ? 'https' : 'http'}://${nameOf(host)}:${listening}`,
+    port: listening,
+    adminKey,
+    control,
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  };
+}
+
+const manifest = new URL('../../package.json', import.meta.url);
+const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string };
+
+type Starter = (key: Secret) => ChildProcess;
+
+/** undefined: the sync-service is somebody else's to start. */
+function starterOf(settings: Settings, { startSyncService }: GatewayStart): Starter | undefined {
+  if (startSyncService === false) return undefined;
+  return startSyncService ?? (settings.syncService.url === undefined ? spawnSyncService : undefined);
+}
+
+/** `terrafusion sync-service` on the Node that runs us, with our settings. */
+function spawnSyncService(key: Secret): ChildProcess {
+  return spawn(process.execPath, [fileURLToPath(new URL('../cli/bin.js', import.meta.url)), 'sync-service'], {
+    // The channel tells it when we are killed. A Ctrl-C at our terminal is not meant for it: it is asked to end by us, once.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    detached: process.platform !== 'win32',
+    env: { ...process.env, SYNCSERVICE_API_KEY: key.reveal(), SYNCSERVICE_API_KEY_FILE: undefined },
+  });
+}
+
+function superviseSyncService(
+  start: () => ChildProcess,
+  control: Control,
+  client: SyncServiceClient,
+  { shutdownTimeoutMs }: Settings,
+  log: Log,
+): ProcessSupervisor {
+  return new ProcessSupervisor({
+    name: 'sync-service',
+    start,
+    isLive: (pid, signal) => client.isLive(pid, signal),
+    onRestart: ({ reason, count }) =>
+      control.audit.append({
+        actor: 'gateway',
+        action: 'sync_service.restart',
+        entityKind: 'component',
+        entityId: 'sync-service',
+        outcome: 'success',
+        after: { reason, count },
+      }),
+    clock: systemClock,
+    log,
+    limits: { stopTimeout: shutdownTimeoutMs },
+  });
+}
+
+function urlOfSyncService({ syncService: { url, host, port } }: Settings): string {
+  return url ?? `http://${nameOf(host)}:${port}`;
+}
+
+/** How an address that is listened on is called. */
+function nameOf(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function listen(app: { listen(options: object): Promise<string> }, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE')
+      throw new TerraFusionError('PORT_IN_USE', `Port ${port} (GATEWAY_PORT) on ${host} is in use`, { cause });
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new TerraFusionError('CONFIG_INVALID', `GATEWAY_HOST: ${host} is no address of this machine`, { cause });
+    }
+    if (code === 'EACCES') {
+      throw new TerraFusionError(
+        'CONFIG_INVALID',
+        `GATEWAY_PORT: this user may not listen on port ${port}; take one above 1023`,
+        { cause },
+      );
+    }
+    throw cause;
+  }
+}
+
+async function readPem(variable: string, file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new TerraFusionError('CONFIG_INVALID', `${variable}: ${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}

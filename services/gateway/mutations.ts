@@ -1,0 +1,109 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { TerraFusionError } from '#schemas/errors.ts';
+import type { Repositories } from '#services/control/control.ts';
+import { hashRequest, type Begun, type KeyedRequest } from '#services/control/idempotency.ts';
+import { actorOf, type GatewayDeps } from './gateway.ts';
+
+/** What a change has done, for the audit trail and the caller. */
+export interface Changed<T> {
+  readonly entityId: string;
+  /** As it was and as it is; secrets are masked by the trail. */
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly result: T;
+}
+
+/** What is done to what: "sync_pair.pause". */
+export interface Action {
+  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter';
+  readonly verb: string;
+}
+
+/** Makes a change and its audit entry in one transaction: both are there, or neither is. (Promise 9) */
+export async function change<T>(
+  { control }: GatewayDeps,
+  request: FastifyRequest,
+  action: Action,
+  work: (transaction: Repositories) => Promise<Changed<T>>,
+): Promise<T> {
+  return await control.transaction(async (transaction) => {
+    const changed = await work(transaction);
+    await note(transaction, request, action, changed);
+    return changed.result;
+  });
+}
+
+/**
+ * As {@link change}, for what must not be done twice: a request with an Idempotency-Key that was answered before gets that answer again.
+ * @param prepare what is looked at before the transaction: it may take long, and must change nothing
+ */
+export async function changeOnce<P, T>(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  action: Action & { readonly status: number },
+  prepare: () => Promise<P>,
+  work: (transaction: Repositories, prepared: P) => Promise<Changed<T>>,
+): Promise<T> {
+  const { control } = deps;
+  const keyed = keyedRequest(request);
+  const seen = keyed && answered(await control.idempotency.look(keyed), reply);
+  // What is kept of an answer is what this route had answered.
+  if (seen) return seen.body as T;
+  const prepared = await prepare();
+  return await control.transaction(async (transaction) => {
+    const known = keyed && answered(await transaction.idempotency.begin(keyed), reply);
+    if (known) return known.body as T;
+    const changed = await work(transaction, prepared);
+    if (keyed) await transaction.idempotency.answer(keyed, { status: action.status, body: changed.result });
+    await note(transaction, request, action, changed);
+    void reply.code(action.status);
+    return changed.result;
+  });
+}
+
+async function note(
+  { audit }: Repositories,
+  request: FastifyRequest,
+  { entityKind, verb }: Action,
+  { entityId, before, after }: Changed<unknown>,
+): Promise<void> {
+  await audit.append({
+    actor: actorOf(request.principal!),
+    action: `${entityKind}.${verb}`,
+    entityKind,
+    entityId,
+    outcome: 'success',
+    requestId: request.id,
+    before,
+    after,
+  });
+}
+
+function keyedRequest(request: FastifyRequest): KeyedRequest | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(key)) {
+    throw new TerraFusionError(
+      'REQUEST_INVALID',
+      'Idempotency-Key: must be 1 to 200 printable characters without spaces',
+    );
+  }
+  return {
+    actor: request.principal!.id,
+    key,
+    hash: hashRequest(request.method, request.routeOptions.url!, request.body),
+  };
+}
+
+function answered(begun: Begun | undefined, reply: FastifyReply): { readonly body: unknown } | undefined {
+  if (begun?.kind === 'other') {
+    throw new TerraFusionError(
+      'CONFLICTING_STATE',
+      'This Idempotency-Key was used for another request; take a new one',
+    );
+  }
+  if (begun?.kind !== 'answered') return undefined;
+  void reply.code(begun.reply.status).header('idempotency-replayed', 'true');
+  return { body: begun.reply.body };
+}

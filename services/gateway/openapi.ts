@@ -1,0 +1,38 @@
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import type { App, GatewayDeps } from './gateway.ts';
+import { tags } from './schema.ts';
+
+/** The API reference: to be registered before the routes it describes. */
+export async function describeApi(app: App, { options }: GatewayDeps): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'TerraFusion Sync',
+        version: options.version,
+        description:
+          'Keeps county systems in step. Every error has the form `{"error": {"code", "message", "fix", "details", "request_id"}}`; `fix` says what to do.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [...tags],
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'tfk_<id>_<secret>' },
+          bearer: { type: 'http', scheme: 'bearer', description: 'The same key as a bearer token.' },
+        },
+      },
+      security: [{ apiKey: [] }, { bearer: [] }],
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    // Everything comes from here: counties have no way out. Its library sets styles of its own.
+    staticCSP:
+      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    uiConfig: { docExpansion: 'list', deepLinking: true, validatorUrl: null, persistAuthorization: false },
+  });
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+}

@@ -1,0 +1,108 @@
+import { TerraFusionError } from '#schemas/errors.ts';
+import { idParams } from '#schemas/http/common.ts';
+import {
+  deadLettersPage,
+  deadLettersQuery,
+  deadLetterView as deadLetterViewSchema,
+  replayBody,
+} from '#schemas/http/dead-letters.ts';
+import { notOpen } from '#services/control/dead-letters.ts';
+import { actorOf, type App, type GatewayDeps } from '../gateway.ts';
+import { change } from '../mutations.ts';
+import { mayAct } from '../roles.ts';
+import { replies, words } from '../schema.ts';
+import { deadLetterView, pageView } from '../views.ts';
+
+export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
+  const { control, syncService } = deps;
+
+  app.get(
+    '/api/dead-letters',
+    {
+      schema: {
+        ...words('Dead letters', 'List dead letters', 'Latest first.'),
+        querystring: deadLettersQuery,
+        response: replies({ 200: deadLettersPage }),
+      },
+    },
+    async ({ query: { limit, cursor, pair, ...filter } }) => {
+      const pairId = pair === undefined ? undefined : (await control.pairs.get(pair)).id;
+      return pageView(await control.deadLetters.list({ ...filter, pairId }, { limit, cursor }), deadLetterView);
+    },
+  );
+
+  app.get(
+    '/api/dead-letters/:id',
+    {
+      schema: {
+        ...words('Dead letters', 'Get a dead letter'),
+        params: idParams,
+        response: replies({ 200: deadLetterViewSchema }),
+      },
+    },
+    async ({ params }) => deadLetterView(await control.deadLetters.get(params.id)),
+  );
+
+  app.post(
+    '/api/dead-letters/:id/replay',
+    {
+      schema: {
+        ...words(
+          'Dead letters',
+          'Replay a dead letter',
+          'Writes its row to the target, as it is stored or (role editor) as it is given here. If the target refuses it again, the letter stays open.',
+        ),
+        params: idParams,
+        body: replayBody,
+        response: replies({ 200: deadLetterViewSchema }),
+      },
+    },
+    async (request) => {
+      const { row } = request.body;
+      const principal = request.principal!;
+      if (row !== undefined && !mayAct(principal.role, 'editor')) {
+        throw new TerraFusionError(
+          'FORBIDDEN',
+          'Writing a row of one\'s own needs the role "editor"; without "row" the stored one is written',
+          {
+            details: { role: principal.role, needed: 'editor' },
+          },
+        );
+      }
+      const letter = await control.deadLetters.get(request.params.id);
+      if (letter.state !== 'open') throw notOpen(letter);
+      // Written first: should we die before it is noted, the letter stays open, and writing it again changes nothing.
+      await syncService.replay(letter.id, row);
+      return await change(deps, request, { entityKind: 'dead_letter', verb: 'replay' }, async ({ deadLetters }) => {
+        const done = await deadLetters.resolve(letter.id, 'replayed', actorOf(principal));
+        return {
+          entityId: letter.id,
+          before: { row: letter.row },
+          after: { row: row ?? letter.row },
+          result: deadLetterView(done),
+        };
+      });
+    },
+  );
+
+  app.post(
+    '/api/dead-letters/:id/discard',
+    {
+      schema: {
+        ...words('Dead letters', 'Discard a dead letter', 'Its row is not written. The letter is kept, as discarded.'),
+        params: idParams,
+        response: replies({ 200: deadLetterViewSchema }),
+      },
+    },
+    (request) =>
+      change(deps, request, { entityKind: 'dead_letter', verb: 'discard' }, async ({ deadLetters }) => {
+        const done = await deadLetters.resolve(request.params.id, 'discarded', actorOf(request.principal!));
+        return {
+          entityId: done.id,
+          before: { state: 'open' },
+          after: { state: 'discarded' },
+          result: deadLetterView(done),
+        };
+      }),
+  );
+}

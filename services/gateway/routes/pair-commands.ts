@@ -1,0 +1,127 @@
+import { TerraFusionError } from '#schemas/errors.ts';
+import { idParams } from '#schemas/http/common.ts';
+import { operationView as operationViewSchema } from '#schemas/http/operations.ts';
+import { fenceQuery, fenceReply, pairSummary as pairSummarySchema, resyncBody } from '#schemas/http/pairs.ts';
+import { formatPosition } from '#schemas/position.ts';
+import type { Control } from '#services/control/control.ts';
+import { openSource, openTarget, storedConnection } from '../ends.ts';
+import type { App, GatewayDeps } from '../gateway.ts';
+import { change } from '../mutations.ts';
+import { loadAnew, wantRunning, wholePairOnly } from '../pairs/commands.ts';
+import { fence } from '../pairs/fence.ts';
+import { replies, words } from '../schema.ts';
+import { operationView, pairSummary } from '../views.ts';
+
+/** Commands are wishes in the control database: the sync-service follows them, and none can be lost on the way. */
+export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
+  const { control, clock } = deps;
+
+  for (const [verb, summary, desired] of [
+    ['start', 'Start a pair', 'running'],
+    ['resume', 'Resume a pair', 'running'],
+    ['pause', 'Pause a pair', 'paused'],
+  ] as const) {
+    const description =
+      desired === 'running'
+        ? 'It runs from now on: loaded first if it never was, then streaming. A pair that had failed is tried again.'
+        : 'It finishes what is in hand and stops; changes wait at the source and in the topic. `state` says "paused" once it has.';
+    app.post(
+      `/api/sync-pairs/:id/${verb}`,
+      {
+        schema: {
+          ...words('Sync pairs', summary, description),
+          params: idParams,
+          response: replies({ 200: pairSummarySchema }),
+        },
+      },
+      (request) =>
+        change(deps, request, { entityKind: 'sync_pair', verb }, async (transaction) => {
+          const before = await transaction.pairs.lock(request.params.id);
+          if (desired === 'running') await wantRunning(transaction, before, request.principal!.name);
+          else await transaction.runs.setDesired(before.id, 'paused');
+          const after = await transaction.pairs.get(before.id);
+          return {
+            entityId: before.id,
+            before: { desired: before.desired, state: before.state },
+            after: { desired: after.desired, state: after.state },
+            result: pairSummary(after, clock.now()),
+          };
+        }),
+    );
+  }
+
+  app.post(
+    '/api/sync-pairs/:id/resync',
+    {
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Load a pair anew',
+          'All its rows are taken from the source again and replace those at the target, in one transaction there; then it streams on. A paused pair does so once it is resumed.',
+        ),
+        params: idParams,
+        body: resyncBody,
+        response: replies({ 202: operationViewSchema }),
+      },
+    },
+    async (request, reply) => {
+      const operation = await change(
+        deps,
+        request,
+        { entityKind: 'sync_pair', verb: 'resync' },
+        async (transaction) => {
+          const pair = await transaction.pairs.lock(request.params.id);
+          await wholePairOnly(transaction, pair, request.body.tables);
+          const made = operationView(await loadAnew(transaction, pair, 'resync', request.principal!.name));
+          return { entityId: pair.id, after: { operation: made.id }, result: made };
+        },
+      );
+      return reply.code(202).header('location', `/api/sync-operations/${operation.id}`).send(operation);
+    },
+  );
+
+  app.post(
+    '/api/sync-pairs/:id/fence',
+    {
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Wait until the target has everything',
+          'Answers once everything committed at the source before the call is applied at the target. For tests, cut-overs and scripts.',
+        ),
+        params: idParams,
+        querystring: fenceQuery,
+        response: replies({ 200: fenceReply }),
+      },
+    },
+    async (request) => {
+      const pair = await control.pairs.get(request.params.id);
+      const obstacle = () => obstacleOf(control, pair.id);
+      const early = await obstacle();
+      if (early) throw early;
+      const { position, waitedMs } = await fence({
+        pairId: pair.id,
+        generation: (await control.generations.latest(pair.sourceId))?.generation ?? 1,
+        source: openSource(await storedConnection(control, pair.sourceId)),
+        target: openTarget(await storedConnection(control, pair.targetId)),
+        timeoutMs: request.query.timeout_s * 1000,
+        obstacle,
+        tools: { clock, log: request.log, signal: request.signal },
+      });
+      return { position: formatPosition(position), waited_ms: waitedMs };
+    },
+  );
+}
+
+/** Why a fence would wait in vain. */
+async function obstacleOf({ pairs }: Control, id: string): Promise<TerraFusionError | undefined> {
+  const { name, desired, state, error, load } = await pairs.get(id);
+  const refuse = (message: string): TerraFusionError =>
+    new TerraFusionError('CONFLICTING_STATE', `The pair ${name} ${message}`, {
+      details: { desired, state, load: load.state, ...(error && { error }) },
+    });
+  if (desired === 'paused') return refuse('is paused: resume it first');
+  if (state === 'failed') return refuse(`has failed (${error?.code ?? 'unknown'}): ${error?.message ?? ''}`);
+  if (load.state !== 'done') return refuse('is not loaded yet: wait until its state is "catching_up" or "streaming"');
+  return undefined;
+}

@@ -1,0 +1,273 @@
+import { randomUUID } from 'node:crypto';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { idParams } from '#schemas/http/common.ts';
+import {
+  pairBody,
+  pairCheckReport,
+  pairPatch,
+  pairsPage,
+  pairsQuery,
+  pairTablesPage,
+  pairView as pairViewSchema,
+  type PairPatch,
+} from '#schemas/http/pairs.ts';
+import { z } from 'zod';
+import type { PairDefinition, PairInput } from '#schemas/pairs.ts';
+import type { Repositories } from '#services/control/control.ts';
+import type { PairOverview } from '#services/control/pair-records.ts';
+import { openSource, openTarget, storedConnection } from '../ends.ts';
+import { type App, type GatewayDeps } from '../gateway.ts';
+import { change, changeOnce } from '../mutations.ts';
+import { checkWholePair } from '../pairs/check-pair.ts';
+import { isSamePlace, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
+import { wantRunning } from '../pairs/commands.ts';
+import { idempotencyHeader, replies, words } from '../schema.ts';
+import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
+
+/** Thousands of tables with their rules are more than other bodies, in bytes. */
+const PAIR_BODY_LIMIT = 16 * 1024 * 1024;
+
+export function syncPairRoutes(app: App, deps: GatewayDeps): void {
+  const { control, clock } = deps;
+
+  app.get(
+    '/api/sync-pairs',
+    {
+      schema: {
+        ...words('Sync pairs', 'List sync pairs'),
+        querystring: pairsQuery,
+        response: replies({ 200: pairsPage }),
+      },
+    },
+    async ({ query: { limit, cursor, system, ...filter } }) => {
+      const systemId = system === undefined ? undefined : (await control.systems.get(system)).id;
+      const page = await control.pairs.list({ ...filter, systemId }, { limit, cursor });
+      return pageView(page, (pair) => pairSummary(pair, clock.now()));
+    },
+  );
+
+  app.post(
+    '/api/sync-pairs',
+    {
+      bodyLimit: PAIR_BODY_LIMIT,
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Make a sync pair',
+          'Everything is checked first, at both ends; if anything is wrong nothing is made, inline systems included.',
+        ),
+        headers: idempotencyHeader,
+        body: pairBody,
+        response: replies({ 201: pairViewSchema }),
+      },
+    },
+    async (request, reply) => {
+      const { body } = request;
+      const made = await changeOnce(
+        deps,
+        request,
+        reply,
+        { entityKind: 'sync_pair', verb: 'create', status: 201 },
+        async () => {
+          const prepared = await preparePair(deps, request, body);
+          refuseProblems(prepared.report);
+          return prepared;
+        },
+        async (transaction, prepared) => {
+          const pair = await transaction.pairs.create({
+            name: body.name,
+            sourceId: await systemIdOf(transaction, prepared.source, body, 'source'),
+            targetId: await systemIdOf(transaction, prepared.target, body, 'target'),
+            tables: body.tables,
+            config: body.config,
+            desired: 'paused',
+          });
+          if (body.start) await wantRunning(transaction, pair, request.principal!.name);
+          const view = await viewOf(transaction, await transaction.pairs.get(pair.id), clock.now());
+          return { entityId: pair.id, after: view, result: view };
+        },
+      );
+      return reply.header('location', `/api/sync-pairs/${made.id}`).send(made);
+    },
+  );
+
+  app.post(
+    '/api/sync-pairs/check',
+    {
+      bodyLimit: PAIR_BODY_LIMIT,
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Check a pair without making it',
+          'Looks at every table, column, type, key and privilege, and tells what would not arrive as it was. Changes nothing.',
+        ),
+        body: pairBody,
+        response: replies({ 200: pairCheckReport }),
+      },
+    },
+    async (request) => (await preparePair(deps, request, request.body)).report,
+  );
+
+  app.get(
+    '/api/sync-pairs/:id',
+    {
+      schema: {
+        ...words('Sync pairs', 'Get a sync pair'),
+        params: idParams,
+        response: replies({ 200: pairViewSchema }),
+      },
+    },
+    async ({ params }) => viewOf(control, await control.pairs.get(params.id), clock.now()),
+  );
+
+  app.patch(
+    '/api/sync-pairs/:id',
+    {
+      bodyLimit: PAIR_BODY_LIMIT,
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Change a sync pair',
+          'The changed pair is checked like a new one. A running pair drains and goes on with the new definition.',
+        ),
+        params: idParams,
+        body: pairPatch,
+        response: replies({ 200: pairViewSchema }),
+      },
+    },
+    async (request) => {
+      const seen = await control.pairs.get(request.params.id);
+      const { body } = request;
+      const changes = body.tables !== undefined || body.config !== undefined;
+      if (changes) await checkChanged(deps, request, seen, definitionWith(seen.definition, body));
+      return await change(deps, request, { entityKind: 'sync_pair', verb: 'change' }, async (transaction) => {
+        const { pairs } = transaction;
+        const before = await pairs.lock(seen.id);
+        if (changes && before.definition.version !== seen.definition.version) {
+          throw new TerraFusionError(
+            'CONFLICTING_STATE',
+            `The pair ${seen.name} was changed by somebody else in this moment`,
+          );
+        }
+        const definition = changes ? definitionWith(before.definition, body) : undefined;
+        const after = await pairs.change(seen.id, { name: body.name, definition });
+        const view = await viewOf(transaction, after, clock.now());
+        return {
+          entityId: seen.id,
+          before: { name: before.name, ...before.definition },
+          after: { name: after.name, ...after.definition },
+          result: view,
+        };
+      });
+    },
+  );
+
+  app.delete(
+    '/api/sync-pairs/:id',
+    {
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Remove a sync pair',
+          'Its name is free at once; slot, publication and topics are removed by the sync-service as soon as it gets there. The rows at the target stay.',
+        ),
+        params: idParams,
+        response: replies({ 202: deleted }),
+      },
+    },
+    async (request, reply) => {
+      const gone = await change(
+        deps,
+        request,
+        { entityKind: 'sync_pair', verb: 'delete' },
+        async ({ pairs, operations }) => {
+          const pair = await pairs.lock(request.params.id);
+          await operations.stopOpen(pair.id);
+          await pairs.delete(pair.id);
+          return {
+            entityId: pair.id,
+            before: pairSummary(pair, clock.now()),
+            result: { id: pair.id, name: pair.name },
+          };
+        },
+      );
+      return reply.code(202).send(gone);
+    },
+  );
+
+  app.get(
+    '/api/sync-pairs/:id/tables',
+    {
+      schema: {
+        ...words('Sync pairs', 'Tables of a pair'),
+        params: idParams,
+        response: replies({ 200: pairTablesPage }),
+      },
+    },
+    async ({ params }) => {
+      const pair = await control.pairs.get(params.id);
+      return { items: (await control.tables.list(pair.id)).map(pairTableView), next_cursor: null };
+    },
+  );
+}
+
+const deleted = z
+  .object({ id: z.string(), name: z.string() })
+  .describe('Accepted: what it left elsewhere is being removed.');
+
+async function viewOf({ generations, sourceStatuses, tables }: Repositories, pair: PairOverview, now: number) {
+  // One after the other: within a transaction there is one connection.
+  const generation = await generations.latest(pair.sourceId);
+  const sourceStatus = await sourceStatuses.of(pair.sourceId);
+  return pairView(pair, now, { generation, sourceStatus, tables: await tables.list(pair.id) });
+}
+
+async function systemIdOf(
+  { systems }: Repositories,
+  end: PreparedEnd,
+  { name }: PairInput,
+  role: string,
+): Promise<string> {
+  if (end.kind === 'registered') return end.id;
+  const { connector, settings } = end.connection;
+  const system = await systems.create({
+    // No operator can choose a name with a slash, and a deleted pair's may linger for a moment.
+    name: `${name}/${role}/${randomUUID().slice(0, 8)}`,
+    connector: connector.name,
+    connection: settings,
+    secretFields: connector.secretFields,
+    inline: true,
+  });
+  return system.id;
+}
+
+type Definition = Pick<PairDefinition, 'tables' | 'config'>;
+
+function definitionWith({ tables, config }: PairDefinition, patch: PairPatch): Definition {
+  const given = Object.entries(patch.config ?? {}).filter(([, value]) => value !== undefined);
+  return {
+    tables: patch.tables === undefined ? tables : (patch.tables ?? undefined),
+    config: { ...config, ...Object.fromEntries(given) },
+  };
+}
+
+async function checkChanged(
+  deps: GatewayDeps,
+  request: Parameters<typeof preparePair>[1],
+  pair: PairOverview,
+  definition: Definition,
+): Promise<void> {
+  const source = await storedConnection(deps.control, pair.sourceId);
+  const target = await storedConnection(deps.control, pair.targetId);
+  const report = await checkWholePair(
+    {
+      definition: { ...definition, version: pair.definition.version + 1 },
+      source: openSource(source),
+      target: openTarget(target),
+      sameEnd: isSamePlace(source, target),
+      loaded: pair.load.state !== 'requested' || pair.load.number > 1,
+    },
+    { clock: deps.clock, log: request.log, signal: request.signal },
+  );
+  refuseProblems(report);
+}

@@ -1,0 +1,193 @@
+import { errorCode, type CheckView } from '#schemas/http/common.ts';
+import type { AuditView } from '#schemas/http/audit.ts';
+import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
+import type { KeyView } from '#schemas/http/keys.ts';
+import type { OperationView } from '#schemas/http/operations.ts';
+import type { PairSummary, PairTableView, PairView, SlotView } from '#schemas/http/pairs.ts';
+import type { SystemView } from '#schemas/http/systems.ts';
+import { formatLsn } from '#schemas/lsn.ts';
+import { formatTableName } from '#schemas/tables.ts';
+import type { Check } from '#connectors/contract/check.ts';
+import type { ApiKeyRecord } from '#services/control/api-keys.ts';
+import type { AuditRecord } from '#services/control/audit.ts';
+import type { DeadLetterRecord } from '#services/control/dead-letters.ts';
+import type { Page } from '#services/control/pages.ts';
+import { maskText } from '#services/kernel/masking.ts';
+import type { PairOverview } from '#services/control/pair-records.ts';
+import type { PairTableRecord } from '#services/control/pair-tables.ts';
+import type { Generation } from '#services/control/source-generations.ts';
+import type { SourceStatusSeen } from '#services/control/source-status.ts';
+import type { OperationRecord } from '#services/control/sync-operations.ts';
+import type { SystemRecord } from '#services/control/systems.ts';
+
+/** Progress that nobody has told for this long, in ms, says nothing about the lag of now. */
+export const STALE_AFTER = 15_000;
+
+const iso = (date: Date | undefined): string | null => date?.toISOString() ?? null;
+
+export function pageView<R, V>(
+  { items, nextCursor }: Page<R>,
+  view: (record: R) => V,
+): { items: V[]; next_cursor: string | null } {
+  return { items: items.map(view), next_cursor: nextCursor ?? null };
+}
+
+export function systemView(system: SystemRecord): SystemView {
+  return {
+    id: system.id,
+    name: system.name,
+    kind: system.kind,
+    environment: system.environment,
+    connector: system.connector,
+    connection: system.connection,
+    created_at: system.createdAt.toISOString(),
+    updated_at: system.updatedAt.toISOString(),
+  };
+}
+
+/** @param now ms since 1970 */
+export function pairSummary(pair: PairOverview, now: number): PairSummary {
+  const { progress, error } = pair;
+  // A pair that should run and of which nothing is heard may lag by anything: rather no figure than an old one. (Promise 9)
+  const unheard =
+    pair.desired === 'running' && progress !== undefined && now - progress.updatedAt.getTime() > STALE_AFTER;
+  return {
+    id: pair.id,
+    name: pair.name,
+    source: pair.source,
+    target: pair.target,
+    version: pair.definition.version,
+    desired: pair.desired,
+    state: pair.state,
+    position: progress?.position ?? null,
+    lag_bytes: unheard ? null : (progress?.lagBytes ?? null),
+    lag_seconds: unheard ? null : (progress?.lagSeconds ?? null),
+    changes_applied: progress?.changesApplied ?? 0,
+    dead_letters: pair.deadLetters,
+    error: error ?? null,
+    created_at: pair.createdAt.toISOString(),
+    updated_at: pair.updatedAt.toISOString(),
+  };
+}
+
+export function pairView(
+  pair: PairOverview,
+  now: number,
+  parts: {
+    readonly generation: Generation | undefined;
+    readonly sourceStatus: SourceStatusSeen | undefined;
+    readonly tables: readonly PairTableRecord[];
+  },
+): PairView {
+  const { tables, config } = pair.definition;
+  return {
+    ...pairSummary(pair, now),
+    slot: slotView(parts.generation, parts.sourceStatus),
+    tables: parts.tables.map(pairTableView),
+    definition: { tables: tables === undefined ? null : tables.map((table) => ({ ...table })), config: { ...config } },
+  };
+}
+
+function slotView(generation: Generation | undefined, status: SourceStatusSeen | undefined): SlotView | null {
+  if (!generation) return null;
+  const seen = status?.slot?.name === generation.stream.slot ? status.slot : undefined;
+  return {
+    name: generation.stream.slot,
+    generation: generation.generation,
+    state: seen?.state ?? null,
+    active: seen?.active ?? null,
+    confirmed_lsn: seen?.confirmed_lsn ?? (seen ? null : formatLsn(generation.stream.consistentPoint)),
+    retained_bytes: seen?.retained_bytes ?? null,
+    safe_bytes: seen?.safe_bytes ?? null,
+  };
+}
+
+export function pairTableView(table: PairTableRecord): PairTableView {
+  return {
+    source: formatTableName(table.source),
+    target: formatTableName(table.target),
+    state: table.state,
+    rows_copied: table.rowsCopied,
+    rows_total: table.rowsTotal ?? null,
+    changes_applied: table.changesApplied,
+    last_change_at: iso(table.lastChangeAt),
+    schema_version: table.schemaVersion,
+  };
+}
+
+export function operationView(operation: OperationRecord): OperationView {
+  return {
+    id: operation.id,
+    pair: operation.pair,
+    type: operation.type,
+    state: operation.state,
+    started_by: operation.requestedBy,
+    progress: operation.progress,
+    error: operation.error ?? null,
+    created_at: operation.createdAt.toISOString(),
+    started_at: iso(operation.startedAt),
+    finished_at: iso(operation.finishedAt),
+  };
+}
+
+export function deadLetterView(letter: DeadLetterRecord): DeadLetterView {
+  return {
+    id: letter.id,
+    pair: letter.pair,
+    position: letter.position,
+    stage: letter.stage,
+    source_table: formatTableName(letter.source_table),
+    target_table: formatTableName(letter.target_table),
+    op: letter.op,
+    rule: letter.rule ?? null,
+    // A letter of another version may carry a code that this one does not know.
+    code: errorCode.safeParse(letter.code).data ?? 'INTERNAL',
+    reason: letter.reason,
+    row: letter.row,
+    before: letter.before ?? null,
+    state: letter.state,
+    created_at: letter.createdAt.toISOString(),
+    resolved_at: iso(letter.resolvedAt),
+    resolved_by: letter.resolvedBy ?? null,
+  };
+}
+
+export function keyView(key: ApiKeyRecord): KeyView {
+  return {
+    id: key.id,
+    name: key.name,
+    role: key.role,
+    created_at: key.createdAt.toISOString(),
+    created_by: key.createdBy ?? null,
+    expires_at: iso(key.expiresAt),
+    last_used_at: iso(key.lastUsedAt),
+    revoked_at: iso(key.revokedAt),
+  };
+}
+
+export function auditView(entry: AuditRecord): AuditView {
+  return {
+    seq: entry.seq,
+    at: entry.at.toISOString(),
+    actor: entry.actor,
+    action: entry.action,
+    entity: entry.entityKind ?? null,
+    entity_id: entry.entityId ?? null,
+    outcome: entry.outcome,
+    request_id: entry.requestId ?? null,
+    before: entry.before,
+    after: entry.after,
+    hash: entry.hash,
+  };
+}
+
+export function checkViews(checks: readonly Check[]): CheckView[] {
+  return checks.map(({ name, ok, required, message, code, fix }) => ({
+    name,
+    ok,
+    required,
+    message: maskText(message),
+    ...(code === undefined ? {} : { code }),
+    ...(fix === undefined ? {} : { fix }),
+  }));
+}
