@@ -35,7 +35,7 @@ export interface Target {
   openMonitor?(context: ConnectorContext): Promise<TargetMonitor>;
   /** Opens the first load: one target transaction for all of it. */
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
-  openWriter(pairId: string, context: ConnectorContext): Promise<TargetWriter>;
+  openWriter(pairId: string, context: ConnectorContext, steps?: WriterSteps): Promise<TargetWriter>;
   /**
    * Writes a block of inserts and updates of tolerant tables as upserts, in a transaction of its own and without a position: rows that somebody has
    * mended by hand. @throws TARGET_ROW_REJECTED, TARGET_CONFLICT with the target's reason; nothing is written then
@@ -91,20 +91,30 @@ export interface TargetBatch {
   readonly nextOffset: bigint;
   /**
    * set: reduced by key, applied set-based. ordered: change by change in the source's order, each on its own; a change that the
-   * target refuses for good goes to `reject` and the rest goes on.
+   * target refuses for good goes to `reject` and the rest goes on. Constraints that can wait are looked at when the transaction ends.
+   * immediate: as ordered, but every constraint is looked at with each change, so that it is known which change broke it.
+   * The mode must not become less strict within a source transaction.
    */
-  readonly mode: 'set' | 'ordered';
+  readonly mode: 'set' | 'ordered' | 'immediate';
 }
 
 export interface BatchOutcome {
   /** True: committed, the target holds `last`. False: the source transaction goes on, nothing is visible yet. */
   readonly committed: boolean;
-  /** Rows written by operation. */
+  /** Changes applied, by operation; those that came to nothing within the batch are counted too. */
   readonly inserted: number;
   readonly updated: number;
   readonly deleted: number;
   /** Dead letters that were handed to `reject` in this target transaction. */
   readonly rejected: number;
+}
+
+/** Moments at which tests look in, or end the process. Given only by them: the writer waits for the target before it calls. */
+export interface WriterSteps {
+  /** Rows and position are written at the target, their transaction is open. */
+  beforeCommit?(): void;
+  /** In ordered and immediate mode: some changes are written, their transaction is open. */
+  betweenChanges?(): void;
 }
 
 export interface TargetWriter extends AsyncDisposable {
@@ -114,7 +124,7 @@ export interface TargetWriter extends AsyncDisposable {
    * Applies the batch within the writer's target transaction; commits at a source transaction's end, with the position, in one.
    * (Promises 2 and 3) May be called again before the earlier call has resolved (two in flight keep the target busy); order is kept.
    * After a rejection the target holds what it held after the last committed batch, all later calls reject, and the writer is done:
-   * open a new one. TARGET_CONSTRAINT asks for a repetition in ordered mode.
+   * open a new one. TARGET_CONSTRAINT asks for a repetition in the next stricter mode: ordered after set, immediate after ordered.
    */
   apply(batch: TargetBatch, reject: (letters: readonly DeadLetter[]) => Promise<void>): Promise<BatchOutcome>;
 }

@@ -1,0 +1,178 @@
+import type pg from 'pg';
+import type { Applied } from '#connectors/contract/target.ts';
+import { formatLsn, parseLsn } from '#schemas/lsn.ts';
+import type { Position } from '#schemas/position.ts';
+
+/**
+ * What we keep at the target: schema `_terrafusion`, one row a pair, written in the same transaction as the pair's rows.
+ *
+ * The functions' names end in a version: an older and a newer program may serve the same target, each with its own.
+ */
+export const SCHEMA = '_terrafusion';
+
+/** SQLSTATE of a position that another writer has moved. */
+export const FENCED = 'TF001';
+/** SQLSTATE of a statement that met fewer or more rows than it should. */
+export const ROWS_DIFFER = 'TF002';
+
+const tableSql = `
+CREATE TABLE IF NOT EXISTS ${SCHEMA}.applied_positions (
+  pair_id text PRIMARY KEY,
+  generation int NOT NULL,
+  commit_lsn pg_lsn NOT NULL,
+  ordinal bigint NOT NULL,
+  topic text NOT NULL,
+  next_offset bigint NOT NULL,
+  overlay_until pg_lsn NOT NULL,
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 20)`;
+
+const positionParameters = `of_pair text,
+  from_generation int, from_lsn pg_lsn, from_ordinal bigint`;
+const isFrom = `pair_id = of_pair AND generation = from_generation AND commit_lsn = from_lsn AND ordinal = from_ordinal`;
+const raiseFenced = `
+    RAISE EXCEPTION USING ERRCODE = '${FENCED}',
+      MESSAGE = format('The position of pair %s is not the expected one: another writer has moved it', of_pair);`;
+
+const functions: readonly { readonly signature: string; readonly sql: string }[] = [
+  {
+    // Moves a pair's position on, only from where the caller believes it to be. NULLs: only if the pair has none.
+    signature: 'advance_position_1(text,integer,pg_lsn,bigint,integer,pg_lsn,bigint,text,bigint)',
+    sql: `
+CREATE OR REPLACE FUNCTION ${SCHEMA}.advance_position_1(${positionParameters},
+  to_generation int, to_lsn pg_lsn, to_ordinal bigint, to_topic text, to_offset bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF from_generation IS NULL THEN
+    INSERT INTO ${SCHEMA}.applied_positions (pair_id, generation, commit_lsn, ordinal, topic, next_offset, overlay_until)
+    VALUES (of_pair, to_generation, to_lsn, to_ordinal, to_topic, to_offset, '0/0') ON CONFLICT DO NOTHING;
+  ELSE
+    UPDATE ${SCHEMA}.applied_positions SET generation = to_generation, commit_lsn = to_lsn, ordinal = to_ordinal,
+      topic = to_topic, next_offset = to_offset, updated_at = clock_timestamp()
+    WHERE ${isFrom};
+  END IF;
+  IF NOT FOUND THEN${raiseFenced}
+  END IF;
+END $$`,
+  },
+  {
+    // Keeps other writers of the pair out until the transaction ends. NULLs: there is nothing to hold.
+    signature: 'hold_position_1(text,integer,pg_lsn,bigint)',
+    sql: `
+CREATE OR REPLACE FUNCTION ${SCHEMA}.hold_position_1(${positionParameters}) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF from_generation IS NULL THEN RETURN; END IF;
+  PERFORM FROM ${SCHEMA}.applied_positions WHERE ${isFrom} FOR UPDATE;
+  IF NOT FOUND THEN${raiseFenced}
+  END IF;
+END $$`,
+  },
+  {
+    // Fails the transaction when a statement did not meet the rows it was for, before anybody can see it.
+    signature: 'expect_rows_1(bigint,bigint,text)',
+    sql: `
+CREATE OR REPLACE FUNCTION ${SCHEMA}.expect_rows_1(met bigint, asked bigint, of_table text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF met <> asked THEN
+    RAISE EXCEPTION USING ERRCODE = '${ROWS_DIFFER}',
+      MESSAGE = format('%s of %s rows to change were found in %s', met, asked, of_table);
+  END IF;
+END $$`,
+  },
+];
+
+const presentSql = `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL
+  AND ${functions.map(({ signature }) => `to_regprocedure('${SCHEMA}.${signature}') IS NOT NULL`).join(' AND ')} AS present`;
+
+/** Makes what is missing of the bookkeeping. Safe when several do it at once. Not to be called within a transaction. */
+export async function ensureBookkeeping(client: pg.ClientBase): Promise<void> {
+  if (await isPresent(client)) return;
+  await client.query('BEGIN');
+  try {
+    // CREATE … IF NOT EXISTS looks and makes in two steps: two at once would meet in the catalog.
+    await client.query(`SELECT pg_advisory_xact_lock(hashtext('${SCHEMA}'))`);
+    if (!(await isPresent(client))) {
+      // A role that may not create schemas can use one that was made for it.
+      const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [SCHEMA]);
+      if (rowCount === 0) await client.query(`CREATE SCHEMA ${SCHEMA}`);
+      await client.query(tableSql);
+      for (const { sql } of functions) await client.query(sql);
+    }
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function isPresent(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ present: boolean }>(presentSql);
+  return rows[0]!.present;
+}
+
+/** What the target holds of the pair. Makes nothing. */
+export async function readApplied(client: pg.ClientBase, pairId: string): Promise<Applied | undefined> {
+  const { rows } = await client.query<{ there: boolean }>(
+    `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL AS there`,
+  );
+  if (!rows[0]!.there) return undefined;
+  const held = await client.query<
+    Record<'commit_lsn' | 'ordinal' | 'topic' | 'next_offset' | 'overlay_until', string> & { generation: number }
+  >(
+    `SELECT generation, commit_lsn, ordinal, topic, next_offset, overlay_until FROM ${SCHEMA}.applied_positions WHERE pair_id = $1`,
+    [pairId],
+  );
+  const row = held.rows[0];
+  return (
+    row && {
+      position: { generation: row.generation, commitLsn: parseLsn(row.commit_lsn), ordinal: Number(row.ordinal) },
+      topic: row.topic,
+      nextOffset: BigInt(row.next_offset),
+      overlayUntil: parseLsn(row.overlay_until),
+    }
+  );
+}
+
+export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
+  if ((await readApplied(client, pairId)) === undefined) return;
+  await client.query(`DELETE FROM ${SCHEMA}.applied_positions WHERE pair_id = $1`, [pairId]);
+}
+
+/** Sets the position whatever was there before: a first load replaces history. */
+export const storeSql = `INSERT INTO ${SCHEMA}.applied_positions AS held
+  (pair_id, generation, commit_lsn, ordinal, topic, next_offset, overlay_until)
+  VALUES ($1, $2::int, $3::pg_lsn, $4::bigint, $5, $6::bigint, $7::pg_lsn)
+  ON CONFLICT (pair_id) DO UPDATE SET generation = excluded.generation, commit_lsn = excluded.commit_lsn, ordinal = excluded.ordinal,
+    topic = excluded.topic, next_offset = excluded.next_offset, overlay_until = excluded.overlay_until, updated_at = clock_timestamp()`;
+
+export function storeValues(pairId: string, applied: Applied): string[] {
+  return [
+    pairId,
+    ...positionValues(applied.position),
+    applied.topic,
+    String(applied.nextOffset),
+    formatLsn(applied.overlayUntil),
+  ] as string[];
+}
+
+export const advanceSql = `SELECT ${SCHEMA}.advance_position_1($1, $2::int, $3::pg_lsn, $4::bigint, $5::int, $6::pg_lsn, $7::bigint, $8, $9::bigint)`;
+
+export function advanceValues(
+  pairId: string,
+  from: Position | undefined,
+  to: Position,
+  topic: string,
+  nextOffset: bigint,
+): (string | null)[] {
+  return [pairId, ...positionValues(from), ...positionValues(to), topic, String(nextOffset)];
+}
+
+export const holdSql = `SELECT ${SCHEMA}.hold_position_1($1, $2::int, $3::pg_lsn, $4::bigint)`;
+
+export function holdValues(pairId: string, from: Position | undefined): (string | null)[] {
+  return [pairId, ...positionValues(from)];
+}
+
+function positionValues(position: Position | undefined): (string | null)[] {
+  if (position === undefined) return [null, null, null];
+  return [String(position.generation), formatLsn(position.commitLsn), String(position.ordinal)];
+}

@@ -1,0 +1,35 @@
+import type pg from 'pg';
+import type { TargetTable } from '#connectors/contract/target.ts';
+import type { TableName } from '#schemas/tables.ts';
+import { quoteTable } from '../identifiers.ts';
+import { catalogSql, type CatalogTable, catalogValues, readCatalog } from './catalog.ts';
+
+/** What the catalog says of the tables; a missing one is left out. */
+export async function readTables(client: pg.ClientBase, tables: readonly TableName[]): Promise<CatalogTable[]> {
+  const { rows } = await client.query<[string]>({ text: catalogSql, values: catalogValues(tables), rowMode: 'array' });
+  return readCatalog(rows);
+}
+
+export async function describeTables(client: pg.ClientBase, tables: readonly TableName[]): Promise<TargetTable[]> {
+  const described: TargetTable[] = [];
+  for (const { schema, name, columns, primaryKey } of await readTables(client, tables)) {
+    described.push({
+      table: { schema, name },
+      columns: columns.map(({ name, type, notNull, hasDefault, generated }) => ({
+        name,
+        type,
+        notNull,
+        hasDefault,
+        generated,
+      })),
+      primaryKey,
+      hasRows: await hasRows(client, { schema, name }),
+    });
+  }
+  return described;
+}
+
+export async function hasRows(client: pg.ClientBase, table: TableName): Promise<boolean> {
+  const { rows } = await client.query<{ found: boolean }>(`SELECT EXISTS (SELECT FROM ${quoteTable(table)}) AS found`);
+  return rows[0]!.found;
+}

@@ -1,0 +1,163 @@
+import { Op } from '#schemas/block/index.ts';
+import { writeCopyLine } from './copy-lines.ts';
+import type { Pipeline } from './pipeline.ts';
+import type { RowRunner } from './row-runner.ts';
+import type { RowSequence } from './row-sequence.ts';
+import type { Rows } from './rows.ts';
+import { State, type TableChanges } from './table-changes.ts';
+import type { TablePlan } from './table-plan.ts';
+
+/** From so many rows on COPY is cheaper than INSERT: it is planned anew each time, but costs less a row. */
+const COPY_FROM = 8;
+
+/** Writes collected changes as statements, without waiting for answers. */
+export class Emitter {
+  readonly #pipeline: Pipeline;
+  readonly #rows: Rows;
+  readonly #runner: RowRunner;
+
+  constructor(pipeline: Pipeline, rows: Rows, runner: RowRunner) {
+    this.#pipeline = pipeline;
+    this.#rows = rows;
+    this.#runner = runner;
+  }
+
+  deletes(changes: TableChanges): void {
+    if (changes.onlyInserts) return;
+    const { state, keySource, keyAt } = changes;
+    this.#runner.begin(changes.plan.statements.delete(changes.expectation === 'strict'));
+    for (let i = 0; i < changes.size; i++) {
+      if (state[i] === State.delete || state[i] === State.replace)
+        this.#runner.add(this.#rows, keySource[i]!, keyAt[i]!, -1, -1);
+    }
+    this.#runner.end();
+  }
+
+  /** Updates, a statement for each set of columns that have values. */
+  updates(changes: TableChanges): void {
+    if (changes.onlyInserts) return;
+    const { state, source, at, plan } = changes;
+    const groups = new Map<string, number[]>();
+    for (let i = 0; i < changes.size; i++) {
+      if (state[i] !== State.update) continue;
+      const unchanged = this.#rows.unchanged(source[i]!, at[i]!, plan.shape.columns.length);
+      const group = unchanged?.join('') ?? '';
+      const entries = groups.get(group);
+      if (entries === undefined) groups.set(group, [i]);
+      else entries.push(i);
+    }
+    for (const entries of groups.values()) {
+      const first = entries[0]!;
+      const unchanged = this.#rows.unchanged(source[first]!, at[first]!, plan.shape.columns.length);
+      const statement = plan.statements.update(unchanged, changes.expectation !== 'overlay');
+      if (statement === undefined) continue;
+      this.#runner.begin(statement);
+      for (const i of entries) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+      this.#runner.end();
+    }
+  }
+
+  inserts(changes: TableChanges): void {
+    const { plan, source, at, state } = changes;
+    if (changes.onlyInserts) {
+      this.#insert(plan, source, at);
+      return;
+    }
+    const isNew = (i: number): boolean => state[i] === State.insert || state[i] === State.replace;
+    const fresh = [...state.keys()].filter(isNew);
+    this.#insert(
+      plan,
+      fresh.map((i) => source[i]!),
+      fresh.map((i) => at[i]!),
+    );
+    this.#puts(changes);
+  }
+
+  /** Changes of a table without a key: one after the other, runs of inserts together. */
+  sequence(sequence: RowSequence): void {
+    const { plan, op, source, at, beforeAt, expectation } = sequence;
+    const checked = expectation !== 'overlay';
+    for (let i = 0; i < sequence.size;) {
+      let end = i + 1;
+      if (op[i] === Op.insert) {
+        while (end < sequence.size && op[end] === Op.insert) end++;
+        if (checked) this.#insert(plan, source.slice(i, end), at.slice(i, end));
+        else for (let k = i; k < end; k++) this.insertIfNew(plan, source[k]!, at[k]!);
+      } else this.wholeRow(plan, op[i]!, source[i]!, beforeAt[i]!, at[i]!, checked);
+      i = end;
+    }
+  }
+
+  /** A row of a table without a key that a first load may have brought already: at most one of equal rows is kept. */
+  insertIfNew(plan: TablePlan, source: number, at: number): void {
+    this.#runner.one(plan.statements.insertRowIfNew(), this.#rows, source, at, source, at);
+  }
+
+  /** Updates or deletes one row that equals the old one in all columns. (CHECKLIST 17) */
+  wholeRow(plan: TablePlan, op: Op, source: number, beforeAt: number, at: number, checked: boolean): void {
+    const { statements, shape } = plan;
+    const statement =
+      op === Op.delete
+        ? statements.deleteRow(checked)
+        : statements.updateRow(this.#rows.unchanged(source, at, shape.columns.length), checked);
+    this.#runner.one(statement, this.#rows, source, beforeAt, source, at);
+  }
+
+  /** Inserts one row, or sets it where it is there already. */
+  put(plan: TablePlan, source: number, at: number): void {
+    this.#putAll(plan, [source], [at]);
+  }
+
+  #puts({ plan, source, at, state }: TableChanges): void {
+    const puts = [...state.keys()].filter((i) => state[i] === State.put);
+    if (puts.length === 0) return;
+    this.#putAll(
+      plan,
+      puts.map((i) => source[i]!),
+      puts.map((i) => at[i]!),
+    );
+  }
+
+  #putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+    const { statements } = plan;
+    const upsert = statements.upsert();
+    // Without an index that decides: update what is there, then insert what is not.
+    const steps = upsert === undefined ? [statements.update(undefined, false), statements.insertMissing()] : [upsert];
+    for (const step of steps) {
+      if (step === undefined) continue;
+      this.#runner.begin(step);
+      for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+      this.#runner.end();
+    }
+  }
+
+  #insert(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+    if (source.length >= COPY_FROM && plan.copyable) {
+      this.#copy(plan, source, at);
+      return;
+    }
+    this.#runner.begin(plan.statements.insert());
+    for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, -1, -1, source[i]!, at[i]!);
+    this.#runner.end();
+  }
+
+  #copy(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+    const { out } = this.#pipeline;
+    const { skipped } = plan;
+    this.#pipeline.run(plan.statements.copy);
+    out.beginCopyData();
+    let buffer = -1;
+    let bytes = this.#rows.buffer(source[0]!);
+    let cells = this.#rows.cursor(source[0]!);
+    for (let i = 0; i < source.length; i++) {
+      if (source[i] !== buffer) {
+        buffer = source[i]!;
+        bytes = this.#rows.buffer(buffer);
+        cells = this.#rows.cursor(buffer);
+      }
+      writeCopyLine(out, bytes, cells, at[i]!, skipped);
+    }
+    out.endCopyData();
+    out.copyDone();
+  }
+}

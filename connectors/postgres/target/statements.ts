@@ -1,0 +1,284 @@
+import { formatTableName } from '#schemas/tables.ts';
+import { quoteLiteral } from '../identifiers.ts';
+import { SCHEMA } from './bookkeeping.ts';
+import type { PlanColumn, TablePlan } from './table-plan.ts';
+
+/** A statement over rows that come as one array a column. Its text does not depend on how many rows there are. */
+export interface RowStatement {
+  readonly sql: string;
+  /** How many arrays: first the cells by which rows are found, then those that are written. */
+  readonly arrays: number;
+  /** Of the row by which rows are found (the old one where the key changes), by cell: its array, or -1. Undefined when none is needed. */
+  readonly keyPlaces: Int16Array | undefined;
+  /** The same of the row that is written. */
+  readonly rowPlaces: Int16Array | undefined;
+  /** Both in one, for a row that is found by itself. Undefined when there are not two, or a cell is needed twice. */
+  readonly bothPlaces: Int16Array | undefined;
+  /** The last parameter is how many rows must be met, and the transaction fails when it is not so many. */
+  readonly checked: boolean;
+  /** No index leads to the rows: the planner may hash instead of reading the table once a row. */
+  readonly unindexed: boolean;
+}
+
+interface Draft {
+  readonly sql: string;
+  /** Cells of the row by which rows are found; the first arrays. */
+  readonly keyCells: readonly number[];
+  /** Cells of the row that is written; the arrays after those. */
+  readonly rowCells: readonly number[];
+  readonly checked: boolean;
+}
+
+/** The statements of one plan, each made at its first use. */
+export class Statements {
+  readonly #plan: TablePlan;
+  readonly #made = new Map<string, RowStatement>();
+  #copy: string | undefined;
+
+  constructor(plan: TablePlan) {
+    this.#plan = plan;
+  }
+
+  /** COPY of all written columns from the client. */
+  get copy(): string {
+    const { sql, written } = this.#plan;
+    return (this.#copy ??= `COPY ${sql} (${list(written, (column) => column.sql)}) FROM STDIN`);
+  }
+
+  insert(): RowStatement {
+    return this.#statement('insert', () => ({ ...this.#insertion(), checked: false }));
+  }
+
+  /** Inserts, or sets all columns where the key is there already. Undefined when no index of the target can decide that. */
+  upsert(): RowStatement | undefined {
+    const { keys, table } = this.#plan;
+    const names = keys.map(({ column }) => column.name);
+    const decided = table.uniqueKeys.some(
+      (unique) => unique.length === names.length && unique.every((name) => names.includes(name)),
+    );
+    if (!decided) return undefined;
+    return this.#statement('upsert', () => {
+      const insertion = this.#insertion();
+      const set = list(this.settable(), ({ sql }) => `${sql} = excluded.${sql}`);
+      const then = set === '' ? 'NOTHING' : `UPDATE SET ${set}`;
+      return {
+        ...insertion,
+        sql: `${insertion.sql} ON CONFLICT (${list(keys, ({ sql }) => sql)}) DO ${then}`,
+        checked: false,
+      };
+    });
+  }
+
+  /** Inserts the rows whose key is not there. */
+  insertMissing(): RowStatement {
+    return this.#statement('insertMissing', () => {
+      const { written, keys, sql: table } = this.#plan;
+      // The key's cells twice: they are compared, and most often written as well.
+      const insertion = this.#insertion(keys.length);
+      const where = `NOT EXISTS (SELECT FROM ${table} AS t WHERE ${this.#keyMatch()})`;
+      return {
+        sql: `${insertion.sql} WHERE ${where}`,
+        keyCells: cellsOf(keys),
+        rowCells: cellsOf(written),
+        checked: false,
+      };
+    });
+  }
+
+  delete(checked: boolean): RowStatement {
+    return this.#statement(`delete${checked}`, () => {
+      const { keys, sql } = this.#plan;
+      const body = `DELETE FROM ${sql} AS t USING ${unnest(keys.length)} WHERE ${this.#keyMatch()}`;
+      return { sql: this.#checked(body, checked, keys.length), keyCells: cellsOf(keys), rowCells: [], checked };
+    });
+  }
+
+  /**
+   * Sets all columns but the key's and those that came "unchanged".
+   * @param unchanged by cell, 1 for unchanged; undefined when the row is whole
+   * @returns undefined when nothing is left to set and nothing to check
+   */
+  update(unchanged: Uint8Array | undefined, checked: boolean): RowStatement | undefined {
+    const { keys, sql } = this.#plan;
+    const set = this.settable().filter(({ cell }) => unchanged?.[cell] !== 1);
+    if (set.length === 0 && !checked) return undefined;
+    return this.#statement(`update${checked} ${unchanged?.join('') ?? ''}`, () => {
+      const fixed = this.#identities().filter(({ cell }) => unchanged?.[cell] !== 1);
+      const rows = [...set, ...fixed];
+      const from = unnest(keys.length + rows.length);
+      const match = [
+        this.#keyMatch(),
+        // GENERATED ALWAYS AS IDENTITY cannot be set: a row in which it differs is a conflict, not silently left as it is.
+        ...fixed.map((column, i) => equals(column, keys.length + set.length + i)),
+      ].join(' AND ');
+      const body =
+        set.length === 0
+          ? `SELECT FROM ${sql} AS t, ${from} WHERE ${match}`
+          : `UPDATE ${sql} AS t SET ${assignments(set, keys.length)} FROM ${from} WHERE ${match}`;
+      const text =
+        set.length === 0
+          ? this.#counting(body, keys.length + rows.length)
+          : this.#checked(body, checked, keys.length + rows.length);
+      return { sql: text, keyCells: cellsOf(keys), rowCells: cellsOf(rows), checked };
+    });
+  }
+
+  /** Sets the key as well: finds the row by the old one. @param unchanged see {@link update} */
+  move(unchanged: Uint8Array | undefined, checked: boolean): RowStatement {
+    const { keys, written, sql } = this.#plan;
+    return this.#statement(`move${checked} ${unchanged?.join('') ?? ''}`, () => {
+      const set = written.filter(({ cell, column }) => unchanged?.[cell] !== 1 && !column.identityAlways);
+      const count = keys.length + set.length;
+      const body = `UPDATE ${sql} AS t SET ${assignments(set, keys.length)} FROM ${unnest(count)} WHERE ${this.#keyMatch()}`;
+      return { sql: this.#checked(body, checked, count), keyCells: cellsOf(keys), rowCells: cellsOf(set), checked };
+    });
+  }
+
+  /** Deletes one of the rows that are equal in all columns. */
+  deleteRow(checked: boolean): RowStatement {
+    const { written, sql } = this.#plan;
+    return this.#statement(`deleteRow${checked}`, () => {
+      const body = `DELETE FROM ${sql} AS t USING (${this.#oneRow()}) AS s WHERE t.ctid = s.place AND t.tableoid = s.part`;
+      return {
+        sql: this.#checked(body, checked, written.length),
+        keyCells: cellsOf(written),
+        rowCells: [],
+        checked,
+      };
+    });
+  }
+
+  /** Updates one of the rows that are equal in all columns. @param unchanged see {@link update} */
+  updateRow(unchanged: Uint8Array | undefined, checked: boolean): RowStatement {
+    const { written, sql } = this.#plan;
+    return this.#statement(`updateRow${checked} ${unchanged?.join('') ?? ''}`, () => {
+      const set = written.filter(({ cell, column }) => unchanged?.[cell] !== 1 && !column.identityAlways);
+      const count = written.length + set.length;
+      const body = `UPDATE ${sql} AS t SET ${assignments(set, written.length)} FROM (${this.#oneRow()}) AS s, ${unnest(count)}
+ WHERE t.ctid = s.place AND t.tableoid = s.part`;
+      return {
+        sql: this.#checked(body, checked, count),
+        keyCells: cellsOf(written),
+        rowCells: cellsOf(set),
+        checked,
+      };
+    });
+  }
+
+  /** Inserts the rows that have no equal. */
+  insertRowIfNew(): RowStatement {
+    return this.#statement('insertRowIfNew', () => {
+      const { written, sql } = this.#plan;
+      const insertion = this.#insertion();
+      const same = written.map((column, i) => sameText(column, i)).join(' AND ');
+      return {
+        ...insertion,
+        sql: `${insertion.sql} WHERE NOT EXISTS (SELECT FROM ${sql} AS t WHERE ${same})`,
+        checked: false,
+      };
+    });
+  }
+
+  /** Columns that an update of a row sets: all but the key's. */
+  settable(): PlanColumn[] {
+    return this.#plan.written.filter(({ cell, column }) => this.#plan.isKey[cell] === 0 && !column.identityAlways);
+  }
+
+  #identities(): PlanColumn[] {
+    return this.#plan.written.filter(({ cell, column }) => this.#plan.isKey[cell] === 0 && column.identityAlways);
+  }
+
+  #statement(name: string, make: () => Draft): RowStatement {
+    let statement = this.#made.get(name);
+    if (statement === undefined) {
+      statement = finish(make(), this.#plan);
+      this.#made.set(name, statement);
+    }
+    return statement;
+  }
+
+  #insertion(before = 0): { sql: string; keyCells: readonly number[]; rowCells: readonly number[] } {
+    const { written, sql } = this.#plan;
+    const overriding = written.some(({ column }) => column.identityAlways) ? ' OVERRIDING SYSTEM VALUE' : '';
+    const columns = list(written, (column) => column.sql);
+    const values = written.map((column, i) => value(column, before + i)).join(', ');
+    return {
+      sql: `INSERT INTO ${sql} (${columns})${overriding} SELECT ${values} FROM ${unnest(before + written.length)}`,
+      keyCells: [],
+      rowCells: cellsOf(written),
+    };
+  }
+
+  #keyMatch(): string {
+    return this.#plan.keys.map(equals).join(' AND ');
+  }
+
+  /** Where one row lies that is equal to `u` in all columns. */
+  #oneRow(): string {
+    const { written, sql } = this.#plan;
+    const same = written.map((column, i) => sameText(column, i)).join(' AND ');
+    return `SELECT t.ctid AS place, t.tableoid AS part FROM ${sql} AS t, ${unnest(written.length)} WHERE ${same} LIMIT 1`;
+  }
+
+  #checked(body: string, checked: boolean, parameters: number): string {
+    return checked ? this.#counting(`${body} RETURNING 1`, parameters) : body;
+  }
+
+  #counting(body: string, parameters: number): string {
+    const name = quoteLiteral(formatTableName(this.#plan.table));
+    return `WITH met AS (${body}) SELECT ${SCHEMA}.expect_rows_1(count(*), $${parameters + 1}, ${name}) FROM met`;
+  }
+}
+
+function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shape }: TablePlan): RowStatement {
+  const cells = shape.columns.length;
+  const places = (chosen: readonly number[], before: number): Int16Array | undefined => {
+    if (chosen.length === 0) return undefined;
+    const byCell = new Int16Array(cells).fill(-1);
+    chosen.forEach((cell, i) => (byCell[cell] = before + i));
+    return byCell;
+  };
+  const keyPlaces = places(keyCells, 0);
+  const rowPlaces = places(rowCells, keyCells.length);
+  const apart = keyPlaces !== undefined && rowPlaces !== undefined && !keyCells.some((cell) => rowCells.includes(cell));
+  return {
+    sql,
+    arrays: keyCells.length + rowCells.length,
+    keyPlaces,
+    rowPlaces,
+    bothPlaces: apart ? places([...keyCells, ...rowCells], 0) : undefined,
+    checked,
+    unindexed: keys.length > 0 && !keys.some(({ column }) => table.indexed.includes(column.name)),
+  };
+}
+
+function list(columns: readonly PlanColumn[], print: (column: PlanColumn) => string): string {
+  return columns.map(print).join(', ');
+}
+
+function cellsOf(columns: readonly PlanColumn[]): number[] {
+  return columns.map(({ cell }) => cell);
+}
+
+/** The arrays as a table `u` with columns c0, c1, …; a row's place in the arrays is its place in the table. */
+function unnest(columns: number): string {
+  const numbers = Array.from({ length: columns }, (_, i) => i);
+  return `unnest(${numbers.map((i) => `$${i + 1}::text[]`).join(', ')}) AS u (${numbers.map((i) => `c${i}`).join(', ')})`;
+}
+
+function value({ column }: PlanColumn, place: number): string {
+  return `u.c${place}::${column.cast}`;
+}
+
+function assignments(columns: readonly PlanColumn[], before: number): string {
+  return columns.map((column, i) => `${column.sql} = ${value(column, before + i)}`).join(', ');
+}
+
+function equals(column: PlanColumn, place: number): string {
+  return `t.${column.sql} OPERATOR(${column.column.equalsIn}.=) ${value(column, place)}`;
+}
+
+/** Equal as PostgreSQL prints them, which also holds for types that cannot be compared (json, xml, point) and tells 1.0 from 1.00. */
+function sameText({ sql, column }: PlanColumn, place: number): string {
+  return `t.${sql}::text IS NOT DISTINCT FROM u.c${place}::${column.type}::text`;
+}

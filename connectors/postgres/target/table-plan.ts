@@ -1,0 +1,93 @@
+import type { BlockTable } from '#schemas/block/index.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { formatTableName } from '#schemas/tables.ts';
+import { quoteIdentifier, quoteTable } from '../identifiers.ts';
+import type { CatalogColumn, CatalogTable } from './catalog.ts';
+import { Statements } from './statements.ts';
+
+/** A cell of the block's rows and the target column it belongs to. */
+export interface PlanColumn {
+  /** Index of the cell in the block's rows. */
+  readonly cell: number;
+  readonly column: CatalogColumn;
+  /** The column's name, quoted. */
+  readonly sql: string;
+}
+
+/**
+ * How a change finds its row: by key columns; by all its values, one of equal rows, in the source's order; or not at all (inserts only).
+ */
+export type Matching = 'key' | 'whole-row' | 'none';
+
+/** How the rows of a table in one shape are brought into a target table. Made once a connection and shape. */
+export class TablePlan {
+  readonly table: CatalogTable;
+  readonly shape: BlockTable;
+  readonly matching: Matching;
+  /** Columns by which a row is found; empty unless `matching` is "key". */
+  readonly keys: readonly PlanColumn[];
+  /** All columns that are written: every cell but those of columns which the target computes. */
+  readonly written: readonly PlanColumn[];
+  /** By cell: 1 when it is not written. Undefined when all are. */
+  readonly skipped: Uint8Array | undefined;
+  /** By cell: 1 when it belongs to the key. */
+  readonly isKey: Uint8Array;
+  readonly copyable: boolean;
+  readonly statements: Statements;
+  /** Table name as SQL. */
+  readonly sql: string;
+
+  /** @throws {TerraFusionError} TARGET_COLUMN_MISSING naming all that are missing */
+  constructor(table: CatalogTable, shape: BlockTable) {
+    this.table = table;
+    this.shape = shape;
+    this.sql = quoteTable(table);
+    const columns = matchColumns(table, shape);
+    const keys = findKeys(table, shape, columns);
+    this.matching = keys.length > 0 ? 'key' : shape.identity === 'full' ? 'whole-row' : 'none';
+    this.keys = keys;
+    this.written = columns.filter(({ column }) => !column.generated);
+    this.skipped =
+      this.written.length === columns.length
+        ? undefined
+        : Uint8Array.from(columns, ({ column }) => (column.generated ? 1 : 0));
+    this.isKey = Uint8Array.from(columns, (column) => (keys.includes(column) ? 1 : 0));
+    this.copyable = (table.kind === 'r' || table.kind === 'p') && !table.rowSecurity && this.written.length > 0;
+    this.statements = new Statements(this);
+  }
+}
+
+/** Two block tables with equal signatures have the same plan. */
+export function signatureOf(shape: BlockTable): string {
+  let text = `${shape.schema}\0${shape.name}\0${shape.identity}\0${shape.tolerant ? 1 : 0}`;
+  for (const { name, key } of shape.columns) text += `\0${key ? '+' : '-'}${name}`;
+  return text;
+}
+
+function matchColumns(table: CatalogTable, shape: BlockTable): PlanColumn[] {
+  const known = new Map(table.columns.map((column) => [column.name, column]));
+  const missing = shape.columns.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  if (missing.length > 0) {
+    throw new TerraFusionError(
+      'TARGET_COLUMN_MISSING',
+      `The target table ${formatTableName(table)} has no column ${missing.join(', ')}`,
+      { details: { table: formatTableName(table), columns: missing } },
+    );
+  }
+  return shape.columns.map(({ name }, cell) => ({ cell, column: known.get(name)!, sql: quoteIdentifier(name) }));
+}
+
+function findKeys(table: CatalogTable, shape: BlockTable, columns: readonly PlanColumn[]): PlanColumn[] {
+  switch (shape.identity) {
+    case 'nothing':
+      return [];
+    case 'default':
+    case 'index':
+      return columns.filter(({ cell }) => shape.columns[cell]!.key);
+    case 'full': {
+      // The whole old row travels: any key will do, and the target's own is indexed.
+      const keys = columns.filter(({ column }) => table.primaryKey.includes(column.name));
+      return keys.length === table.primaryKey.length ? keys : [];
+    }
+  }
+}

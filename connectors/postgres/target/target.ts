@@ -1,0 +1,81 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Target, TargetMonitor } from '#connectors/contract/target.ts';
+import { connect, endClient, withClient } from '../connection.ts';
+import { translateError } from '../errors.ts';
+import type { PostgresSettings } from '../settings.ts';
+import { forgetApplied, readApplied } from './bookkeeping.ts';
+import { checkTarget } from './check.ts';
+import { createTables } from './create-tables.ts';
+import { describeTables } from './describe.ts';
+import { openTargetLoad } from './load.ts';
+import type { TargetOptions } from './session.ts';
+import { upsertBlock } from './upsert.ts';
+import { openTargetWriter } from './writer.ts';
+
+/** A PostgreSQL database as a target, by SQL. */
+export function postgresTarget(settings: PostgresSettings, options: TargetOptions = {}): Target {
+  return {
+    check: (tables, context) => checkTarget(settings, tables, context),
+
+    createTables: (tables, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: 'Could not create tables at the target', lockTimeoutMs: 30_000 },
+        (client) => createTables(client, tables),
+      ),
+
+    describe: (tables, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: "Could not read the target's catalog" },
+        (client) => describeTables(client, tables),
+      ),
+
+    applied: (pairId, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'status', what: `Could not read the position of pair ${pairId} at the target` },
+        (client) => readApplied(client, pairId),
+      ),
+
+    openMonitor: (context) => openMonitor(settings, context),
+
+    openLoad: (request, context) => openTargetLoad(settings, request, context, options),
+
+    openWriter: (pairId, context, steps = {}) => openTargetWriter(settings, pairId, context, options, steps),
+
+    upsert: (block, context) => upsertBlock(settings, block, context, options),
+
+    forget: (pairId, context) =>
+      withClient(
+        settings,
+        context,
+        {
+          role: 'target',
+          purpose: 'setup',
+          what: `Could not forget the position of pair ${pairId} at the target`,
+          lockTimeoutMs: 30_000,
+        },
+        (client) => forgetApplied(client, pairId),
+      ),
+  };
+}
+
+async function openMonitor(settings: PostgresSettings, context: ConnectorContext): Promise<TargetMonitor> {
+  const client = await connect(settings, context, { role: 'target', purpose: 'status' });
+  return {
+    async applied(pairId) {
+      try {
+        return await readApplied(client, pairId);
+      } catch (cause) {
+        throw translateError(cause, 'target', `Could not read the position of pair ${pairId} at the target`);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      await endClient(client);
+    },
+  };
+}
