@@ -76,7 +76,7 @@ const cases: readonly Case[] = [
   {
     name: 'a table that is not there',
     code: 'SOURCE_TABLE_MISSING',
-    names: /public\.parcels, public\.Parcel/,
+    names: /public\.parcels .*public\.Parcel /,
     pair: () => ({ tables: [{ source: 'public.parcel' }, { source: 'public.parcels' }, { source: 'public.Parcel' }] }),
   },
   {

@@ -9,6 +9,9 @@ export interface EventuallyOptions {
   readonly what?: string;
 }
 
+/** Thrown by a look: waiting longer is in vain. */
+export class Hopeless extends Error {}
+
 /**
  * Looks until `look` neither throws nor returns undefined, false or null, and returns what it returned. This is how tests wait: on a condition with a
  * deadline, never for a time.
@@ -25,6 +28,7 @@ export async function eventually<T>(
       const found = await look();
       if (found !== undefined && found !== null && found !== false) return found;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       failure = error;
     }
     if (performance.now() >= deadline) {

@@ -11,7 +11,7 @@ import { loadSettings, type Settings } from '#services/kernel/settings.ts';
 import { openControlDatabase, syncService } from '#services/sync-service/main.ts';
 import type { z } from 'zod';
 import { createDatabase, type TestDatabase } from './database.ts';
-import { eventually } from './eventually.ts';
+import { eventually, Hopeless } from './eventually.ts';
 import { ServiceProcess } from './service-process.ts';
 
 export interface InstallationOptions {
@@ -177,18 +177,17 @@ class Pair implements TestPair {
 
   async until(wanted: PairState, within = 60_000): Promise<void> {
     let last = '';
-    const failed = await eventually(
+    await eventually(
       async () => {
         const { state, error } = await this.state();
-        last = `${state}${error === undefined ? '' : `, ${error}`}`;
-        if (state === wanted) return 'reached';
-        return state === 'failed' ? 'failed' : undefined;
+        last = `${state}, ${error ?? 'without an error'}`;
+        if (state === 'failed' && wanted !== 'failed') throw new Hopeless('It has failed');
+        return state === wanted;
       },
       { within, what: `the pair to be ${wanted}` },
-    ).catch((error: unknown) => {
-      throw new Error(`The pair is ${last}`, { cause: error });
+    ).catch((cause: unknown) => {
+      throw new Error(`The pair is ${last}`, { cause });
     });
-    if (failed === 'failed') throw new Error(`The pair is ${last}`);
   }
 
   async untilError(code: ErrorCode, within = 60_000): Promise<string> {
@@ -209,7 +208,7 @@ class Pair implements TestPair {
     const lsn = await this.#source.value(`SELECT pg_logical_emit_message(true, 'terrafusion.fence', '')`);
     const passed = async (): Promise<boolean> => {
       const { state, error } = await this.state();
-      if (state === 'failed') throw new Error(`The pair has failed: ${error ?? 'nobody knows why'}`);
+      if (state === 'failed') throw new Hopeless(`The pair has failed: ${error ?? 'nobody knows why'}`);
       const rows = await this.#target.query<{ passed: boolean }>(
         'SELECT commit_lsn >= $2::pg_lsn AS passed FROM _terrafusion.applied_positions WHERE pair_id = $1',
         [this.id, lsn],
