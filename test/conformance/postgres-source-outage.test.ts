@@ -57,6 +57,20 @@ describe('Promise 5 and 7: the source goes and comes back', () => {
     },
   );
 
+  test('nor for a consumer that stalls, with more on its way than it takes', async () => {
+    await start();
+    const stream = await TestStream.create(database, ['kept'], { bufferBytes: 1000, heartbeatMs: 100 });
+    await using reader = await stream.open(undefined);
+    const blocks = reader.blocks()[Symbol.asyncIterator]();
+    await database.query('INSERT INTO kept SELECT generate_series(1, 500000)');
+    await blocks.next();
+    const begun = performance.now();
+    await server.shutdown('fast');
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    await server.start();
+    expect(await stream.changes()).toHaveLength(500_000);
+  });
+
   test('a server that is killed loses us nothing that was committed, and repeats nothing', async () => {
     await start();
     const stream = await TestStream.create(database, ['kept']);

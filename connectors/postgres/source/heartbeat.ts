@@ -2,8 +2,8 @@ import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { type Lsn, parseLsn } from '#schemas/lsn.ts';
-import { connect, endClient } from '../connection.ts';
-import { translateError } from '../errors.ts';
+import { connect, destroy, endClient } from '../connection.ts';
+import { isPostgresError, translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { CURRENT_LSN } from './slot.ts';
 
@@ -24,7 +24,9 @@ export interface HeartbeatHost {
   /** What is acknowledged to the source. */
   acknowledged(): Lsn;
   onCurrentLsn(lsn: Lsn): void;
-  onFailure(error: TerraFusionError): void;
+  onHistoryLost(error: TerraFusionError): void;
+  /** The server lets nobody in any more, or not yet: it shuts down, unless it has just started. */
+  onShutdown(error: TerraFusionError): void;
 }
 
 /**
@@ -33,7 +35,8 @@ export interface HeartbeatHost {
  * Checkpoints and other databases write WAL that holds nothing for us, and the slot would keep all of it: a message of our own comes
  * through the stream, is stored, and gives us something to acknowledge. (Promise 7)
  *
- * It also notices when the publication is dropped: newer servers then go on in silence, without sending a change. (Promise 2)
+ * It also notices when the publication is dropped: newer servers then go on in silence, without sending a change. (Promise 2) And when
+ * the server shuts down, which the stream cannot tell while it is not read.
  */
 export class Heartbeat {
   readonly #settings: PostgresSettings;
@@ -47,6 +50,7 @@ export class Heartbeat {
   #sent: Lsn = 0n;
   #acknowledgedBefore: Lsn = 0n;
   #troubled = false;
+  #beating = false;
 
   constructor(settings: PostgresSettings, context: ConnectorContext, request: HeartbeatRequest, host: HeartbeatHost) {
     this.#settings = settings;
@@ -61,41 +65,62 @@ export class Heartbeat {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    // A query under way may never be answered; nobody waits for it.
+    if (this.#beating && this.#client) destroy(this.#client);
     await this.#running;
     await this.#disconnect();
   }
 
   async #run(): Promise<void> {
-    const { log, clock } = this.#context;
     for (;;) {
-      await clock.sleep(this.#request.everyMs, this.#stop.signal).catch(() => undefined);
+      await this.#context.clock.sleep(this.#request.everyMs, this.#stop.signal).catch(() => undefined);
       if (this.#isStopped()) return;
+      this.#beating = true;
       try {
-        await this.#beat();
+        await this.#beatOrReconnect();
         this.#troubled = false;
       } catch (cause) {
         await this.#disconnect();
         if (this.#isStopped()) return;
-        if (cause instanceof TerraFusionError && !cause.heals) {
-          this.#host.onFailure(cause);
-          return;
-        }
-        // The stream has its own connection and says itself when the source is gone.
-        if (!this.#troubled)
-          log.warn({ error: translateError(cause, 'source', 'No heartbeat') }, 'No heartbeat could be written.');
-        this.#troubled = true;
+        this.#tell(translateError(cause, 'source', 'Could not write a heartbeat'));
+      } finally {
+        this.#beating = false;
       }
     }
   }
 
-  async #beat(): Promise<void> {
-    const { publication, publicationOid, writes } = this.#request;
-    this.#client ??= await connect(
+  /** A session that broke since the last time says nothing about the server: a new one does. */
+  async #beatOrReconnect(): Promise<void> {
+    if (this.#client !== undefined) {
+      try {
+        await this.#beat(this.#client);
+        return;
+      } catch (cause) {
+        if (cause instanceof TerraFusionError || this.#isStopped()) throw cause;
+        await this.#disconnect();
+      }
+    }
+    this.#client = await connect(
       this.#settings,
       { signal: this.#stop.signal },
       { role: 'source', purpose: 'heartbeat' },
     );
-    const { rows } = await this.#client.query<{ readonly current: string; readonly publication: string | null }>(
+    await this.#beat(this.#client);
+  }
+
+  #tell(error: TerraFusionError): void {
+    if (error.code === 'SOURCE_HISTORY_LOST') this.#host.onHistoryLost(error);
+    else if (isPostgresError(error.cause, '57P03')) this.#host.onShutdown(error);
+    else if (!this.#troubled) {
+      // The stream has its own connection, and says itself when the source is gone.
+      this.#context.log.warn({ error }, 'No heartbeat could be written.');
+      this.#troubled = true;
+    }
+  }
+
+  async #beat(client: pg.Client): Promise<void> {
+    const { publication, publicationOid, writes } = this.#request;
+    const { rows } = await client.query<{ readonly current: string; readonly publication: string | null }>(
       `SELECT (${CURRENT_LSN})::text AS current, (SELECT oid::text FROM pg_publication WHERE pubname = $1) AS publication`,
       [publication],
     );
@@ -110,7 +135,7 @@ export class Heartbeat {
     // A message that is still on its way, or waits for a topic that is stuck, is enough.
     const underWay = this.#sent > acknowledged;
     if (!writes || moves || underWay || current - acknowledged < WORTH_BYTES) return;
-    const sent = await this.#client.query<{ readonly lsn: string }>(
+    const sent = await client.query<{ readonly lsn: string }>(
       `SELECT pg_logical_emit_message(true, $1, '')::text AS lsn`,
       [HEARTBEAT_PREFIX],
     );

@@ -96,8 +96,12 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
         onCurrentLsn: (lsn) => {
           this.#currentLsn = lsn;
         },
-        onFailure: (error) => {
-          this.#end(error);
+        onHistoryLost: (error) => {
+          this.#leave(error);
+        },
+        onShutdown: (error) => {
+          // Promise 7: the server waits for its streams to take what it has sent, and a paused one takes nothing.
+          if (this.#client?.isPaused === true) this.#leave(error);
         },
       },
     );
@@ -247,6 +251,12 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#ended = true;
     this.#failure = error;
     this.#wake?.();
+  }
+
+  /** Lets go of the slot now, whenever the consumer comes to hear of it. */
+  #leave(error: TerraFusionError): void {
+    this.#end(error);
+    void this.#client?.close();
   }
 
   async #close(): Promise<void> {
