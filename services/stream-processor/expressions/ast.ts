@@ -16,13 +16,18 @@ export class ExpressionMistake extends Error {
   }
 }
 
+/** Most characters of a line that are shown on either side of the place. */
+const CONTEXT = 60;
+
 /** The line of the text with a mark under the place. */
 function caret(source: string, at: number): string {
-  const start = source.lastIndexOf('\n', at - 1) + 1;
-  const end = source.indexOf('\n', at);
-  const line = source.slice(0, start).split('\n').length;
-  const head = `> ${String(line).padStart(4)} | `;
-  return `${head}${source.slice(start, end === -1 ? undefined : end)}\n${' '.repeat(head.length + at - start)}^`;
+  const lineStart = source.lastIndexOf('\n', at - 1) + 1;
+  const lineEnd = source.indexOf('\n', at) === -1 ? source.length : source.indexOf('\n', at);
+  const start = Math.max(lineStart, at - CONTEXT);
+  const end = Math.min(lineEnd, at + CONTEXT);
+  const number = source.slice(0, lineStart).split('\n').length;
+  const head = `> ${String(number).padStart(4)} | ${start > lineStart ? '…' : ''}`;
+  return `${head}${source.slice(start, end)}${end < lineEnd ? '…' : ''}\n${' '.repeat(head.length + at - start)}^`;
 }
 
 export interface Prepared {

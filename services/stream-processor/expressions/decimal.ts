@@ -31,8 +31,11 @@ export class Decimal {
     const match = /^[+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,4}))?$/.exec(text);
     if (!match) throw new RangeError(`${quote(text)} is not a decimal that can be computed with`);
     const fraction = (match[1] ?? match[2] ?? '').length;
-    // The library wants digits on both sides of the point.
-    const padded = text.replace(/^([+-]?)\./, '$10.').replace(/\.(?=$|[eE])/, '');
+    // The library wants digits on both sides of the point, and no plus.
+    const padded = text
+      .replace(/^\+/, '')
+      .replace(/^(-?)\./, '$10.')
+      .replace(/\.(?=$|[eE])/, '');
     return new Decimal(new Exact(padded), Math.max(0, fraction - Number(match[3] ?? 0)));
   }
 
