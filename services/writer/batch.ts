@@ -1,47 +1,80 @@
 import type { Applied, TargetBatch } from '#connectors/contract/target.ts';
-import { BlockReader, dropThrough } from '#schemas/block/index.ts';
+import { BlockReader, dropThrough, withoutTransactions } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
-import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
-import type { ReadyBlock } from './writer.ts';
+import type { Lsn } from '#schemas/lsn.ts';
+import { comparePositions, formatPosition, LAST_ORDINAL, type Position } from '#schemas/position.ts';
+import { parseSnapshot, type Visibility } from '#schemas/visibility.ts';
+
+/** A block that has been through the chain, and where the topic goes on after it. */
+export interface ReadyBlock {
+  readonly bytes: Buffer;
+  readonly nextOffset: bigint;
+}
+
+/** A batch, and when its last source transaction was committed there, in µs since 1970. */
+export interface Built {
+  readonly batch: TargetBatch;
+  readonly lastCommitTime: number;
+}
 
 /** Makes batches of blocks that follow one another without a gap, the parts that the target holds already left out. */
 export class BatchBuilder {
   readonly #topic: string;
+  /** Until this LSN transactions may be in the loaded snapshot. */
+  readonly #until: Lsn;
+  readonly #shown: Visibility | undefined;
   #position: Position;
+  #done = false;
 
-  /** @param held what the target holds; the first block may begin before it, not after */
-  constructor(held: Applied, topic: string) {
+  /**
+   * @param held what the target holds; the first block may begin before it, not after
+   * @param loaded the snapshot that the first load has copied
+   */
+  constructor(held: Applied, topic: string, loaded?: { readonly until: Lsn; readonly shown: string | undefined }) {
     this.#position = held.position;
     this.#topic = topic;
+    this.#until = loaded?.until ?? 0n;
+    this.#shown = loaded?.shown === undefined ? undefined : parseSnapshot(loaded.shown);
   }
 
   /**
-   * @returns undefined when nothing in the blocks is news
+   * One batch, or two when the blocks end within a source transaction: what can be committed is not kept waiting for its end.
+   * None when nothing in the blocks is news.
    * @throws {TerraFusionError} PAIR_HISTORY_LOST when a block continues from somewhere after what came before it (Promise 2)
    */
-  build(
-    blocks: readonly ReadyBlock[],
-    mode: TargetBatch['mode'],
-  ): { readonly batch: TargetBatch; readonly lastCommitTime: number } | undefined {
-    const news: Buffer[] = [];
-    let lastCommitTime = 0;
-    for (const { bytes } of blocks) {
-      const { after } = BlockReader.open(bytes).header;
-      if (comparePositions(after, this.#position) > 0) throw this.#gap(after);
-      const rest = dropThrough(bytes, this.#position);
-      if (!rest) continue;
-      const summary = BlockReader.summary(rest);
-      if (summary.transactions === 0) continue;
-      news.push(rest);
-      this.#position = summary.last;
-      lastCommitTime = summary.lastCommitTime;
-    }
-    if (news.length === 0) return undefined;
-    const { nextOffset } = blocks.at(-1)!;
-    return {
-      batch: { blocks: news, last: this.#position, topic: this.#topic, nextOffset, mode },
-      lastCommitTime,
-    };
+  build(blocks: readonly ReadyBlock[], mode: TargetBatch['mode']): readonly Built[] {
+    const news = blocks.map((block) => this.#news(block)).filter((part) => part !== undefined);
+    const whole = news.findLastIndex(({ last }) => isWhole(last)) + 1;
+    return [news.slice(0, whole), news.slice(whole)]
+      .filter((parts) => parts.length > 0)
+      .map((parts) => {
+        const { last, lastCommitTime, nextOffset } = parts.at(-1)!;
+        return {
+          batch: { blocks: parts.map(({ bytes }) => bytes), last, topic: this.#topic, nextOffset, mode },
+          lastCommitTime,
+        };
+      });
+  }
+
+  #news({ bytes, nextOffset }: ReadyBlock): News | undefined {
+    const { after } = BlockReader.open(bytes).header;
+    if (comparePositions(after, this.#position) > 0) throw this.#gap(after);
+    const rest = dropThrough(bytes, this.#position);
+    if (rest === undefined) return undefined;
+    const { transactions, last, lastCommitTime } = BlockReader.summary(rest);
+    if (transactions === 0) return undefined;
+    this.#position = last;
+    return { bytes: this.#laidOver(rest), last, lastCommitTime, nextOffset };
+  }
+
+  /** Without the transactions that came with the snapshot: the stream begins before it, so that nothing is missed between them. */
+  #laidOver(bytes: Buffer): Buffer {
+    const shown = this.#shown;
+    if (!shown || this.#done) return bytes;
+    const rest = withoutTransactions(bytes, ({ xid, commitLsn }) => commitLsn < this.#until && shown.shows(xid));
+    // Commit LSNs only grow: from here on nothing can be in the snapshot.
+    this.#done = this.#position.commitLsn >= this.#until;
+    return rest;
   }
 
   #gap(after: Position): TerraFusionError {
@@ -51,4 +84,14 @@ export class BatchBuilder {
       { details: { topic: this.#topic } },
     );
   }
+}
+
+interface News extends ReadyBlock {
+  readonly last: Position;
+  readonly lastCommitTime: number;
+}
+
+/** Whether the position lies between source transactions, not within one. */
+export function isWhole({ ordinal }: Position): boolean {
+  return ordinal === LAST_ORDINAL || ordinal < 0;
 }

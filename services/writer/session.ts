@@ -1,0 +1,183 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Applied, BatchOutcome, TargetBatch, TargetWriter, WriterSteps } from '#connectors/contract/target.ts';
+import type { DeadLetter } from '#schemas/dead-letters.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { formatPosition, type Position } from '#schemas/position.ts';
+import { BlockQueue } from '#services/kernel/block-queue.ts';
+import { CRASH_POINT_VARIABLE, crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import { BatchBuilder, isWhole, type ReadyBlock } from './batch.ts';
+import type { Repetition } from './repetition.ts';
+import type { WriterOptions } from './writer.ts';
+
+/** Bytes of blocks in one batch, and in the queue behind the batches in flight. (Promise 6) */
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** Two keep the target busy: while one commits, the next one's rows arrive. */
+const IN_FLIGHT = 2;
+
+/** With an armed crash point the target writes out everything before the process may end there; otherwise nothing waits for it. */
+const armedSteps: WriterSteps | undefined = process.env[CRASH_POINT_VARIABLE]
+  ? {
+      beforeCommit() {
+        crashPoint(crashPoints.WRITER_BEFORE_COMMIT);
+      },
+      betweenChanges() {
+        crashPoint(crashPoints.WRITER_MID_ORDERED_REPLAY);
+      },
+    }
+  : undefined;
+
+export interface SessionParts {
+  readonly options: WriterOptions;
+  /** Of the connection: its signal ends work that is under way. */
+  readonly context: ConnectorContext;
+  /** Asks to finish what is in flight and to end. */
+  readonly stop: AbortSignal;
+  readonly repetition: Repetition;
+  /** Called after each commit. */
+  progressed(): void;
+}
+
+/** One connection to the target, from asking what it holds to the first failure. */
+export class Session {
+  readonly #parts: SessionParts;
+  readonly #queue = new BlockQueue<ReadyBlock>(BATCH_BYTES);
+  readonly #inFlight: Promise<void>[] = [];
+  /** What batches have done since the last commit. */
+  #uncommitted: BatchOutcome = NOTHING;
+  #failure: unknown;
+  /** Position up to which batches were given to the target. */
+  #sent: Position | undefined;
+  #mode: TargetBatch['mode'] = 'set';
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+  }
+
+  /** What was given to the target last: where it ends, and in which mode; undefined before the first batch. */
+  get sent(): { readonly through: Position; readonly mode: TargetBatch['mode'] } | undefined {
+    return this.#sent && { through: this.#sent, mode: this.#mode };
+  }
+
+  /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
+  async run(): Promise<void> {
+    const { options, context, stop } = this.#parts;
+    await using writer = await options.target.openWriter(options.pairId, context, armedSteps);
+    const { held } = writer;
+    if (!held) {
+      throw new TerraFusionError(
+        'PAIR_HISTORY_LOST',
+        'The target holds no position of this pair: it was never loaded, or somebody removed it',
+      );
+    }
+    options.observer.opened(held);
+    const done = new AbortController();
+    const pumping = this.#pump(held, AbortSignal.any([stop, done.signal]));
+    try {
+      await this.#apply(writer, held);
+    } finally {
+      done.abort();
+      this.#queue.end();
+      await Promise.allSettled(this.#inFlight);
+      await pumping;
+    }
+  }
+
+  async #pump(held: Applied, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const block of this.#parts.options.open(held, signal)) {
+        if (signal.aborted) break;
+        await this.#queue.put(block);
+      }
+      this.#queue.end();
+    } catch (error) {
+      // An interrupted wait is no failure of the topic.
+      this.#queue.end(signal.aborted ? undefined : error);
+    }
+  }
+
+  async #apply(writer: TargetWriter, held: Applied): Promise<void> {
+    const builder = new BatchBuilder(held, this.#parts.options.topic, this.#parts.options.loaded);
+    const stopping = () => this.#parts.stop.aborted;
+    let position = held.position;
+    while (!stopping()) {
+      await this.#room();
+      if (isWhole(position)) this.#mode = this.#parts.repetition.modeAfter(position);
+      // Change by change a batch is one block: the less is repeated when it fails again, and held up meanwhile.
+      const blocks = await this.#queue.take(this.#mode === 'set' ? BATCH_BYTES : 1);
+      this.#throwFailure();
+      if (blocks.length === 0 || stopping()) break;
+      for (const { batch, lastCommitTime } of builder.build(blocks, this.#mode)) {
+        await this.#room();
+        this.#send(writer, batch, lastCommitTime, held.overlayUntil);
+        position = batch.last;
+      }
+    }
+    await Promise.all(this.#inFlight);
+    this.#throwFailure();
+  }
+
+  /** Waits until another batch may be given to the target; change by change one at a time. */
+  async #room(): Promise<void> {
+    while (this.#inFlight.length >= (this.#mode === 'set' ? IN_FLIGHT : 1)) await this.#inFlight[0];
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure as Error;
+  }
+
+  #send(writer: TargetWriter, batch: TargetBatch, lastCommitTime: number, overlayUntil: bigint): void {
+    this.#sent = batch.last;
+    const applying = writer
+      .apply(batch, (letters) => this.#reject(letters))
+      .then(
+        (outcome) => {
+          this.#done(batch, outcome, lastCommitTime, overlayUntil);
+        },
+        (error: unknown) => {
+          // The first one is the cause, those behind it only follow.
+          this.#failure ??= error;
+          this.#queue.end(error);
+        },
+      )
+      .then(() => void this.#inFlight.splice(this.#inFlight.indexOf(applying), 1));
+    this.#inFlight.push(applying);
+  }
+
+  async #reject(letters: readonly DeadLetter[]): Promise<void> {
+    // Promise 2: a change that does not reach the target is a dead letter before the position moves past it.
+    await this.#parts.options.storeDeadLetters(letters);
+    crashPoint(crashPoints.WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED);
+  }
+
+  #done(
+    { last, topic, nextOffset }: TargetBatch,
+    outcome: BatchOutcome,
+    lastCommitTime: number,
+    overlayUntil: bigint,
+  ): void {
+    this.#uncommitted = sum(this.#uncommitted, outcome);
+    if (!outcome.committed) {
+      crashPoint(crashPoints.WRITER_MID_LARGE_TRANSACTION);
+      return;
+    }
+    crashPoint(crashPoints.WRITER_COMMITTED_NOT_NOTED);
+    const { options, context } = this.#parts;
+    options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime);
+    this.#uncommitted = NOTHING;
+    this.#parts.progressed();
+    context.log.debug({ pair: options.pairId, position: formatPosition(last) }, 'A batch was committed at the target.');
+  }
+}
+
+const NOTHING: BatchOutcome = { committed: false, inserted: 0, updated: 0, deleted: 0, rejected: 0 };
+
+function sum(a: BatchOutcome, b: BatchOutcome): BatchOutcome {
+  return {
+    committed: b.committed,
+    inserted: a.inserted + b.inserted,
+    updated: a.updated + b.updated,
+    deleted: a.deleted + b.deleted,
+    rejected: a.rejected + b.rejected,
+  };
+}
