@@ -6,7 +6,7 @@ import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { connect, endClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import { quoteIdentifier, quoteTable } from '../identifiers.ts';
-import type { PostgresSettings } from '../settings.ts';
+import { type PostgresSettings, resolveAddress } from '../settings.ts';
 import { tablesWithoutIdentity } from './publication.ts';
 
 /** Oldest version whose pgoutput and catalogs we know. */
@@ -158,7 +158,9 @@ async function replicationCheck(settings: PostgresSettings, context: ConnectorCo
     return ok('replication_connection', 'The source lets us replicate.');
   } catch (error) {
     context.signal.throwIfAborted();
-    return failed('replication_connection', error);
+    const check = failed('replication_connection', error);
+    if (check.code !== 'SOURCE_NO_PRIVILEGE') return check;
+    return { ...check, fix: `ALTER ROLE ${quoteIdentifier(resolveAddress(settings).user)} REPLICATION;` };
   }
 }
 
@@ -168,6 +170,7 @@ interface TableFacts {
   readonly may_select: boolean;
   readonly is_owner: boolean;
   readonly owner: string;
+  readonly owner_is_superuser: boolean;
   readonly row_security: boolean;
 }
 
@@ -179,6 +182,7 @@ async function tableChecks(client: pg.Client, tables: readonly TableName[]): Pro
               SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
                  AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT'))) AS may_select,
             pg_has_role(c.relowner, 'USAGE') AS is_owner, pg_get_userbyid(c.relowner) AS owner,
+            (SELECT rolsuper FROM pg_roles r WHERE r.oid = c.relowner) AS owner_is_superuser,
             row_security_active(c.oid) AS row_security
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             JOIN unnest($1::text[], $2::text[]) AS w(nspname, relname) ON w.nspname = n.nspname AND w.relname = c.relname
@@ -227,7 +231,10 @@ function oneTable(
       `${name} belongs to ${found.owner}${found.is_owner ? ', as whom we act' : ''}.`,
       {
         code: 'SOURCE_NO_PRIVILEGE',
-        fix: `Only its owner may publish a table: GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
+        // Nobody should be told to make a superuser of us.
+        fix: found.owner_is_superuser
+          ? `Only its owner may publish a table: give it to a role that is no superuser, and make ${role} a member of that role.`
+          : `Only its owner may publish a table: GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
       },
     ),
     check(`identity:${name}`, refused === undefined, identity, { code: 'SOURCE_TABLE_WITHOUT_KEY' }),

@@ -36,11 +36,17 @@ export async function openSnapshot(
     await waitForRunning(client, options.snapshotWaitMs, context);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     // The statement's snapshot, which is the transaction's, is taken before the function runs: everything it shows was committed before.
-    const { rows } = await client.query<{ readonly until: string }>(
-      `SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS until`,
+    const { rows } = await client.query<{ readonly until: string; readonly shown: string }>(
+      `SELECT pg_current_snapshot()::text AS shown, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS until`,
     );
     const partitioned = await partitionedTables(client);
-    return new PostgresSnapshot(new CopySession(client), parseLsn(rows[0]!.until), partitioned, options.blockBytes);
+    const { until, shown } = rows[0]!;
+    return new PostgresSnapshot(
+      new CopySession(client),
+      { until: parseLsn(until), shown },
+      partitioned,
+      options.blockBytes,
+    );
   } catch (cause) {
     await endClient(client);
     context.signal.throwIfAborted();
@@ -76,13 +82,20 @@ async function partitionedTables(client: pg.Client): Promise<ReadonlySet<string>
 
 class PostgresSnapshot implements SourceSnapshot {
   readonly until: Lsn;
+  readonly shown: string;
   readonly #session: CopySession;
   readonly #partitioned: ReadonlySet<string>;
   readonly #blockBytes: number;
 
-  constructor(session: CopySession, until: Lsn, partitioned: ReadonlySet<string>, blockBytes: number) {
+  constructor(
+    session: CopySession,
+    taken: { readonly until: Lsn; readonly shown: string },
+    partitioned: ReadonlySet<string>,
+    blockBytes: number,
+  ) {
     this.#session = session;
-    this.until = until;
+    this.until = taken.until;
+    this.shown = taken.shown;
     this.#partitioned = partitioned;
     this.#blockBytes = blockBytes;
   }
