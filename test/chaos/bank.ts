@@ -49,6 +49,8 @@ export class Mover {
   #entry = 0;
   #note = 0;
   #wanted: Special | undefined;
+  /** Rows that the target refuses would end a first load: they come once the pair streams. */
+  #gentle = true;
   #stopped = false;
   #finished: Promise<void> = Promise.resolve();
   transactions = 0;
@@ -69,6 +71,11 @@ export class Mover {
   /** Does this kind of transaction again and again until told otherwise. */
   want(special: Special | undefined): void {
     this.#wanted = special;
+  }
+
+  /** From now on some rows are such that the target refuses them. */
+  beHarsh(): void {
+    this.#gentle = false;
   }
 
   /** After the transaction in hand. Rejects with what made it fail. */
@@ -104,7 +111,8 @@ export class Mover {
   }
 
   #bySurprise(): Special | undefined {
-    return this.#random.chance(0.03) ? this.#random.pick(['swap', 'rule', 'refused']) : undefined;
+    if (!this.#random.chance(0.03)) return undefined;
+    return this.#random.pick(this.#gentle ? ['swap', 'rule'] : ['swap', 'rule', 'refused']);
   }
 
   #transfers(): string[] {

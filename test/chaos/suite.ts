@@ -114,6 +114,7 @@ async function underAudit(options: ChaosOptions, work: (scene: Scene) => Promise
     const service = scene.installation.startProcess();
     await scene.pair.until('streaming');
     await service.stop();
+    scene.mover.beHarsh();
     await work(scene);
   });
 }
