@@ -115,6 +115,11 @@ export interface ReaderStatus {
 export interface SourceSnapshot extends AsyncDisposable {
   /** Everything the snapshot shows was committed before this LSN. */
   readonly until: Lsn;
+  /**
+   * Which transactions it shows, as `pg_snapshot` prints it; undefined where the source cannot tell. With it the stream is laid over
+   * exactly: what the snapshot shows is left out, all else is applied.
+   */
+  readonly shown: string | undefined;
   /** The table's rows as COPY's text format, in chunks of any cut, columns in the given order. */
   copyOut(table: TableName, columns: readonly string[], signal: AbortSignal): AsyncIterable<Buffer>;
   /** The table's rows as blocks of inserts (position: generation 0, ordinals counting), for chains that look into them. */

@@ -2,3 +2,4 @@ export * from './model.ts';
 export { BlockReader, CellCursor, readRow, type BlockSummary } from './block-reader.ts';
 export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
+export { withoutTransactions } from './without-transactions.ts';

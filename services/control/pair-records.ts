@@ -1,5 +1,6 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import { parseLsn, type Lsn } from '#schemas/lsn.ts';
 import { maskText } from '#services/kernel/masking.ts';
 
 /** Why a pair stands still, as it is kept and shown. */
@@ -29,6 +30,8 @@ export interface PairLoad {
   readonly startOffset: bigint | undefined;
   /** Position at that offset, as text. */
   readonly startPosition: string | undefined;
+  /** The snapshot that was copied: what it shows (`pg_snapshot`), and the LSN before which all of that was committed. */
+  readonly snapshot?: { readonly until: Lsn; readonly shown: string | undefined } | undefined;
 }
 
 /** One end of a pair, for showing. */
@@ -86,6 +89,7 @@ interface StoredLoad {
   readonly state: PairLoad['state'];
   readonly number: number;
   readonly start_position?: string;
+  readonly snapshot?: { readonly until: string; readonly shown?: string };
 }
 
 export interface PairRow {
@@ -158,6 +162,7 @@ export function toPair(row: PairRow): PairRecord {
       number: row.load.number,
       startOffset: row.start_offset ?? undefined,
       startPosition: row.load.start_position,
+      snapshot: row.load.snapshot && { until: parseLsn(row.load.snapshot.until), shown: row.load.snapshot.shown },
     },
     runs: row.runs,
     createdAt: row.created_at,

@@ -1,4 +1,5 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
+import { formatLsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
@@ -79,8 +80,13 @@ export class PairRuns {
    * operation that people see in step: running, then completed. Returns whether the word was taken.
    */
   async recordLoad(id: string, load: PairLoad): Promise<boolean> {
-    const { state, number, startOffset, startPosition } = load;
-    const stored = { state, number, ...(startPosition === undefined ? {} : { start_position: startPosition }) };
+    const { state, number, startOffset, startPosition, snapshot } = load;
+    const stored = {
+      state,
+      number,
+      ...(startPosition === undefined ? {} : { start_position: startPosition }),
+      ...(snapshot && { snapshot: { until: formatLsn(snapshot.until), shown: snapshot.shown } }),
+    };
     const row = await this.#db.one<{ taken: number }>(
       `WITH taken AS (
          UPDATE terrafusion.sync_pairs SET load = $2, start_offset = $3

@@ -2,6 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source, SourceSnapshot, TableShape } from '#connectors/contract/source.ts';
 import type { Applied, Target, TargetLoad } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
+import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
@@ -28,6 +29,8 @@ export interface LoadOptions {
   /** The pair's chain, for tables that are not identical at both ends. */
   process(block: Buffer): { readonly bytes: Buffer; readonly deadLetters: readonly DeadLetter[] };
   storeDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  /** Notes what the snapshot shows, durably: the stream is laid over by it. */
+  noteSnapshot(snapshot: { readonly until: Lsn; readonly shown: string | undefined }): Promise<void>;
   readonly observer: LoadObserver;
 }
 
@@ -45,6 +48,7 @@ export async function loadPair(options: LoadOptions, context: ConnectorContext):
   const { source, target, pairId, tables, start } = options;
   await using snapshot = await source.openSnapshot(context);
   crashPoint(crashPoints.LOADER_SNAPSHOT_TAKEN);
+  await options.noteSnapshot(snapshot);
   const byTarget = new Map(tables.map((table) => [formatTableName(table.target), table]));
   await using load = await target.openLoad(
     { pairId, tables: tables.map((table) => table.target), existingRows: options.existingRows },
@@ -62,7 +66,8 @@ export async function loadPair(options: LoadOptions, context: ConnectorContext):
     position: start.position,
     topic: start.topic,
     nextOffset: start.offset,
-    overlayUntil: snapshot.until,
+    // Where it is known what the snapshot shows, nothing has to be tolerated.
+    overlayUntil: snapshot.shown === undefined ? snapshot.until : 0n,
   };
   crashPoint(crashPoints.LOADER_BEFORE_COMMIT);
   await load.commit(applied);

@@ -11,7 +11,7 @@ import { loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
-import type { Generation, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
+import type { Generation, LoadedSnapshot, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
 import { ensureStream } from './source-setup.ts';
 
 /** How often a load's progress is told, in milliseconds. */
@@ -45,14 +45,19 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   const progress = new LoadProgress(tables);
   const telling = new AbortController();
   const told = progress.tellRegularly(pair.id, env, telling.signal);
+  let copied = load;
+  const noteSnapshot = async ({ until, shown }: LoadedSnapshot) => {
+    copied = { ...load, snapshot: { until, shown } };
+    await record(copied, pair, env);
+  };
   try {
-    await copy(pair, tables, start, progress, { source, target, env, context });
+    await copy(pair, tables, start, progress, noteSnapshot, { source, target, env, context });
   } finally {
     telling.abort();
     await told;
   }
   await control.recordTables(pair.id, progress.tables());
-  await finish(pair, load, source, env, context);
+  await finish(pair, copied, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
 }
 
@@ -164,6 +169,7 @@ async function copy(
   tables: readonly PlannedTable[],
   start: Start,
   progress: LoadProgress,
+  noteSnapshot: (snapshot: LoadedSnapshot) => Promise<void>,
   { source, target, env, context }: Ends,
 ): Promise<Applied> {
   const processor = compilePair(pair.definition);
@@ -176,6 +182,7 @@ async function copy(
       source,
       target,
       start,
+      noteSnapshot,
       process: (block) => processor.process(block, -1n),
       storeDeadLetters: async (letters) => {
         await env.control.storeDeadLetters(pair.id, letters);

@@ -35,6 +35,15 @@ export interface LoadRecord {
   readonly startOffset: bigint | undefined;
   /** Position at that offset, as text. */
   readonly startPosition: string | undefined;
+  /** The snapshot that was copied; undefined before it was taken. */
+  readonly snapshot?: LoadedSnapshot | undefined;
+}
+
+export interface LoadedSnapshot {
+  /** Everything it shows was committed before this LSN. */
+  readonly until: Lsn;
+  /** Which transactions it shows (`pg_snapshot`), where the source can tell. */
+  readonly shown: string | undefined;
 }
 
 /** A slot's history at a source, with what identifies it. */

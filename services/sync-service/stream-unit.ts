@@ -115,6 +115,7 @@ async function runWriter(
   const progress = new StreamProgress(pair, topic, env);
   const stage = new WriterStage({
     pairId: pair.id,
+    loaded: pair.load.snapshot,
     target,
     topic,
     open,
@@ -228,7 +229,7 @@ class StreamProgress {
   async #tellState({ position, overlayUntil }: Applied): Promise<void> {
     const { control, metrics, log } = this.#env;
     // Once it has passed the snapshot's end the target is consistent, and stays so.
-    if (this.#state === 'catching_up' && position.commitLsn >= overlayUntil) {
+    if (this.#state === 'catching_up' && position.commitLsn >= (this.#pair.load.snapshot?.until ?? overlayUntil)) {
       this.#state = 'streaming';
       log.info({ pair: this.#pair.name }, 'The pair is streaming.');
     }

@@ -1,0 +1,32 @@
+import { BlockReader } from './block-reader.ts';
+import { BlockWriter } from './block-writer.ts';
+import type { BlockTransaction } from './model.ts';
+
+/**
+ * The block without the changes of some transactions; their ends stay, since the position moves over them all the same.
+ * @returns the same bytes when it has none of them
+ */
+export function withoutTransactions(bytes: Buffer, leaveOut: (transaction: BlockTransaction) => boolean): Buffer {
+  const block = BlockReader.open(bytes);
+  let any = false;
+  while (!any && block.nextTransaction()) {
+    any = leaveOut(block.transaction);
+    while (block.nextChange());
+  }
+  if (!any) return bytes;
+  block.rewind();
+  const writer = new BlockWriter(bytes.length);
+  for (const table of block.header.tables) writer.addTable(table);
+  while (block.nextTransaction()) {
+    writer.beginTransaction(block.transaction);
+    const left = leaveOut(block.transaction);
+    while (block.nextChange()) {
+      if (left) continue;
+      writer.beginChange(block.table, block.op, block.ordinal);
+      writer.raw(block.bytes, block.imagesStart, block.changeEnd);
+    }
+    writer.endTransaction(block.complete, block.end.ordinal);
+  }
+  const { source, generation, after, inputOffset } = block.header;
+  return writer.finish(source, generation, after, inputOffset);
+}
