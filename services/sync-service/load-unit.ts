@@ -24,6 +24,7 @@ const TELL_MS = 500;
 export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const { control, clock } = env;
   const context: ConnectorContext = { clock, log: env.log, signal };
+  crashPoint(crashPoints.SUPERVISOR_PAIR_CREATED_NOT_STARTED);
   const source = await control.openSource(pair.sourceId);
   const target = await control.openTarget(pair.targetId);
 
