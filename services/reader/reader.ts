@@ -2,7 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { ReaderStatus, Source, SourceBlock, SourceReader, StreamIdentity } from '#connectors/contract/source.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import { asTerraFusionError, type TerraFusionError } from '#schemas/errors.ts';
-import type { Position } from '#schemas/position.ts';
+import { LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { Backoff, reconnectPolicy } from '#services/kernel/retry.ts';
@@ -96,6 +96,7 @@ export class ReaderStage {
         await this.#store(blocks, context);
         crashPoint(crashPoints.READER_STORED_NOT_ACKNOWLEDGED);
         const last = blocks.at(-1)!;
+        if (last.last.ordinal !== LAST_ORDINAL) crashPoint(crashPoints.READER_MID_TRANSACTION);
         // Promise 1: the source forgets only what the topic holds durably.
         reader.acknowledge(last.last);
         observer.stored(blocks);
