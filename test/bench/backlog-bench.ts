@@ -64,6 +64,7 @@ async function measure(
   const meter = new Meter(clusters);
   meter.start();
   const { at, pid } = await side.start();
+  meter.reading(pid);
   await eventually(marker, { within: 1_800_000, every: 20, what: `${side.name} to drain the backlog` });
   const seconds = (performance.now() - at) / 1000;
   const measured = meter.read(changes, pid);

@@ -61,7 +61,8 @@ async function measure(
   const firstMeasured = rate * WARM_UP_SECONDS + 1;
   await arrived(target, firstMeasured - 1);
   const meter = new Meter(clusters);
-  meter.start(pid);
+  meter.start();
+  meter.reading(pid);
   const at = performance.now();
   await generate(source, rate, seconds, firstMeasured);
   const changes = rate * seconds;

@@ -17,9 +17,14 @@ export class Meter {
     this.#clusters = clusters;
   }
 
-  /** Just before a side is started; or, with the process of one that runs already, when the measured part begins. */
-  start(pid?: number): void {
-    this.#begun = this.#read(pid);
+  /** Just before a side is started. */
+  start(): void {
+    this.#begun = this.#read(undefined);
+  }
+
+  /** When the side has begun to read: what its process needed to start is left out, as it is with time. */
+  reading(pid: number | undefined): void {
+    this.#begun = { ...this.#begun!, pipeline: this.#read(pid).pipeline };
   }
 
   /** When the target holds everything, while the side still runs. */
@@ -31,7 +36,6 @@ export class Meter {
       cpu: {
         source: perMillion(now.source - begun.source),
         target: perMillion(now.target - begun.target),
-        // Measured from its birth, its start is in it: honest, and little beside a run.
         pipeline: perMillion(now.pipeline - begun.pipeline),
       },
       peakRssMiB: pid === undefined ? undefined : peakRssMiB(pid),

@@ -117,7 +117,7 @@ export const backlogs: Readonly<Record<string, Backlog>> = {
     },
   },
   O1: {
-    title: "pgbench's TPC-B transactions, 4 changes each",
+    title: "changes by pgbench's TPC-B transactions, 4 each",
     rows: 240_000,
     schema: `${marker}
       CREATE TABLE branches (bid int PRIMARY KEY, bbalance int, filler char(88));
