@@ -1,7 +1,7 @@
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import Fastify, { type FastifyReply, type FastifyRequest, type FastifyServerFactory } from 'fastify';
+import Fastify, { LogController, type FastifyRequest, type FastifyServerFactory } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { randomUUID } from 'node:crypto';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
@@ -24,7 +24,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   const app: App = Fastify({
     loggerInstance: log,
     // What an operator acts on is logged where it is answered (errors.ts); the rest is counted.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     bodyLimit: BODY_LIMIT,
     // Addresses are taken from the connection: who writes X-Forwarded-For cannot choose his own.
@@ -36,7 +36,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
     frameworkErrors: (error, request, reply) => {
-      answerError(error, request as FastifyRequest, reply as FastifyReply);
+      answerError(error, request, reply);
     },
     clientErrorHandler: answerBroken,
     serverFactory: serverFactory(options.tls),
@@ -50,9 +50,11 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   );
   readJsonOnly(app);
 
-  app.addHook('onRequest', async (request, reply) => {
-    await reply.header('x-request-id', request.id);
-    if (pathOf(request).startsWith('/api/')) await reply.header('cache-control', 'no-store');
+  // Not `await reply.header(…)`: a reply is a promise of being sent.
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    if (pathOf(request).startsWith('/api/')) void reply.header('cache-control', 'no-store');
+    done();
   });
   countRequests(app, deps.metrics);
   await app.register(helmet, {
@@ -99,10 +101,12 @@ function validator(
   part: string | undefined,
 ): (data: unknown) => { value: unknown } | { error: Error } {
   const where = { body: 'body', querystring: 'query', params: 'path', headers: 'headers' }[part ?? ''] ?? 'request';
-  return (data) => {
+  return (given) => {
+    // The framework says null for no body.
+    const data = part === 'body' && given === null ? undefined : given;
     const parsed = schema.safeParse(data);
     if (parsed.success) return { value: parsed.data };
-    if (data === undefined || data === null) {
+    if (data === undefined) {
       return { error: new TerraFusionError('REQUEST_INVALID', `The ${where} is missing: send a JSON object`) };
     }
     return { error: invalidFields(fieldProblems(parsed.error.issues), where) };

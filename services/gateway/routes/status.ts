@@ -58,7 +58,7 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
         ]);
         // Without a sync-service nothing moves, but everything can be read and wished for.
         const status = database === 'ok' ? ('ok' as const) : ('unavailable' as const);
-        return await reply
+        return reply
           .code(status === 'ok' ? 200 : 503)
           .send({ status, checks: { control_database: database, sync_service: service } });
       },
@@ -99,7 +99,7 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
     { schema: { ...words('Status', 'Metrics for Prometheus', 'Without a key from this machine.') } },
     async (_request, reply) => {
       const { contentType, text } = await metrics.render();
-      return await reply.type(contentType).send(text);
+      return reply.type(contentType).send(text);
     },
   );
 }
