@@ -93,6 +93,11 @@ async function ensurePacs(client: pg.Client, county: CountyOptions): Promise<num
 async function ensureCama(client: pg.Client): Promise<void> {
   await inTransaction(client, async () => {
     await client.query(`GRANT CREATE ON DATABASE ${CAMA_DATABASE} TO ${demoRoles.target}`);
+    // What pairs create here the clerk may read as well.
+    await client.query(`
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${demoRoles.target} GRANT USAGE ON SCHEMAS TO ${demoRoles.clerk};
+      ALTER DEFAULT PRIVILEGES FOR ROLE ${demoRoles.target} GRANT SELECT ON TABLES TO ${demoRoles.clerk};
+    `);
     if (await exists(client, 'cama')) return;
     await client.query(await definition('cama.sql'));
     await client.query(`

@@ -92,6 +92,16 @@ export class Demo {
       (database) => `127.0.0.1:${cluster.port}:${database}:${demoRoles.clerk}:${this.#passwords.clerk.reveal()}\n`,
     );
     await writeFileDurably(join(folder, 'pgpass'), lines.join(''));
+    const [pacs, cama] = this.databases();
+    await writeFileDurably(
+      join(folder, 'env'),
+      [
+        '# For a shell: `. <this file>`, then `psql "$PACS"` and `psql "$CAMA"`.',
+        `export PACS='${pacs!.url}' CAMA='${cama!.url}'`,
+        `export PGPASSFILE='${join(folder, 'pgpass').replaceAll("'", String.raw`'\''`)}'`,
+        '',
+      ].join('\n'),
+    );
   }
 
   /**

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
@@ -50,6 +51,16 @@ export async function endOrphan(folder: string, patienceMs: number, log: Log): P
     if (!asked || late) send(pid, late ? 'SIGKILL' : 'SIGTERM');
     asked = true;
     await delay(50);
+  }
+}
+
+/** Kills our own sync-service, for who has no time left to ask it. */
+export function killSupervised(folder: string): void {
+  try {
+    const { pid } = JSON.parse(readFileSync(join(folder, SUPERVISED_LOCK), 'utf8')) as { pid: number };
+    send(pid, 'SIGKILL');
+  } catch {
+    // There is none.
   }
 }
 

@@ -19,9 +19,12 @@ export interface Figures {
   readonly failures: readonly { readonly pair: string; readonly message: string; readonly fix: string }[];
 }
 
+/** A pair as the gateway shows it, or one that this start has not heard of yet. */
+export type LivePair = Omit<PairSummary, 'state'> & { readonly state: PairSummary['state'] | 'starting' };
+
 /** What is asked for figures. */
 export interface PairsAndTables {
-  readonly pairs: readonly PairSummary[];
+  readonly pairs: readonly LivePair[];
   /** By pair id. */
   readonly tables: ReadonlyMap<string, readonly PairTableView[]>;
 }
@@ -57,7 +60,7 @@ export class FigureKeeper {
   }
 }
 
-function load(pairs: readonly PairSummary[], tables: PairsAndTables['tables'], rowsPerSecond: number): Figures['load'] {
+function load(pairs: readonly LivePair[], tables: PairsAndTables['tables'], rowsPerSecond: number): Figures['load'] {
   const loading = pairs.filter(({ state }) => state === 'loading').flatMap(({ id }) => tables.get(id) ?? []);
   if (loading.length === 0) return undefined;
   return {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { join } from 'node:path';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
@@ -52,10 +53,12 @@ export async function openLocalPostgres(dataFolder: string, log: Log): Promise<L
   let current: EmbeddedPostgres = first;
   const stopping = new AbortController();
   const stopped = (): boolean => stopping.signal.aborted;
+  // The end of a server that is not our child is looked for by a timer that keeps no process alive: it must not be waited for alone.
+  const asked = once(stopping.signal, 'abort');
 
   const watch = async (): Promise<void> => {
     for (;;) {
-      await current.exited.catch(() => undefined);
+      await Promise.race([current.exited.catch(() => undefined), asked]);
       if (stopped()) return;
       log.error({ pid: current.pid }, 'The embedded PostgreSQL has ended by itself and is started again.');
       await current.stop();
@@ -64,7 +67,10 @@ export async function openLocalPostgres(dataFolder: string, log: Log): Promise<L
         { firstMs: 200, maxMs: 10_000 },
         { log, signal: stopping.signal, what: 'Starting the embedded PostgreSQL' },
       );
-      if (stopped()) return await current.stop();
+      if (stopped()) {
+        await current.stop();
+        return;
+      }
     }
   };
   const watching = watch().catch((error: unknown) => {

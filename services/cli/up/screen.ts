@@ -33,6 +33,8 @@ export interface Screen {
   log(line: string): void;
   stopping(): void;
   stopped(): void;
+  /** For scripts; a person is told by the frame of the process. */
+  failed(error: { readonly code: string; readonly message: string; readonly fix: string }): void;
 }
 
 /** How often a line is written where lines stay, in ms. */
@@ -140,6 +142,10 @@ class TextScreen implements Screen {
     this.#print('Stopped. The next start goes on where this one ended.\n');
   }
 
+  failed({ code, message, fix }: Parameters<Screen['failed']>[0]): void {
+    this.#print(`${code}: ${message}\n${fix}\n`);
+  }
+
   #print(text: string): void {
     this.#terminal.out(this.#live ? `\r\u001b[2K${text}` : text);
     this.#live = false;
@@ -180,6 +186,10 @@ class JsonScreen implements Screen {
 
   stopped(): void {
     this.#print('stopped', {});
+  }
+
+  failed(error: Parameters<Screen['failed']>[0]): void {
+    this.#print('failed', error);
   }
 
   #print(event: string, fields: object): void {

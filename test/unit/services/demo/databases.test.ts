@@ -104,7 +104,11 @@ describe('the demo databases', () => {
   test('let the target role write rows and make schemas, but not change the tables', async () => {
     const target = await connect(CAMA_DATABASE, { user: demoRoles.target, password: 't2' });
     await target.query('CREATE SCHEMA probe');
-    await target.query('DROP SCHEMA probe');
+    await target.query('CREATE TABLE probe.made AS SELECT 1 AS n');
+    const clerk = await connect(CAMA_DATABASE, { user: demoRoles.clerk, password: 'c3' });
+    expect((await clerk.query('SELECT n FROM probe.made')).rows).toEqual([{ n: 1 }]);
+    await clerk.end();
+    await target.query('DROP SCHEMA probe CASCADE');
     await target.query(`INSERT INTO cama.situs VALUES (1, 1, 'x', 'y', 'z')`);
     await target.query('TRUNCATE cama.situs');
     await expect(target.query('ALTER TABLE cama.situs ADD COLUMN n int')).rejects.toThrow(/must be owner/);
