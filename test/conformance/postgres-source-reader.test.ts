@@ -47,7 +47,6 @@ describe('Promise 1: the source forgets only what is acknowledged', () => {
     const stream = await TestStream.create(database, ['acknowledged'], {
       blockBytes: 500,
       sliceBytes: 100,
-      heartbeatMs: 0,
     });
     const before = await confirmedAt(stream);
     await using reader = await stream.open(undefined);

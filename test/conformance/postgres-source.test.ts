@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BlockReader } from '#schemas/block/index.ts';
 import { before } from '#schemas/position.ts';
@@ -233,6 +234,34 @@ describe('Promise 4, CHECKLIST 7: values are printed the same whatever the defau
     }
     expect(rows).toEqual([wanted]);
   });
+});
+
+test('CHECKLIST 22: a database in another encoding arrives as UTF-8, names included', async () => {
+  const server = await freshDatabase('source');
+  const name = `${server.name}_latin1`;
+  await server.query(`CREATE DATABASE ${name} ENCODING LATIN1 LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0`);
+  const url = new URL(server.url);
+  url.pathname = `/${name}`;
+  const latin1 = new pg.Client({ connectionString: url.href });
+  await latin1.connect();
+  try {
+    await latin1.query('CREATE TABLE "Straße" (id int PRIMARY KEY, "Größe" text)');
+    const source = sourceOf(url.href);
+    await source.publish(name, [{ schema: 'public', name: 'Straße' }], contextOf());
+    const stream = await source.createStream(name, name, contextOf());
+    await latin1.query(`INSERT INTO "Straße" VALUES (1, 'é ÿ ½')`);
+    const reader = await source.openReader({ sourceId: 'test', generation: 1, stream, after: undefined }, contextOf());
+    for await (const block of reader.blocks()) {
+      expect(changesOf(block).map(({ table, after }) => [table, after])).toEqual([['Straße', ['1', 'é ÿ ½']]]);
+      expect(BlockReader.open(block.bytes).header.tables[0]!.columns[1]!.name).toBe('Größe');
+      break;
+    }
+    await reader[Symbol.asyncDispose]();
+    await source.dropStream(name, name, contextOf());
+  } finally {
+    await latin1.end();
+    await server.query(`DROP DATABASE ${name} WITH (FORCE)`);
+  }
 });
 
 describe('positions', () => {
