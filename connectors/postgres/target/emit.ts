@@ -24,22 +24,19 @@ export class Emitter {
 
   deletes(changes: TableChanges): void {
     if (changes.onlyInserts) return;
-    const { state, keySource, keyAt } = changes;
+    const { keySource, keyAt } = changes;
     this.#runner.begin(changes.plan.statements.delete(changes.expectation === 'strict'));
-    for (let i = 0; i < changes.size; i++) {
-      if (state[i] === State.delete || state[i] === State.replace)
-        this.#runner.add(this.#rows, keySource[i]!, keyAt[i]!, -1, -1);
-    }
+    for (const i of changes.entries(State.delete, State.replace))
+      this.#runner.add(this.#rows, keySource[i]!, keyAt[i]!, -1, -1);
     this.#runner.end();
   }
 
   /** Updates, a statement for each set of columns that have values. */
   updates(changes: TableChanges): void {
     if (changes.onlyInserts) return;
-    const { state, source, at, plan } = changes;
+    const { source, at, plan } = changes;
     const groups = new Map<string, number[]>();
-    for (let i = 0; i < changes.size; i++) {
-      if (state[i] !== State.update) continue;
+    for (const i of changes.entries(State.update)) {
       const unchanged = this.#rows.unchanged(source[i]!, at[i]!, plan.shape.columns.length);
       const group = unchanged?.join('') ?? '';
       const entries = groups.get(group);
@@ -58,19 +55,15 @@ export class Emitter {
   }
 
   inserts(changes: TableChanges): void {
-    const { plan, source, at, state } = changes;
+    const { plan, source, at } = changes;
     if (changes.onlyInserts) {
       this.#insert(plan, source, at);
       return;
     }
-    const isNew = (i: number): boolean => state[i] === State.insert || state[i] === State.replace;
-    const fresh = [...state.keys()].filter(isNew);
-    this.#insert(
-      plan,
-      fresh.map((i) => source[i]!),
-      fresh.map((i) => at[i]!),
-    );
-    this.#puts(changes);
+    const chosen = (entries: readonly number[]) =>
+      [entries.map((i) => source[i]!), entries.map((i) => at[i]!)] as const;
+    this.#insert(plan, ...chosen(changes.entries(State.insert, State.replace)));
+    this.#putAll(plan, ...chosen(changes.entries(State.put)));
   }
 
   /** Changes of a table without a key: one after the other, runs of inserts together. */
@@ -108,17 +101,8 @@ export class Emitter {
     this.#putAll(plan, [source], [at]);
   }
 
-  #puts({ plan, source, at, state }: TableChanges): void {
-    const puts = [...state.keys()].filter((i) => state[i] === State.put);
-    if (puts.length === 0) return;
-    this.#putAll(
-      plan,
-      puts.map((i) => source[i]!),
-      puts.map((i) => at[i]!),
-    );
-  }
-
   #putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+    if (source.length === 0) return;
     const { statements } = plan;
     const upsert = statements.upsert();
     // Without an index that decides: update what is there, then insert what is not.
