@@ -1,5 +1,6 @@
 import { Cell, type BlockWriter } from '#schemas/block/index.ts';
 import { WireReader } from '#schemas/block/wire.ts';
+import { decodeBytes, type CelValue, type ValueKind } from './values.ts';
 
 /**
  * Where the cells of one row lie in a block. Filled again for every row; nothing is decoded.
@@ -31,14 +32,18 @@ export class CellIndex {
 
   /**
    * @param offset of the row's cells, as `BlockReader` tells it
+   * @param needed how many cells from the first on will be looked at; all when left out
    * @throws {RangeError} when the row has not exactly as many cells as there are columns
    */
-  load(bytes: Buffer, offset: number): void {
+  load(bytes: Buffer, offset: number, needed = this.#kinds.length): void {
     const { length } = this.#kinds;
     const wire = new WireReader(bytes, offset);
     let count = 0;
     for (let run = wire.run(); run > 0; run = wire.run()) {
       if (count + run > length) throw new RangeError(`a row has more cells than the table's ${length} columns`);
+      // All cells in one run, as our writer and most others put them: their number is right, the rest can stay unseen.
+      const partial = run === length && needed < length;
+      if (partial) run = needed;
       let pos = wire.pos;
       for (; run > 0; run--, count++) {
         this.#starts[count] = pos;
@@ -58,6 +63,10 @@ export class CellIndex {
         this.#from[count] = pos;
         pos += size / 2;
         this.#to[count] = pos;
+      }
+      if (partial) {
+        count = length;
+        break;
       }
       wire.pos = pos;
     }
@@ -80,6 +89,11 @@ export class CellIndex {
 
   get hasUnchanged(): boolean {
     return this.#kinds.includes(Cell.unchanged);
+  }
+
+  /** The value of a cell that has a text, as expressions see it. @throws {RowFailure} */
+  value(column: number, kind: ValueKind, name: string): CelValue {
+    return decodeBytes(this.bytes, this.#from[column]!, this.#to[column]!, kind, name);
   }
 
   /** The text of a cell that has one. */

@@ -28,6 +28,8 @@ export type ColumnStep =
       readonly mayFail: boolean;
       /** The cell's text. @throws {RowFailure} */
       readonly run: (row: RowView) => string | null;
+      /** What an expression gives, where its text is the cell's as it is: rules need not read that again. @throws {RowFailure} */
+      readonly evaluate?: (row: RowView) => unknown;
     };
 
 export interface PlanColumn {
@@ -126,11 +128,15 @@ function planColumn(
   }
   const expression = compiled(input.compute, sourceColumns(shape), 'value', `${path}.compute`, problems);
   if (!expression) return undefined;
-  const run = (row: RowView) => {
-    const text = encodeValue(expression.evaluate(row.value));
-    return transforms.length === 0 ? text : wellFormed(runTransforms(transforms, text));
+  const evaluate = (row: RowView) => expression.evaluate(row.value, row.allHaveText(expression.inputs));
+  const run = (row: RowView) => wellFormed(runTransforms(transforms, encodeValue(evaluate(row))));
+  const step: ColumnStep = {
+    how: 'value',
+    inputs: expression.inputs,
+    mayFail: true,
+    run,
+    ...(transforms.length === 0 ? { evaluate } : {}),
   };
-  const step: ColumnStep = { how: 'value', inputs: expression.inputs, mayFail: true, run };
   return typed(
     name,
     input.type,

@@ -4,7 +4,7 @@ import { CellIndex } from './cells.ts';
 import { RowFailure } from './row-failure.ts';
 import { RowView, type ViewColumns } from './row-view.ts';
 import type { PlanRule, TablePlan } from './table-plan.ts';
-import { decodeText, type CelValue } from './values.ts';
+import { decodeText, encodeValue, isOfKind, type CelValue } from './values.ts';
 
 /** What became of a change. */
 export interface Verdict {
@@ -43,8 +43,13 @@ export class TableRewriter {
   readonly #old: RowView;
   readonly #segments: readonly Segment[];
   readonly #keyColumns: readonly number[];
+  readonly #valueColumns: readonly number[];
+  /** How many cells of an inserted row are looked at; the others are only copied. */
+  readonly #cellsNeeded: number;
   readonly #texts: Texts;
   readonly #oldTexts: Texts;
+  /** By target column: what its expression gave for the row whose texts these are. */
+  readonly #values: unknown[];
 
   /** @param warn is told of every row that breaks a rule whose policy is "warn" */
   constructor(plan: TablePlan, warn: (rule: string) => void) {
@@ -62,8 +67,12 @@ export class TableRewriter {
     this.#old = new RowView(view);
     this.#segments = segmentsOf(plan);
     this.#keyColumns = plan.target.columns.flatMap(({ key }, index) => (key ? [index] : []));
+    this.#valueColumns = plan.columns.flatMap(({ step }, index) => (step.how === 'value' ? [index] : []));
+    const inputs = [plan.where, ...plan.rules.map(({ check }) => check)].flatMap((check) => check?.inputs ?? []);
+    this.#cellsNeeded = plan.sameCells ? Math.max(0, ...inputs.map((index) => index + 1)) : columns.length;
     this.#texts = plan.columns.map(() => undefined);
     this.#oldTexts = plan.columns.map(() => undefined);
+    this.#values = plan.columns.map(() => undefined);
   }
 
   /** @param table index of the target table in the block that is written */
@@ -106,7 +115,7 @@ export class TableRewriter {
     }
     if (block.afterStart < 0) this.#after.clear();
     else {
-      this.#after.load(bytes, block.afterStart);
+      this.#after.load(bytes, block.afterStart, block.op === Op.insert ? this.#cellsNeeded : undefined);
       const before = this.#before.present ? this.#before : undefined;
       this.#row.show(this.#after, before, block.beforeKind === Before.full);
     }
@@ -119,6 +128,10 @@ export class TableRewriter {
     const refused = this.#validate();
     if (refused) return refused;
     writer.beginChange(table(), Op.insert, block.ordinal);
+    if (this.#plan.sameCells && !entered) {
+      writer.raw(block.bytes, block.imagesStart, block.changeEnd);
+      return OUT;
+    }
     writer.before(Before.absent);
     writer.after(true);
     this.#writeRow(this.#row, this.#texts, writer, entered);
@@ -193,7 +206,7 @@ export class TableRewriter {
   #matches(row: RowView): boolean {
     const { where } = this.#plan;
     if (!where) return true;
-    const result = where.evaluate(row.value);
+    const result = where.evaluate(row.value, row.allHaveText(where.inputs));
     if (typeof result === 'boolean') return result;
     throw new RowFailure(`where: ${where.source} gives ${result === null ? 'NULL' : typeof result}, not true or false`);
   }
@@ -216,7 +229,7 @@ export class TableRewriter {
   }
 
   #compute(row: RowView, texts: Texts): void {
-    for (let i = 0; i < texts.length; i++) this.#computeColumn(row, texts, i);
+    for (const i of this.#valueColumns) this.#computeColumn(row, texts, i);
   }
 
   #computeKey(row: RowView, texts: Texts): void {
@@ -242,7 +255,11 @@ export class TableRewriter {
       return;
     }
     try {
-      texts[index] = step.run(row);
+      if (step.evaluate) {
+        const value = step.evaluate(row);
+        texts[index] = encodeValue(value);
+        if (texts === this.#texts) this.#values[index] = value;
+      } else texts[index] = step.run(row);
     } catch (error) {
       if (!(error instanceof RowFailure)) throw error;
       throw new RowFailure(`column ${header.name}: ${error.message}`, { cause: error });
@@ -262,7 +279,7 @@ export class TableRewriter {
 
   #broken(rule: PlanRule): string | undefined {
     try {
-      if (rule.check.evaluate(this.#targetValue) === true) return undefined;
+      if (rule.check.evaluate(this.#targetValue, this.#targetHasText(rule.check.inputs)) === true) return undefined;
       return `rule "${rule.name}" is broken: ${rule.check.source}`;
     } catch (error) {
       if (!(error instanceof RowFailure)) throw error;
@@ -279,12 +296,23 @@ export class TableRewriter {
       return text === null ? null : decodeText(text, kind, header.name);
     }
     const text = this.#texts[column];
-    if (text === undefined)
+    if (text === undefined) {
       throw new RowFailure(
         `column ${header.name} is made of columns that the source did not send, since they did not change`,
       );
-    return text === null ? null : decodeText(text, kind, header.name);
+    }
+    if (text === null) return null;
+    const value = this.#values[column];
+    return step.evaluate && isOfKind(value, kind) ? (value as CelValue) : decodeText(text, kind, header.name);
   };
+
+  #targetHasText(columns: readonly number[]): boolean {
+    for (const column of columns) {
+      const { step } = this.#plan.columns[column]!;
+      if (step.how === 'copy' ? !this.#row.hasText(step.source) : typeof this.#texts[column] !== 'string') return false;
+    }
+    return true;
+  }
 
   /** Whether the key that the source sent along is another one after mapping too, and one that the target can have. */
   #mappedKeyChanges(): boolean {

@@ -1,7 +1,7 @@
 import { Cell, type BlockWriter } from '#schemas/block/index.ts';
 import type { CellIndex } from './cells.ts';
 import { RowFailure, UnchangedNeeded } from './row-failure.ts';
-import { decodeText, type CelValue, type ValueKind } from './values.ts';
+import type { CelValue, ValueKind } from './values.ts';
 
 /** A table's columns as expressions and transforms see them. */
 export interface ViewColumns {
@@ -47,12 +47,28 @@ export class RowView {
 
   /** @throws {UnchangedNeeded}; {RowFailure} for a cell in binary form */
   text(column: number): string | null {
+    const cells = this.#readable(column);
+    return cells?.text(column) ?? null;
+  }
+
+  /** Whether the cell itself has a text: it is not NULL, unchanged or binary. */
+  hasText(column: number): boolean {
+    return this.#cells.kind(column) === Cell.text;
+  }
+
+  allHaveText(columns: readonly number[]): boolean {
+    for (const column of columns) if (!this.hasText(column)) return false;
+    return true;
+  }
+
+  /** The cells that hold the column's text; undefined when it is NULL. */
+  #readable(column: number): CellIndex | undefined {
     const cells = this.#holder(column);
     switch (cells.kind(column)) {
       case Cell.null:
-        return null;
+        return undefined;
       case Cell.text:
-        return cells.text(column);
+        return cells;
       case Cell.unchanged:
         throw new UnchangedNeeded(this.#columns.names[column]!);
       case Cell.bytes:
@@ -63,8 +79,8 @@ export class RowView {
   /** The cell as expressions see it. An arrow, so that it can be handed to them as it is. */
   readonly value = (column: number): CelValue => {
     if (this.#decodedAt[column] === this.#row) return this.#decoded[column]!;
-    const text = this.text(column);
-    const value = text === null ? null : decodeText(text, this.#columns.kinds[column]!, this.#columns.names[column]!);
+    const { kinds, names } = this.#columns;
+    const value = this.#readable(column)?.value(column, kinds[column]!, names[column]!) ?? null;
     this.#decoded[column] = value;
     this.#decodedAt[column] = this.#row;
     return value;

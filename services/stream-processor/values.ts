@@ -90,6 +90,56 @@ export function builtInNamed(words: string): BuiltInName | undefined {
   return Object.hasOwn(aliases, plain) ? aliases[plain] : undefined;
 }
 
+/** Digits that a double holds exactly, whatever they are. */
+const SHORT = 15;
+const MINUS = 0x2d;
+const POINT = 0x2e;
+const ZERO = 0x30;
+
+/**
+ * Reads a cell straight from a block's bytes as what expressions see: short numbers without a string in between, since filters and sums
+ * over them are what expressions are mostly about.
+ * @throws {RowFailure} naming the column when the text cannot be read so
+ */
+export function decodeBytes(bytes: Buffer, from: number, to: number, kind: ValueKind, column: string): CelValue {
+  if ((kind === 'int' || kind === 'decimal') && to - from <= SHORT) {
+    const first = bytes[from] === MINUS ? from + 1 : from;
+    let value = 0;
+    let point = -1;
+    let at = first;
+    for (; at < to; at++) {
+      const byte = bytes[at]!;
+      if (byte >= ZERO && byte <= ZERO + 9) value = value * 10 + byte - ZERO;
+      else if (byte === POINT && point < 0 && kind === 'decimal') point = at;
+      else break;
+    }
+    if (at === to && to - first > (point < 0 ? 0 : 1)) {
+      const units = BigInt(first === from ? value : -value);
+      return kind === 'int' ? units : new Decimal(units, point < 0 ? 0 : to - 1 - point);
+    }
+  }
+  return decodeText(bytes.toString('utf8', from, to), kind, column);
+}
+
+/** Whether a value is what a column of this kind gives. */
+export function isOfKind(value: unknown, kind: ValueKind): boolean {
+  switch (kind) {
+    case 'int':
+      return typeof value === 'bigint';
+    case 'decimal':
+    case 'money':
+      return value instanceof Decimal;
+    case 'double':
+      return typeof value === 'number';
+    case 'bool':
+      return typeof value === 'boolean';
+    case 'string':
+      return typeof value === 'string';
+    case 'bytes':
+      return value instanceof Uint8Array;
+  }
+}
+
 /** Reads a cell's text as what expressions see. @throws {RowFailure} naming the column when the text cannot be read so */
 export function decodeText(text: string, kind: ValueKind, column: string): CelValue {
   switch (kind) {

@@ -27,9 +27,10 @@ export interface Expression {
   readonly type: BuiltInName | undefined;
   /**
    * @param read the value of a column; what it throws goes through, unless the result does not depend on it (`true || …`)
+   * @param noNulls whether none of its columns is NULL in this row: then types are known, and evaluation is quicker
    * @throws {RowFailure} when the expression cannot be evaluated for this row
    */
-  evaluate(read: (column: number) => CelValue): unknown;
+  evaluate(read: (column: number) => CelValue, noNulls?: boolean): unknown;
 }
 
 const typesByCel: Readonly<Record<string, BuiltInName>> = {
@@ -87,7 +88,7 @@ export function compileExpression(
     prepare(run.ast, source, (name) => indexes.get(name), columns.describe, decimals);
     const loose = run.check();
     if (!loose.valid) throw mistakeFrom(loose.error, source);
-    return { source, inputs, type: typesByCel[celType], evaluate: evaluator(run, inputs, columns.names) };
+    return { source, inputs, type: typesByCel[celType], evaluate: evaluator(checked, run, inputs, columns.names) };
   }
   throw new ExpressionMistake('the expression mixes decimals and doubles in too many places', source, 0);
 }
@@ -100,18 +101,24 @@ function parsed(parse: () => ParseResult, source: string): ParseResult {
   }
 }
 
-function evaluator(run: ParseResult, inputs: readonly number[], names: readonly string[]): Expression['evaluate'] {
+/** @param typed for rows without NULL; @param dynamic for any row */
+function evaluator(
+  typed: ParseResult,
+  dynamic: ParseResult,
+  inputs: readonly number[],
+  names: readonly string[],
+): Expression['evaluate'] {
   let current: (column: number) => CelValue;
   const getters = inputs.map((index) => [fieldName(index), { get: () => current(index), enumerable: true }] as const);
   const context = { row: Object.create(Row.prototype, Object.fromEntries(getters)) as Row };
-  return (read) => {
+  return (read, noNulls = false) => {
     current = read;
     try {
-      return run(context) as unknown;
+      return (noNulls ? typed(context) : dynamic(context)) as unknown;
     } catch (error) {
       if (error instanceof RowFailure) throw error;
       // Whatever else comes out of an expression has its reason in the row: a wrong type, an overflow, a value that a function refuses.
-      const reason = error instanceof EvaluationError ? error.summary : (error as Error).message;
+      const reason = error instanceof EvaluationError ? plain(error.summary) : (error as Error).message;
       throw new RowFailure(`${reason}${nullNote(inputs, names, read)}`, { cause: error });
     }
   };
@@ -147,9 +154,16 @@ function mistakeFrom(error: unknown, source: string): ExpressionMistake {
   if (error instanceof ParseError || error instanceof CelTypeError || error instanceof EvaluationError) {
     const mixed = /\bdecimal\b/.test(error.summary) && /\bdouble\b/.test(error.summary);
     const hint = mixed ? '; decimals are exact and do not mix with doubles: write decimal(…) around the double' : '';
-    const summary = error.summary.replaceAll('timestamp_exact', 'timestamp').replaceAll('matches_bounded', 'matches');
-    return new ExpressionMistake(`${summary}${hint}`, source, error.range?.start ?? 0);
+    return new ExpressionMistake(`${plain(error.summary)}${hint}`, source, error.range?.start ?? 0);
   }
   if (error instanceof RangeError) return new ExpressionMistake('the expression is nested too deep', source, 0);
   return new ExpressionMistake(error instanceof Error ? error.message : String(error), source, 0);
+}
+
+/** A message of the library in the words of who wrote the expression. */
+function plain(summary: string): string {
+  return summary
+    .replaceAll('timestamp_exact', 'timestamp')
+    .replaceAll('matches_bounded', 'matches')
+    .replaceAll(/\bdyn<([\w.]+)>/g, '$1');
 }
