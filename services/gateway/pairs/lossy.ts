@@ -29,7 +29,7 @@ export function lossyReason(from: string, to: string): string | undefined {
   if (target.name === 'jsonb' && source.name === 'json')
     return 'white space, the order of keys and repeated keys are lost';
   if (target.name === 'json' && source.name === 'jsonb') return undefined;
-  return timeReason(source, target) ?? other(from, to);
+  return isTime(source) && isTime(target) ? timeReason(source, target) : other(from, to);
 }
 
 function textReason(source: Type, target: Type, to: string): string | undefined {
@@ -74,10 +74,10 @@ function floatReason(source: Type, target: Type): string | undefined {
   return `digits beyond the precision of ${target.name} are lost`;
 }
 
+const kind = (type: Type): string => type.name.replace(/ with(out)? time zone$/, '');
+const isTime = (type: Type): boolean => ['timestamp', 'time', 'date'].includes(kind(type));
+
 function timeReason(source: Type, target: Type): string | undefined {
-  const kind = (type: Type): string => type.name.replace(/ with(out)? time zone$/, '');
-  const times = ['timestamp', 'time', 'date'];
-  if (!times.includes(kind(source)) || !times.includes(kind(target))) return undefined;
   if (kind(source) === 'timestamp' && kind(target) === 'date') return 'the time of day is lost';
   if (kind(source) !== kind(target)) return other(source.name, target.name);
   if (source.name.endsWith(' with time zone') && !target.name.endsWith(' with time zone'))
