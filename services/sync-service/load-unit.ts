@@ -10,6 +10,7 @@ import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
+import { assertPossible } from './preflight.ts';
 import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
 import type { Generation, LoadedSnapshot, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
 import { ensureStream } from './source-setup.ts';
@@ -38,7 +39,12 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   }
   await control.recordState(pair, 'loading');
   const tables = await planTables(pair.definition, source, context);
-  await makeTables(pair, tables, target, context);
+  await assertPossible(pair, tables, { source, target }, context);
+  if (pair.definition.config.create_tables) {
+    const made = await target.createTables(tablesToCreate(tables), context);
+    if (made.length > 0)
+      env.log.info({ pair: pair.name, tables: made.map(formatTableName) }, 'Tables were created at the target.');
+  }
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
   const { load, start } = await chooseStart(pair, tables, source, env, context);
   env.wake(); // the reader of a new generation starts now, so that the slot does not hold WAL for longer than it must
@@ -66,32 +72,6 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
 async function record(load: LoadRecord, pair: SupervisedPair, { control }: WorkEnvironment): Promise<void> {
   if (await control.recordLoad(pair.id, load)) return;
   throw new TerraFusionError('LEASE_LOST', `Load ${load.number} of pair ${pair.name} was overtaken by a later one`);
-}
-
-async function makeTables(
-  pair: SupervisedPair,
-  tables: readonly PlannedTable[],
-  target: Target,
-  context: ConnectorContext,
-): Promise<void> {
-  if (pair.definition.config.create_tables) {
-    const made = await target.createTables(tablesToCreate(tables), context);
-    if (made.length > 0)
-      context.log.info({ pair: pair.name, tables: made.map(formatTableName) }, 'Tables were created at the target.');
-    return;
-  }
-  const names = tables.map((table) => table.target);
-  const there = new Set((await target.describe(names, context)).map(({ table }) => formatTableName(table)));
-  const missing = names.map(formatTableName).filter((name) => !there.has(name));
-  if (missing.length > 0) {
-    throw new TerraFusionError(
-      'TARGET_TABLE_MISSING',
-      `The target has no ${missing.join(', ')}, and config.create_tables is false`,
-      {
-        details: { tables: missing },
-      },
-    );
-  }
 }
 
 interface Start {
