@@ -3,6 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { CellIndex } from './cells.ts';
 import { RowFailure } from './row-failure.ts';
 import { RowView, type ViewColumns } from './row-view.ts';
+import { RowWriter, type Texts } from './row-writer.ts';
 import type { PlanRule, TablePlan } from './table-plan.ts';
 import { decodeText, encodeValue, isOfKind, type CelValue } from './values.ts';
 
@@ -17,14 +18,6 @@ export interface Verdict {
 
 const OUT: Verdict = { fate: 'out' };
 const FILTERED: Verdict = { fate: 'filtered' };
-
-/** Texts of a row's computed cells by target column: undefined is "unchanged". Columns that are copied have no entry. */
-type Texts = (string | null | undefined)[];
-
-/** A run of neighbouring columns that are copied together, or one computed column. */
-type Segment =
-  | { readonly copy: true; readonly first: number; readonly last: number }
-  | { readonly copy: false; readonly column: number };
 
 /**
  * Takes a table's changes through its chain: filter, map, transform, compute, validate, write. One change at a time, and nothing of a
@@ -41,7 +34,7 @@ export class TableRewriter {
   readonly #before: CellIndex;
   readonly #row: RowView;
   readonly #old: RowView;
-  readonly #segments: readonly Segment[];
+  readonly #rows: RowWriter;
   readonly #keyColumns: readonly number[];
   readonly #valueColumns: readonly number[];
   /** How many cells of an inserted row are looked at; the others are only copied. */
@@ -65,7 +58,7 @@ export class TableRewriter {
     this.#before = new CellIndex(columns.length);
     this.#row = new RowView(view);
     this.#old = new RowView(view);
-    this.#segments = segmentsOf(plan);
+    this.#rows = new RowWriter(plan);
     this.#keyColumns = plan.target.columns.flatMap(({ key }, index) => (key ? [index] : []));
     this.#valueColumns = plan.columns.flatMap(({ step }, index) => (step.how === 'value' ? [index] : []));
     const inputs = [plan.where, ...plan.rules.map(({ check }) => check)].flatMap((check) => check?.inputs ?? []);
@@ -134,7 +127,7 @@ export class TableRewriter {
     }
     writer.before(Before.absent);
     writer.after(true);
-    this.#writeRow(this.#row, this.#texts, writer, entered);
+    this.#rows.row(this.#row, this.#texts, writer, entered);
     return OUT;
   }
 
@@ -168,14 +161,14 @@ export class TableRewriter {
     }
     if (full) {
       writer.before(Before.full);
-      this.#writeRow(this.#old, this.#oldTexts, writer, false);
+      this.#rows.row(this.#old, this.#oldTexts, writer, false);
     } else if (keyed) {
       writer.before(Before.key);
-      this.#writeKey(this.#old, this.#oldTexts, writer);
+      this.#rows.key(this.#old, this.#oldTexts, writer);
     } else writer.before(Before.absent);
     writer.after(true);
     // A tolerant update may have to become an insert at the target: then every value that is known is wanted.
-    this.#writeRow(this.#row, this.#texts, writer, full && this.#plan.target.tolerant);
+    this.#rows.row(this.#row, this.#texts, writer, full && this.#plan.target.tolerant);
     return OUT;
   }
 
@@ -194,10 +187,10 @@ export class TableRewriter {
     writer.beginChange(table(), Op.delete, block.ordinal);
     if (beforeKind === Before.full) {
       writer.before(Before.full);
-      this.#writeRow(row, this.#oldTexts, writer, false);
+      this.#rows.row(row, this.#oldTexts, writer, false);
     } else {
       writer.before(Before.key);
-      this.#writeKey(row, this.#oldTexts, writer);
+      this.#rows.key(row, this.#oldTexts, writer);
     }
     writer.after(false);
     return OUT;
@@ -328,45 +321,4 @@ export class TableRewriter {
       return !this.#after.isUnchanged(step.source) && !this.#after.sameCell(step.source, this.#before);
     });
   }
-
-  #writeRow(row: RowView, texts: Texts, writer: BlockWriter, fill: boolean): void {
-    writer.beginRow(texts.length);
-    for (const segment of this.#segments) {
-      if (segment.copy) row.copyRange(segment.first, segment.last, writer, fill);
-      else writeText(texts[segment.column], writer);
-    }
-    writer.endRow();
-  }
-
-  /** The key's cells; the others are null, as in what a source sends. */
-  #writeKey(row: RowView, texts: Texts, writer: BlockWriter): void {
-    const { columns } = this.#plan;
-    writer.beginRow(columns.length);
-    for (const [index, { step, header }] of columns.entries()) {
-      if (!header.key) writer.nullCell();
-      else if (step.how === 'copy') row.copy(step.source, writer, true);
-      else writeText(texts[index], writer);
-    }
-    writer.endRow();
-  }
-}
-
-function writeText(text: string | null | undefined, writer: BlockWriter): void {
-  if (text === undefined) writer.unchangedCell();
-  else if (text === null) writer.nullCell();
-  else writer.textCellOf(text);
-}
-
-function segmentsOf({ columns }: TablePlan): Segment[] {
-  const segments: Segment[] = [];
-  for (const [column, { step }] of columns.entries()) {
-    if (step.how === 'value') {
-      segments.push({ copy: false, column });
-      continue;
-    }
-    const last = segments.at(-1);
-    if (last?.copy && last.last === step.source - 1) segments[segments.length - 1] = { ...last, last: step.source };
-    else segments.push({ copy: true, first: step.source, last: step.source });
-  }
-  return segments;
 }
