@@ -1,5 +1,6 @@
 import { Before, Cell } from '#schemas/block/index.ts';
 import { noValue } from './copy-lines.ts';
+import { orderByKey } from './key-order.ts';
 import { RowScan } from './row-scan.ts';
 import type { Rows } from './rows.ts';
 import type { TablePlan } from './table-plan.ts';
@@ -79,20 +80,13 @@ export class TableChanges {
     return this.source.length;
   }
 
-  /**
-   * The entries in these states, ordered by key: neighbours in the index, and most often in the table, are met one after the other.
-   * For random updates that saves the target a third of its work. (Shorter keys first: whole numbers in their order.)
-   */
+  /** The entries in these states, in about the order of their keys. */
   entries(...states: readonly State[]): number[] {
-    const keys = this.#keys;
     const found: number[] = [];
     for (let entry = 0; entry < this.state.length; entry++) {
       if (states.includes(this.state[entry]!)) found.push(entry);
     }
-    return found.sort((one, other) => {
-      const [a, b] = [keys[one]!, keys[other]!];
-      return a.length - b.length || (a < b ? -1 : 1);
-    });
+    return orderByKey(this.#keys, found);
   }
 
   insert(source: number, at: number): Taken {
