@@ -1,8 +1,21 @@
 import { TerraFusionError } from '#schemas/errors.ts';
+import { POSTGRES_EPOCH_S } from '../wire/protocol.ts';
 
 /** @throws {TerraFusionError} SOURCE_PROTOCOL */
 export function malformed(what: string): never {
   throw new TerraFusionError('SOURCE_PROTOCOL', `The source sent ${what}`);
+}
+
+/** A WAL location; 63 bits are more than any server will ever write. */
+export function lsnAt(buf: Buffer, at: number): bigint {
+  const value = buf.readBigUInt64BE(at);
+  return buf[at]! < 0x80 ? value : malformed('a WAL location beyond 63 bits');
+}
+
+/** A PostgreSQL time (µs since 2000) as µs since 1970. */
+export function timeAt(buf: Buffer, at: number): number {
+  const micros = buf.readInt32BE(at) * 2 ** 32 + buf.readUInt32BE(at + 4) + POSTGRES_EPOCH_S * 1_000_000;
+  return Number.isSafeInteger(micros) ? micros : malformed('a time outside of all calendars');
 }
 
 /** Reads the fields of one message one after the other, never past its end. For what is rare: rows are decoded in place. */
@@ -37,17 +50,8 @@ export class MessageReader {
     return this.#buf.readInt32BE(this.#take(4));
   }
 
-  /** A WAL location: 63 bits are more than any server will ever write. */
   lsn(): bigint {
-    const value = this.#buf.readBigUInt64BE(this.#take(8));
-    return value < 1n << 63n ? value : malformed('a WAL location beyond 63 bits');
-  }
-
-  /** A PostgreSQL time (µs since 2000) as µs since 1970. */
-  time(): number {
-    const at = this.#take(8);
-    const micros = this.#buf.readInt32BE(at) * 2 ** 32 + this.#buf.readUInt32BE(at + 4) + 946_684_800_000_000;
-    return Number.isSafeInteger(micros) ? micros : malformed('a time outside of all calendars');
+    return lsnAt(this.#buf, this.#take(8));
   }
 
   /** Ends with a zero byte. */

@@ -28,6 +28,10 @@ export async function openReader(
   return reader;
 }
 
+/** Changes that come sooner than this after the last block was closed, in milliseconds, gather for a while. */
+const BUSY_MS = 0.25;
+const GATHER_MS = 1;
+
 /** Turns the stream into blocks and hands them over one by one; what waits is bounded by pausing the socket. (Promise 6) */
 class PostgresReader implements SourceReader, ReplicationHandlers {
   readonly #settings: PostgresSettings;
@@ -44,7 +48,9 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   #queuedBytes = 0;
   /** Set while the consumer waits for a block. */
   #wake: (() => void) | undefined;
-  #lookScheduled = false;
+  #looking = false;
+  /** When the last block was closed: the machine's time, since it is compared with fractions of a millisecond. */
+  #closedAt = 0;
   #ended = false;
   #failure: TerraFusionError | undefined;
 
@@ -144,8 +150,10 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
         } else if (this.#ended) {
           if (this.#failure !== undefined) throw this.#failure;
           return;
-        } else if (!this.#closeIfWorth()) {
-          await new Promise<void>((resolve) => (this.#wake = resolve));
+        } else {
+          const more = new Promise<void>((resolve) => (this.#wake = resolve));
+          this.#lookSoon();
+          await more;
           this.#wake = undefined;
         }
       }
@@ -196,13 +204,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   }
 
   onChunkEnd(): void {
-    if (this.#wake === undefined || this.#lookScheduled) return;
-    // The event loop reads from the socket until it is empty, then comes to this: what has come by now is all that there is.
-    this.#lookScheduled = true;
-    setImmediate(() => {
-      this.#lookScheduled = false;
-      if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
-    });
+    this.#lookSoon();
   }
 
   progress(): { readonly received: Lsn; readonly durable: Lsn } {
@@ -221,6 +223,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
 
   #enqueue(block: SourceBlock): void {
     this.#queue.push(block);
+    this.#closedAt = performance.now();
     this.#queuedBytes += block.bytes.length;
     if (this.#queuedBytes >= this.#options.bufferBytes) this.#client?.pause();
     this.#wake?.();
@@ -235,15 +238,28 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   }
 
   /**
-   * Closes the open block for a waiting consumer. A few changes of a transaction that has not ended yet are of no use to anybody
-   * and wait for more, unless whole transactions stand before them.
-   * @returns whether there is a block now
+   * Looks, for a waiting consumer, whether the source has nothing more to give, and closes the open block then. The event loop reads what
+   * the socket has, then comes here: what has come by now is all there is. When the source sends transactions one by one faster than a
+   * block each is worth, they gather for a moment.
    */
-  #closeIfWorth(): boolean {
+  #lookSoon(): void {
+    if (this.#wake === undefined || this.#looking || this.#decoder.openBytes === 0) return;
+    this.#looking = true;
+    const look = (): void => {
+      this.#looking = false;
+      if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
+    };
+    if (performance.now() - this.#closedAt < BUSY_MS) setTimeout(look, GATHER_MS);
+    else setImmediate(look);
+  }
+
+  /**
+   * A few changes of a transaction that has not ended yet are of no use to anybody and wait for more, whatever whole transactions stand
+   * before them: the rest is on its way.
+   */
+  #closeIfWorth(): void {
     const { openBytes, betweenTransactions } = this.#decoder;
-    if (openBytes === 0 || !(betweenTransactions || openBytes >= this.#options.sliceBytes)) return false;
-    this.#decoder.flush();
-    return true;
+    if (openBytes > 0 && (betweenTransactions || openBytes >= this.#options.sliceBytes)) this.#decoder.flush();
   }
 
   #end(error: TerraFusionError | undefined): void {
