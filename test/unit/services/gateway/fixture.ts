@@ -145,7 +145,7 @@ export async function askApp<T = Record<string, unknown>>(
     ...(remoteAddress === undefined ? {} : { remoteAddress }),
   });
   const text = reply.body;
-  const isJson = String(reply.headers['content-type'] ?? '').startsWith('application/json');
+  const isJson = (reply.headers['content-type'] ?? '').startsWith('application/json');
   return {
     status: reply.statusCode,
     body: (isJson && text !== '' ? JSON.parse(text) : {}) as T,

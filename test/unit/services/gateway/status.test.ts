@@ -3,6 +3,7 @@ import { get as httpGet, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { TerraFusionError } from '#schemas/errors.ts';
+import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import { routeAccess } from '#services/gateway/roles.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { makePair } from '../control/fixture.ts';
@@ -72,10 +73,10 @@ describe('the status', () => {
     expect((await status()).alerts.map(({ code }) => code)).toEqual(['component_down', 'restarts']);
     gateway.supervision = undefined;
     gateway.syncService.health_ = {
-      ...(health_ as object),
+      ...(health_ as SyncServiceHealth),
       status: 'unavailable',
       checks: { bus: 'BUS_UNREACHABLE', control_database: 'ok' },
-    } as typeof health_;
+    };
     expect(await component('sync-service')).toMatchObject({
       state: 'degraded',
       message: 'Runs, but lacks: bus (BUS_UNREACHABLE)',

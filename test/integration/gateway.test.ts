@@ -1,0 +1,469 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { startGateway, type RunningGateway } from '#services/gateway/main.ts';
+import { silentLog } from '#services/kernel/log.ts';
+import { loadSettings } from '#services/kernel/settings.ts';
+import { createDatabase, type TestDatabase } from '#test/support/database.ts';
+import { eventually } from '#test/support/eventually.ts';
+import { freePort } from '#test/support/ports.ts';
+import { freshDatabase } from '#test/support/servers.ts';
+
+const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
+let gateway: RunningGateway;
+let controlDatabase: TestDatabase;
+let folder: string;
+const secret = `marker${randomBytes(6).toString('hex')}`;
+
+beforeAll(async () => {
+  controlDatabase = await createDatabase(inject('targetServer'), 'control');
+  folder = await mkdtemp(join(tmpdir(), 'terrafusion-gateway-'));
+  const environment = {
+    DATABASE_URL: controlDatabase.url,
+    TERRAFUSION_DATA: folder,
+    GATEWAY_PORT: '0',
+    SYNC_SERVICE_PORT: String(await freePort()),
+    RATE_LIMIT_PER_MINUTE: '0',
+    LOG_LEVEL: 'warn',
+  };
+  gateway = await startGateway(loadSettings(environment), {
+    log: silentLog,
+    startSyncService: (key) =>
+      spawn(process.execPath, [bin, 'sync-service'], {
+        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+        env: { PATH: process.env['PATH'], ...environment, SYNCSERVICE_API_KEY: key.reveal() },
+      }),
+  });
+});
+
+afterAll(async () => {
+  await gateway[Symbol.asyncDispose]();
+  await controlDatabase.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Reply {
+  readonly status: number;
+  readonly body: Record<string, unknown> & {
+    readonly error?: {
+      readonly code: string;
+      readonly message: string;
+      readonly details: { readonly fields?: Field[] };
+    };
+  };
+  readonly text: string;
+}
+interface Field {
+  readonly path: string;
+  readonly code: string;
+  readonly message: string;
+  readonly fix: string;
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<Reply> {
+  const reply = await fetch(new URL(path, gateway.url), {
+    method,
+    headers: {
+      'x-api-key': gateway.adminKey.key!.reveal(),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await reply.text();
+  return { status: reply.status, body: (text === '' ? {} : JSON.parse(text)) as Reply['body'], text };
+}
+const inline = (database: TestDatabase) => ({ connector: 'postgres', connection: { url: database.url } });
+const stateOf = async (pair: string) => (await ask('GET', `/api/sync-pairs/${pair}`)).body['state'];
+const until = (pair: string, state: string) =>
+  eventually(async () => (await stateOf(pair)) === state, { within: 60_000, what: `${pair} to be ${state}` });
+const fence = (pair: string) => ask('POST', `/api/sync-pairs/${pair}/fence?timeout_s=60`);
+
+async function ends(): Promise<{ source: TestDatabase; target: TestDatabase }> {
+  const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
+  await source.query(
+    `CREATE TABLE parcel (id int PRIMARY KEY, pin text, value numeric(14,2) NOT NULL);
+     INSERT INTO parcel SELECT n, 'pin ' || n, n * 1.5 FROM generate_series(1, 100) n`,
+  );
+  return { source, target };
+}
+
+test('the first administrator key is in a file that only its owner can read', async () => {
+  const { origin, key, file } = gateway.adminKey;
+  expect(origin).toBe('made');
+  expect((await readFile(file!, 'utf8')).trim()).toBe(key!.reveal());
+  expect((await stat(file!)).mode & 0o777).toBe(0o600);
+});
+
+describe('a pair', () => {
+  test('is made, loads, streams, is fenced, paused, resumed, loaded anew and removed', async () => {
+    const { source, target } = await ends();
+    const made = await ask('POST', '/api/sync-pairs', {
+      name: 'whole-life',
+      source: inline(source),
+      target: inline(target),
+      start: true,
+    });
+    expect(made.status, made.text).toBe(201);
+    expect(made.text).not.toContain(new URL(source.url).password);
+    expect(made.body).toMatchObject({ name: 'whole-life', desired: 'running', state: 'created' });
+    await until('whole-life', 'streaming');
+    expect((await ask('GET', '/api/sync-operations?pair=whole-life')).body['items']).toMatchObject([
+      { type: 'full', state: 'completed' },
+    ]);
+    expect((await ask('GET', '/api/sync-pairs/whole-life/tables')).body['items']).toMatchObject([
+      { source: 'public.parcel', target: 'public.parcel', rows_copied: 100 },
+    ]);
+
+    await source.query('UPDATE parcel SET value = 0 WHERE id <= 10');
+    const fenced = await fence('whole-life');
+    expect(fenced).toMatchObject({ status: 200, body: { waited_ms: expect.any(Number) as number } });
+    expect(await target.value('SELECT count(*)::int FROM parcel WHERE value = 0')).toBe(10);
+    await eventually(async () => (await ask('GET', '/api/sync-pairs/whole-life')).body['lag_seconds'] === 0);
+    expect((await ask('GET', '/api/sync-pairs/whole-life')).body).toMatchObject({
+      position: expect.stringMatching(/^1:/) as string,
+      slot: { generation: 1, state: 'reserved' },
+      error: null,
+    });
+
+    const incremental = await ask('POST', '/api/sync-operations', { pair_id: 'whole-life', type: 'incremental' });
+    expect(incremental.status).toBe(202);
+    await eventually(
+      async () =>
+        (await ask('GET', `/api/sync-operations/${String(incremental.body['id'])}`)).body['state'] === 'completed',
+    );
+
+    expect((await ask('POST', '/api/sync-pairs/whole-life/pause')).body).toMatchObject({ desired: 'paused' });
+    await until('whole-life', 'paused');
+    expect((await fence('whole-life')).body.error).toMatchObject({ code: 'CONFLICTING_STATE' });
+    await source.query('DELETE FROM parcel WHERE id = 100');
+    await ask('POST', '/api/sync-pairs/whole-life/resume');
+    await until('whole-life', 'streaming');
+    expect((await fence('whole-life')).status).toBe(200);
+    expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(99);
+
+    await target.query('DELETE FROM parcel WHERE id < 50');
+    const resync = await ask('POST', '/api/sync-pairs/whole-life/resync');
+    expect(resync.status).toBe(202);
+    await eventually(
+      async () => (await ask('GET', `/api/sync-operations/${String(resync.body['id'])}`)).body['state'] === 'completed',
+      { within: 60_000 },
+    );
+    expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(99);
+
+    expect((await ask('DELETE', '/api/sync-pairs/whole-life')).status).toBe(202);
+    await eventually(async () => (await gateway.control.pairs.all()).every(({ name }) => name !== 'whole-life'), {
+      within: 60_000,
+      what: 'the pair to be purged',
+    });
+    expect(await source.query('SELECT FROM pg_replication_slots WHERE database = current_database()')).toEqual([]);
+    expect(await source.query('SELECT FROM pg_publication')).toEqual([]);
+    expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(99);
+    expect((await ask('GET', '/api/systems?limit=1000')).body['items']).toEqual([]);
+    expect((await ask('GET', '/api/audit/verify')).body).toMatchObject({ ok: true });
+  });
+
+  test('gathers dead letters, which are mended and replayed', async () => {
+    const { source, target } = await ends();
+    const made = await ask('POST', '/api/sync-pairs', {
+      name: 'lettered',
+      source: inline(source),
+      target: inline(target),
+      tables: [
+        {
+          source: 'public.parcel',
+          columns: { id: { from: 'id' }, pin: { from: 'pin', transforms: ['trim'] } },
+          rules: [{ name: 'pin present', check: "row.pin != ''" }],
+        },
+      ],
+      start: true,
+    });
+    expect(made.status, made.text).toBe(201);
+    await until('lettered', 'streaming');
+    await source.query("INSERT INTO parcel VALUES (500, '  ', 1)");
+    expect((await fence('lettered')).status).toBe(200);
+    const [letter] = (await ask('GET', '/api/dead-letters?pair=lettered')).body['items'] as {
+      id: string;
+      row: Record<string, string>;
+    }[];
+    expect(letter).toMatchObject({ rule: 'pin present', op: 'insert', row: { id: '500' } });
+    const again = await ask('POST', `/api/dead-letters/${letter!.id}/replay`);
+    expect(again.body.error).toMatchObject({ code: 'PAIR_ROW_INVALID' });
+    const mended = await ask('POST', `/api/dead-letters/${letter!.id}/replay`, {
+      row: { ...letter!.row, pin: 'pin 500' },
+    });
+    expect(mended, mended.text).toMatchObject({ status: 200, body: { state: 'replayed' } });
+    expect(await target.value('SELECT pin FROM parcel WHERE id = 500')).toBe('pin 500');
+    await ask('DELETE', '/api/sync-pairs/lettered');
+  });
+
+  test('goes on when its sync-service is killed, which is noted', async () => {
+    const { source, target } = await ends();
+    await ask('POST', '/api/sync-pairs', {
+      name: 'survivor',
+      source: inline(source),
+      target: inline(target),
+      start: true,
+    });
+    await until('survivor', 'streaming');
+    const service = async () => {
+      const { components } = (await ask('GET', '/api/status')).body as {
+        components?: { name: string; state: string; details: { pid: number; restarts: number } }[];
+      };
+      return components!.find(({ name }) => name === 'sync-service')!;
+    };
+    const { pid, restarts } = (await service()).details;
+    process.kill(pid, 'SIGKILL');
+    await source.query("INSERT INTO parcel VALUES (600, 'after', 1)");
+    await eventually(
+      async () => (await service()).details.restarts === restarts + 1 && (await service()).state === 'up',
+      { within: 60_000 },
+    );
+    expect((await service()).details.pid).not.toBe(pid);
+    expect((await fence('survivor')).status).toBe(200);
+    expect(await target.value('SELECT pin FROM parcel WHERE id = 600')).toBe('after');
+    expect((await ask('GET', '/api/audit?action=sync_service.restart')).body['items']).toMatchObject([
+      { actor: 'gateway', after: { reason: 'was killed by SIGKILL', count: restarts + 1 } },
+    ]);
+    await ask('DELETE', '/api/sync-pairs/survivor');
+  });
+
+  test('is changed only when the change is good', async () => {
+    const { source, target } = await ends();
+    await ask('POST', '/api/sync-pairs', {
+      name: 'changed',
+      source: inline(source),
+      target: inline(target),
+      tables: [{ source: 'public.parcel' }],
+      start: true,
+    });
+    await until('changed', 'streaming');
+    const bad = await ask('PATCH', '/api/sync-pairs/changed', {
+      tables: [{ source: 'public.parcel', where: 'row.nothing == 1' }],
+    });
+    expect(bad.status).toBe(422);
+    expect(bad.body.error!.details.fields).toMatchObject([{ path: 'tables[0].where' }]);
+    expect((await ask('GET', '/api/sync-pairs/changed')).body).toMatchObject({ version: 1 });
+    const good = await ask('PATCH', '/api/sync-pairs/changed', { config: { on_invalid: 'halt' } });
+    expect(good).toMatchObject({
+      status: 200,
+      body: { version: 2, definition: { config: { on_invalid: 'halt', batch_size: 1000 } } },
+    });
+    const trail = await ask('GET', '/api/audit?action=sync_pair.change');
+    expect(trail.body['items']).toMatchObject([{ before: { version: 1 }, after: { version: 2 } }]);
+    await ask('DELETE', '/api/sync-pairs/changed');
+  });
+});
+
+describe('a pair that cannot work is refused, field by field, and nothing is left behind', () => {
+  type Body = Record<string, unknown>;
+  interface Case {
+    readonly name: string;
+    readonly fields: readonly { readonly path: string; readonly code: string; readonly message: RegExp }[];
+    readonly prepare?: (ends: { source: TestDatabase; target: TestDatabase }) => Promise<unknown>;
+    readonly body: (ends: { source: TestDatabase; target: TestDatabase }) => Body;
+  }
+  const table = (more: object) => ({ tables: [{ source: 'public.parcel', ...more }] });
+  const cases: readonly Case[] = [
+    {
+      name: 'unknown tables, each by its name',
+      fields: [
+        { path: 'tables[1].source', code: 'SOURCE_TABLE_MISSING', message: /public\.parcels/ },
+        { path: 'tables[2].source', code: 'SOURCE_TABLE_MISSING', message: /public\.Parcel/ },
+      ],
+      body: () => ({
+        tables: [{ source: 'public.parcel' }, { source: 'public.parcels' }, { source: 'public.Parcel' }],
+      }),
+    },
+    {
+      name: 'an unknown source column',
+      fields: [{ path: 'tables[0].columns.pin.from', code: 'SOURCE_COLUMN_MISSING', message: /geo_id/ }],
+      body: () => table({ columns: { id: { from: 'id' }, pin: { from: 'geo_id' } } }),
+    },
+    {
+      name: 'a filter that does not compile',
+      fields: [{ path: 'tables[0].where', code: 'PAIR_EXPRESSION_INVALID', message: /row\.id ==/ }],
+      body: () => table({ where: 'row.id ==' }),
+    },
+    {
+      name: 'a computed column that does not compile',
+      fields: [{ path: 'tables[0].columns.year.compute', code: 'PAIR_EXPRESSION_INVALID', message: /./ }],
+      body: () => table({ columns: { id: { from: 'id' }, year: { compute: 'int(' } } }),
+    },
+    {
+      name: 'a table without a key, when all are taken',
+      fields: [{ path: 'tables', code: 'SOURCE_TABLE_WITHOUT_KEY', message: /public\.note/ }],
+      prepare: ({ source }) => source.query('CREATE TABLE note (body text)'),
+      body: () => ({}),
+    },
+    {
+      name: 'a table without a key, by name',
+      fields: [{ path: 'tables[1].source', code: 'SOURCE_TABLE_WITHOUT_KEY', message: /public\.note/ }],
+      prepare: ({ source }) => source.query('CREATE TABLE note (body text)'),
+      body: () => ({ tables: [{ source: 'public.parcel' }, { source: 'public.note' }] }),
+    },
+    {
+      name: 'a target column that is missing',
+      fields: [{ path: 'tables[0].columns', code: 'TARGET_COLUMN_MISSING', message: /value/ }],
+      prepare: ({ target }) => target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin text)'),
+      body: () => table({}),
+    },
+    {
+      name: 'a target column that must have a value and gets none',
+      fields: [{ path: 'tables[0].columns', code: 'PAIR_INVALID', message: /parcel\.county/ }],
+      prepare: ({ target }) =>
+        target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin text, value numeric, county text NOT NULL)'),
+      body: () => table({}),
+    },
+    {
+      name: 'a target table that holds rows',
+      fields: [{ path: 'tables[0].target', code: 'TARGET_TABLE_NOT_EMPTY', message: /public\.parcel/ }],
+      prepare: ({ target }) =>
+        target.query(
+          'CREATE TABLE parcel (id int PRIMARY KEY, pin text, value numeric); INSERT INTO parcel VALUES (1)',
+        ),
+      body: () => table({}),
+    },
+    {
+      name: 'a target table that is missing and must not be made',
+      fields: [{ path: 'tables[0].target', code: 'TARGET_TABLE_MISSING', message: /cama\.parcel/ }],
+      body: () => ({ ...table({ target: 'cama.parcel' }), config: { create_tables: false } }),
+    },
+    {
+      name: 'a table that would be copied onto itself',
+      fields: [{ path: 'tables[0].target', code: 'PAIR_INVALID', message: /onto itself/ }],
+      body: ({ source }) => ({ ...table({}), target: inline(source), config: { existing_rows: 'replace' } }),
+    },
+    {
+      name: 'two source tables for one target table',
+      fields: [{ path: 'tables[1].target', code: 'PAIR_INVALID', message: /public\.parcel/ }],
+      prepare: ({ source }) => source.query('CREATE TABLE other (id int PRIMARY KEY)'),
+      body: () => ({ tables: [{ source: 'public.parcel' }, { source: 'public.other', target: 'public.parcel' }] }),
+    },
+    {
+      name: 'wrong passwords at both ends',
+      fields: [
+        { path: 'source', code: 'SOURCE_LOGIN_FAILED', message: /./ },
+        { path: 'target', code: 'TARGET_LOGIN_FAILED', message: /./ },
+      ],
+      body: ({ source, target }) => ({
+        source: { connection: { url: withPassword(source.url) } },
+        target: { connection: { url: withPassword(target.url) } },
+      }),
+    },
+    {
+      name: 'a source database that is not there',
+      fields: [{ path: 'source', code: 'SOURCE_DATABASE_MISSING', message: /nowhere/ }],
+      body: ({ source }) => ({ source: { connection: { url: source.url.replace(/\/[^/]*$/, '/nowhere') } } }),
+    },
+    {
+      name: 'a source role without the right to replicate',
+      fields: [{ path: 'source', code: 'SOURCE_NO_PRIVILEGE', message: /replicate/ }],
+      prepare: ({ source }) =>
+        source.query(
+          `CREATE ROLE ${source.name}_r LOGIN PASSWORD '${secret}'; ALTER TABLE parcel OWNER TO ${source.name}_r; GRANT CREATE ON DATABASE ${source.name} TO ${source.name}_r`,
+        ),
+      body: ({ source }) => ({
+        ...table({}),
+        source: { connection: { url: withPassword(source.url, `${source.name}_r`) } },
+      }),
+    },
+  ];
+
+  test.each(cases)('$name', async ({ fields, prepare, body }) => {
+    const both = await ends();
+    await prepare?.(both);
+    const before = await left(both);
+    const input = {
+      name: 'refused',
+      source: inline(both.source),
+      target: inline(both.target),
+      start: true,
+      ...body(both),
+    };
+    const check = await ask('POST', '/api/sync-pairs/check', input);
+    const { status, body: reply, text } = await ask('POST', '/api/sync-pairs', input);
+    expect(status, text).toBeGreaterThanOrEqual(400);
+    expect(reply.error!.code).not.toBe('INTERNAL');
+    for (const { path, code, message } of fields) {
+      const found = reply.error!.details.fields!.find((field) => field.path === path && field.code === code);
+      expect(found, `${path} ${code} in ${text}`).toBeDefined();
+      expect(found!.message).toMatch(message);
+      expect(found!.fix).not.toBe('');
+    }
+    expect(check, check.text).toMatchObject({
+      status: 200,
+      body: { ok: false, problems: reply.error!.details.fields },
+    });
+    expect(text + check.text).not.toContain(secret);
+    expect(await left(both)).toEqual(before);
+    expect(await gateway.control.pairs.find('refused')).toBeUndefined();
+    expect(
+      await gateway.control.database.query("SELECT name FROM terrafusion.systems WHERE name LIKE 'refused%'"),
+    ).toEqual([]);
+  });
+
+  test('one that is good is told to be, with what would not arrive as it was', async () => {
+    const { source, target } = await ends();
+    await target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin varchar(3), value integer)');
+    const { body } = await ask('POST', '/api/sync-pairs/check', {
+      name: 'good',
+      source: inline(source),
+      target: inline(target),
+      tables: [{ source: 'public.parcel' }],
+    });
+    expect(body).toMatchObject({
+      ok: true,
+      problems: [],
+      tables: [{ source: 'public.parcel', target: 'public.parcel', action: 'use' }],
+      lossy: [
+        { path: 'tables[0].columns', message: expect.stringContaining('text becomes character varying(3)') as string },
+        { path: 'tables[0].columns', message: expect.stringContaining('numeric(14,2) becomes integer') as string },
+      ],
+    });
+    expect(await gateway.control.pairs.find('good')).toBeUndefined();
+  });
+
+  test('a source that accepts and says nothing is told within the time-out', async () => {
+    const sockets = new Set<Socket>();
+    const mute = createServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const { target } = await ends();
+    const url = `postgresql://sync@127.0.0.1:${(mute.address() as AddressInfo).port}/x`;
+    const begun = performance.now();
+    const { status, body } = await ask('POST', '/api/sync-pairs', {
+      name: 'mute',
+      source: { connection: { url } },
+      target: inline(target),
+    });
+    expect(performance.now() - begun).toBeLessThan(8000);
+    expect([status, body.error!.code]).toEqual([502, 'SOURCE_UNREACHABLE']);
+    for (const socket of sockets) socket.destroy();
+    mute.close();
+  });
+
+  /** What anybody would find at both ends afterwards. */
+  async function left({ source, target }: { source: TestDatabase; target: TestDatabase }): Promise<unknown> {
+    return [
+      await source.query('SELECT pubname FROM pg_publication'),
+      await source.query('SELECT slot_name FROM pg_replication_slots WHERE database = current_database()'),
+      await target.query(
+        "SELECT schemaname, tablename FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+      ),
+    ];
+  }
+});
+
+function withPassword(url: string, user?: string): string {
+  const copy = new URL(url);
+  copy.password = secret;
+  if (user !== undefined) copy.username = user;
+  return copy.href;
+}
