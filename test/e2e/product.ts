@@ -166,10 +166,16 @@ export class Product implements AsyncDisposable {
     return (JSON.parse(lock) as { pid: number }).pid;
   }
 
-  /** SIGKILL to the launcher, the sync-service and the database server, in this order and without a pause. */
+  /** SIGKILL to the launcher, the sync-service and the database server, as far as they run, in this order and without a pause. */
   async killAll(): Promise<void> {
-    const pids = [this.#child!.pid!, await this.syncServicePid(), await this.postgresPid()];
-    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    const others = await Promise.all([
+      this.syncServicePid().catch(() => undefined),
+      this.postgresPid().catch(() => undefined),
+    ]);
+    for (const pid of [this.#child!.pid, ...others]) {
+      // A lock that an earlier start has left may name a process that is gone.
+      if (pid !== undefined && (await isAlive(pid))) process.kill(pid, 'SIGKILL');
+    }
     await this.ended();
   }
 

@@ -164,7 +164,7 @@ describe('terrafusion up', () => {
       expect((await stat(join(product.data, name))).mode & 0o077, name).toBe(0);
     const secrets = await Promise.all(
       ['admin-key', 'master.key', 'postgres-password', 'demo/source-password', 'demo/target-password'].map(
-        async (name) => (await readFile(join(product.data, name), 'utf8')).trim().split('_').at(-1)!,
+        async (name) => (await readFile(join(product.data, name), 'utf8')).trim().replace(/^tfk_[^_]+_/, ''),
       ),
     );
     const logs = join(product.data, 'logs');
@@ -230,6 +230,34 @@ describe('terrafusion up', () => {
       'stopped',
     ]);
     for (const pid of pids) expect(await isAlive(pid)).toBe(false);
+  });
+});
+
+describe('a first start that is killed', () => {
+  test('at any moment is gone on with, and ends with the same county', async () => {
+    await using product = await Product.create();
+    const exists = (...path: string[]) => stat(join(product.data, ...path)).then(() => true);
+    const moments: [string, () => Promise<unknown>][] = [
+      ['the database cluster is being made', () => exists('postgres')],
+      ['the passwords of the demo are there', () => exists('demo', 'clerk-password')],
+      ['the database server runs and holds no county yet', () => exists('demo', 'clerk-password')],
+      ['the databases of the demo are there', () => exists('demo', 'pgpass')],
+      ['the demo is registered', () => exists('demo', 'ready')],
+      ['everything runs', () => product.event('ready')],
+    ];
+    for (const [what, moment] of moments) {
+      product.start();
+      await eventually(moment, { within: 60_000, every: 5, what });
+      await product.killAll();
+    }
+    product.start();
+    await product.event('streaming');
+    const { body } = await product.ask<Page<DeadLetterView>>('GET', '/api/dead-letters?limit=1000');
+    expect(body.items).toHaveLength(flawedRows(defaultCounty));
+    expect(
+      await product.query('county_pacs', 'SELECT count(*)::int AS n FROM pacs.property WHERE prop_id <= 20000'),
+    ).toEqual([{ n: defaultCounty.parcels }]);
+    expect((await product.ask<Page<unknown>>('GET', '/api/systems')).body.items).toHaveLength(2);
   });
 });
 

@@ -213,7 +213,7 @@ class Launch {
     let streamed = false;
     while (!signal.aborted) {
       const look = await readPairs(control, this.#begunAt).catch(() => undefined);
-      if (look !== undefined) {
+      if (look !== undefined && !isAborted(signal)) {
         const figures = keeper.next(look, Date.now());
         if (!streamed && (figures.states['streaming'] ?? 0) > 0) {
           streamed = true;
