@@ -50,6 +50,12 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   );
   readJsonOnly(app);
 
+  const closing = new AbortController();
+  app.decorate('closing', closing.signal);
+  app.addHook('preClose', (done) => {
+    closing.abort(new TerraFusionError('SERVICE_UNAVAILABLE', 'The gateway is being stopped'));
+    done();
+  });
   // Not `await reply.header(…)`: a reply is a promise of being sent.
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);

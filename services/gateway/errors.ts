@@ -51,8 +51,10 @@ export function errorBody(error: TerraFusionError, requestId: string): ErrorRepl
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const error = toOurs(thrown);
   const { status } = errorKinds[error.code];
-  const fields = { req: request.raw, code: error.code, status };
-  if (error.code === 'INTERNAL') request.log.error({ ...fields, error }, 'A request failed.');
+  const fields = { req: request, code: error.code, status };
+  // The caller has hung up: whatever broke off because of that is no news.
+  if (request.raw.destroyed) request.log.debug({ ...fields, error }, 'The caller of a request has gone.');
+  else if (error.code === 'INTERNAL') request.log.error({ ...fields, error }, 'A request failed.');
   else if (status >= 500) request.log.warn({ ...fields, error }, 'A request could not be answered.');
   else request.log.debug({ ...fields, reason: error.message }, 'A request was refused.');
   const wait = error.details['retry_after_s'];

@@ -56,6 +56,10 @@ export interface Principal {
 }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborted when the server begins to close: what waits should end. */
+    readonly closing: AbortSignal;
+  }
   interface FastifyRequest {
     /** undefined on public routes. */
     principal: Principal | undefined;

@@ -22,6 +22,8 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/events',
     {
+      // A stream without a body would be open for ever and say nothing.
+      exposeHeadRoute: false,
       schema: {
         ...words(
           'Status',

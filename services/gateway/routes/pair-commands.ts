@@ -106,7 +106,7 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
         target: openTarget(await storedConnection(control, pair.targetId)),
         timeoutMs: request.query.timeout_s * 1000,
         obstacle,
-        tools: { clock, log: request.log, signal: request.signal },
+        tools: { clock, log: request.log, signal: AbortSignal.any([request.signal, app.closing]) },
       });
       return { position: formatPosition(position), waited_ms: waitedMs };
     },

@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { Source } from '#connectors/contract/source.ts';
+import type { Target } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { errorReply } from '#schemas/http/common.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
+import { eventually } from '#test/support/eventually.ts';
 import { makePair } from '../control/fixture.ts';
 import { withGateway, type Ask, type Failure } from './fixture.ts';
 
@@ -405,6 +409,53 @@ describe('commands for pairs', () => {
     });
     for (const bad of ['0', '301', 'x']) {
       expect((await post(`/api/sync-pairs/fenced/fence?timeout_s=${bad}`)).status).toBe(400);
+    }
+  });
+
+  test('a fence under way ends when its caller goes, or the gateway stops', async () => {
+    const pair = await makePair(gateway.control, 'waited-for');
+    await gateway.control.runs.setDesired(pair.id, 'running');
+    await gateway.control.runs.recordLoad(pair.id, {
+      state: 'done',
+      number: 1,
+      startOffset: 1n,
+      startPosition: '1:0/1',
+    });
+    const { connector } = await import('#connectors/postgres/connector.ts');
+    const asked = Promise.withResolvers<AbortSignal>();
+    const source = vi
+      .spyOn(connector, 'source')
+      .mockReturnValue({ emitMessage: () => Promise.resolve(0x100n) } as unknown as Source);
+    const target = vi.spyOn(connector, 'target').mockReturnValue({
+      applied: (_id: string, { signal }: ConnectorContext) => {
+        asked.resolve(signal);
+        return Promise.resolve(undefined);
+      },
+    } as unknown as Target);
+    try {
+      const app = await gateway.another();
+      const url = await app.listen({ host: '127.0.0.1', port: 0 });
+      const wait = (signal?: AbortSignal) =>
+        fetch(`${url}/api/sync-pairs/waited-for/fence`, {
+          method: 'POST',
+          headers: { 'x-api-key': gateway.keys.admin },
+          ...(signal && { signal }),
+        });
+      const caller = new AbortController();
+      const hungUp = wait(caller.signal);
+      const signal = await asked.promise;
+      caller.abort();
+      await expect(hungUp).rejects.toThrow();
+      await eventually(() => signal.aborted);
+      const left = wait();
+      await eventually(() => target.mock.calls.length >= 2);
+      await app.close();
+      expect(await (await left).json()).toMatchObject({
+        error: { code: 'SERVICE_UNAVAILABLE', message: 'The gateway is being stopped' },
+      });
+    } finally {
+      source.mockRestore();
+      target.mockRestore();
     }
   });
 
