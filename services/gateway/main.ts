@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
@@ -80,10 +81,7 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
     options: {
       version,
       host,
-      tls: tls && {
-        cert: await readPem('TLS_CERT_FILE', tls.certFile),
-        key: await readPem('TLS_KEY_FILE', tls.keyFile),
-      },
+      tls: tls && (await readCertificate(tls)),
       corsOrigins: settings.gateway.corsOrigins,
       rateLimitPerMinute: settings.gateway.rateLimitPerMinute,
       authRequired: settings.gateway.authRequired,
@@ -189,6 +187,24 @@ async function listen(app: { listen(options: object): Promise<string> }, host: s
     }
     throw cause;
   }
+}
+
+async function readCertificate(files: {
+  readonly certFile: string;
+  readonly keyFile: string;
+}): Promise<{ cert: string; key: string }> {
+  const cert = await readPem('TLS_CERT_FILE', files.certFile);
+  const key = await readPem('TLS_KEY_FILE', files.keyFile);
+  try {
+    createSecureContext({ cert, key });
+  } catch (cause) {
+    throw new TerraFusionError(
+      'CONFIG_INVALID',
+      `TLS_CERT_FILE, TLS_KEY_FILE: they do not hold a certificate and its key in PEM form: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+  return { cert, key };
 }
 
 async function readPem(variable: string, file: string): Promise<string> {
