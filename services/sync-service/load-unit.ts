@@ -191,13 +191,10 @@ async function finish(
   context: ConnectorContext,
 ): Promise<void> {
   const { control } = env;
-  await control.recordState(pair, 'catching_up');
-  await record({ ...load, state: 'done' }, pair, env);
   if (load.startPosition !== undefined && load.startOffset !== undefined) {
-    const position = parsePosition(load.startPosition);
     await control.recordProgress(pair.id, {
       position: load.startPosition,
-      commitLsn: position.commitLsn,
+      commitLsn: parsePosition(load.startPosition).commitLsn,
       nextOffset: load.startOffset,
       lagBytes: undefined,
       lagSeconds: 0,
@@ -207,6 +204,9 @@ async function finish(
   await control.audit('pair.loaded', pair.id, { load: load.number });
   // Something for the stream to reach on an idle source, so that "catching up" ends.
   await source.emitMessage('terrafusion.loaded', pair.id, context);
+  await control.recordState(pair, 'catching_up');
+  // Last of all: as soon as it is known, the stream is started in this work's place.
+  await record({ ...load, state: 'done' }, pair, env);
   env.wake();
 }
 
