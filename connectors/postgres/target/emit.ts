@@ -93,7 +93,7 @@ export class Emitter {
       op === Op.delete
         ? statements.deleteRow(checked)
         : statements.updateRow(this.#rows.unchanged(source, at, shape.columns.length), checked);
-    this.#runner.one(statement, this.#rows, source, beforeAt, source, at);
+    if (statement !== undefined) this.#runner.one(statement, this.#rows, source, beforeAt, source, at);
   }
 
   /** Inserts one row, or sets it where it is there already. */

@@ -148,16 +148,21 @@ export class Statements {
     });
   }
 
-  /** Updates one of the rows that are equal in all columns. @param unchanged see {@link update} */
-  updateRow(unchanged: Uint8Array | undefined, checked: boolean): RowStatement {
+  /**
+   * Updates one of the rows that are equal in all columns.
+   * @param unchanged see {@link update}
+   * @returns undefined when nothing is left to set and nothing to check
+   */
+  updateRow(unchanged: Uint8Array | undefined, checked: boolean): RowStatement | undefined {
     const { written, sql } = this.#plan;
+    const set = written.filter(({ cell, column }) => unchanged?.[cell] !== 1 && !column.identityAlways);
+    if (set.length === 0 && !checked) return undefined;
     return this.#statement(`updateRow${checked} ${unchanged?.join('') ?? ''}`, () => {
-      const set = written.filter(({ cell, column }) => unchanged?.[cell] !== 1 && !column.identityAlways);
       const count = written.length + set.length;
       const body = `UPDATE ${sql} AS t SET ${assignments(set, written.length)} FROM (${this.#oneRow()}) AS s, ${unnest(count)}
  WHERE t.ctid = s.place AND t.tableoid = s.part`;
       return {
-        sql: this.#checked(body, checked, count),
+        sql: set.length === 0 ? this.#counting(this.#oneRow(), count) : this.#checked(body, checked, count),
         keyCells: cellsOf(written),
         rowCells: cellsOf(set),
         checked,
