@@ -78,9 +78,11 @@ export class Product implements AsyncDisposable {
   start(...args: string[]): void {
     this.#events = [];
     this.#stderr = '';
+    // Nothing of our own environment but what finds programs: a DATABASE_URL of the person who runs the tests is none of its business.
+    const { PATH = '', TMPDIR } = process.env;
     const child = spawn(process.execPath, [bin, 'up', '--json', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...this.env },
+      env: { PATH, ...(TMPDIR === undefined ? {} : { TMPDIR }), ...this.env },
       cwd: this.dataFolder,
     });
     createInterface({ input: child.stdout }).on('line', (line) => this.#events.push(JSON.parse(line) as UpEvent));
