@@ -3,7 +3,7 @@ import { SeededRandom } from '#services/demo/random.ts';
 import { crashPoints } from '#services/kernel/crash-points.ts';
 import type { TestDatabase } from '#test/support/database.ts';
 import type { Installation, TestPair } from '#test/support/installation.ts';
-import { freshDatabase, freshInstallation } from '#test/support/servers.ts';
+import { freshDatabase, freshInstallation, loneSource } from '#test/support/servers.ts';
 import { Auditor, expectBooksEqual } from './auditor.ts';
 import { bankTables, createBank, Mover } from './bank.ts';
 import { killAt, killSomewhere } from './killer.ts';
@@ -125,7 +125,7 @@ async function fromScratch(options: ChaosOptions, work: (installation: Installat
 }
 
 async function onStage({ seed, brokers }: ChaosOptions, work: (scene: Scene) => Promise<void>): Promise<void> {
-  const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
+  const [source, target] = [await loneSource(), await freshDatabase('target')];
   await createBank(source, target);
   await using installation = await freshInstallation(brokers && { brokers });
   const mover = await Mover.start(source, seed);

@@ -1,7 +1,7 @@
 import { describe, test } from 'vitest';
 import { startNative } from '#test/support/native-replication.ts';
 import { expectSameRows } from '#test/support/rows.ts';
-import { freshDatabase, freshInstallation } from '#test/support/servers.ts';
+import { freshDatabase, freshInstallation, loneSource } from '#test/support/servers.ts';
 import { workloadTables } from '#test/support/workload/tables.ts';
 import { createWorkloadTables, runWorkload } from '#test/support/workload/workload.ts';
 
@@ -12,7 +12,7 @@ const transactions = Number(process.env['TEST_TRANSACTIONS'] ?? 400);
 describe('differential oracle', () => {
   for (const seed of seeds) {
     test(`what PostgreSQL's own replication makes of a random workload, we make of it too (TEST_SEED=${seed})`, async () => {
-      const source = await freshDatabase('source');
+      const source = await loneSource();
       const [ours, theirs] = [await freshDatabase('target'), await freshDatabase('target')];
       await createWorkloadTables(source);
       await createWorkloadTables(theirs);

@@ -3,13 +3,13 @@ import { expect, test } from 'vitest';
 import { peakRssMiB } from '#test/bench/proc.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { expectSameRows } from '#test/support/rows.ts';
-import { freshDatabase, freshInstallation } from '#test/support/servers.ts';
+import { freshDatabase, freshInstallation, loneSource } from '#test/support/servers.ts';
 
 const ROWS = 1_000_000;
 
 test('a transaction of a million rows: flat memory, and nothing to be seen before all of it is', async ({ skip }) => {
   skip(platform() !== 'linux', 'peak memory is read from /proc');
-  const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
+  const [source, target] = [await loneSource(), await freshDatabase('target')];
   await source.query(
     'CREATE TABLE parcel (id bigint PRIMARY KEY, situs text, land numeric(14, 2), notes text, seen timestamptz)',
   );

@@ -8,7 +8,8 @@ import { pairConfig, tableInput, type PairState } from '#schemas/pairs.ts';
 import type { Control } from '#services/control/control.ts';
 import { silentLog, type Log } from '#services/kernel/log.ts';
 import { loadSettings, type Settings } from '#services/kernel/settings.ts';
-import { openControlDatabase, syncService } from '#services/sync-service/main.ts';
+import { openControlDatabase } from '#services/control/open.ts';
+import { syncService } from '#services/sync-service/main.ts';
 import type { z } from 'zod';
 import { createDatabase, type TestDatabase } from './database.ts';
 import { eventually, Hopeless } from './eventually.ts';
@@ -26,6 +27,8 @@ export interface InstallationOptions {
 export interface NewTestPair {
   readonly source: TestDatabase;
   readonly target: TestDatabase;
+  /** A pair whose registered source this one shares: one reader serves both. */
+  readonly sourceOf?: TestPair;
   /** Other URLs to reach them by: another user, a wrong password. */
   readonly sourceUrl?: string;
   readonly targetUrl?: string;
@@ -61,6 +64,8 @@ export interface TestPair {
   state(): Promise<{ readonly state: PairState; readonly error: string | undefined }>;
   /** Resolves once the pair is in the state. Rejects at once, with its error, when it fails instead. */
   until(state: PairState, within?: number): Promise<void>;
+  /** Resolves once its first load has chosen the place from which its stream begins. */
+  untilBegun(within?: number): Promise<void>;
   /** Resolves with the pair's error once it is one of this code, whether it heals or not. */
   untilError(code: ErrorCode, within?: number): Promise<string>;
   /** Resolves once everything committed at the source before the call is at the target. */
@@ -136,7 +141,9 @@ function startService(settings: Settings, log: Log): RunningService {
 async function addPair(control: Control, { source, target, ...rest }: NewTestPair): Promise<TestPair> {
   const number = randomBytes(3).toString('hex');
   const [from, to] = [
-    await register(control, `source-${number}`, rest.sourceUrl ?? source.url),
+    rest.sourceOf === undefined
+      ? await register(control, `source-${number}`, rest.sourceUrl ?? source.url)
+      : (await control.pairs.get(rest.sourceOf.id)).sourceId,
     await register(control, `target-${number}`, rest.targetUrl ?? target.url),
   ];
   const { id } = await control.pairs.create({
@@ -187,6 +194,13 @@ class Pair implements TestPair {
       { within, what: `the pair to be ${wanted}` },
     ).catch((cause: unknown) => {
       throw new Error(`The pair is ${last}`, { cause });
+    });
+  }
+
+  async untilBegun(within = 60_000): Promise<void> {
+    await eventually(async () => (await this.#control.pairs.get(this.id)).load.startOffset !== undefined, {
+      within,
+      what: 'the load to begin',
     });
   }
 

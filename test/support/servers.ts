@@ -1,6 +1,8 @@
 import { afterAll, inject } from 'vitest';
 import { createDatabase, type TestDatabase } from './database.ts';
+import { FAST } from './shared-servers.ts';
 import { openInstallation, type Installation, type InstallationOptions } from './installation.ts';
+import { startPostgres, type TestPostgres } from './postgres.ts';
 
 /**
  * A fresh database in the project's shared cluster, dropped after the file.
@@ -12,6 +14,16 @@ export async function freshDatabase(end: 'source' | 'target'): Promise<TestDatab
   return database;
 }
 
+/**
+ * The only database of a cluster of its own, for tests that keep transactions open all the time: making a slot or a snapshot waits for
+ * every transaction of a cluster, other tests' too.
+ */
+export async function loneSource(): Promise<TestDatabase> {
+  const server = await startPostgres({ settings: FAST });
+  servers.push(server);
+  return server.createDatabase('source');
+}
+
 /** An installation whose control database is in the project's shared cluster; closed after the file, before the databases go. */
 export async function freshInstallation(options: Partial<InstallationOptions> = {}): Promise<Installation> {
   const installation = await openInstallation({ server: inject('targetServer'), ...options });
@@ -19,10 +31,12 @@ export async function freshInstallation(options: Partial<InstallationOptions> = 
   return installation;
 }
 
+const servers: TestPostgres[] = [];
 const made: TestDatabase[] = [];
 const installations: Installation[] = [];
 
 afterAll(async () => {
   for (const installation of installations.splice(0)) await installation.close();
   for (const database of made.splice(0)) await database.drop();
+  for (const server of servers.splice(0)) await server.stop();
 });

@@ -11,7 +11,7 @@ declare module 'vitest' {
 }
 
 /** No test pulls the plug of the machine; killed processes, servers included, lose nothing without fsync. */
-const FAST: Settings = { fsync: 'off', synchronous_commit: 'on', full_page_writes: 'off', max_wal_size: '4GB' };
+export const FAST: Settings = { fsync: 'off', synchronous_commit: 'on', full_page_writes: 'off', max_wal_size: '4GB' };
 
 /** Vitest global set-up: one source and one target cluster for all files of a project; each file makes its own databases in them. */
 export default async function startSharedServers(project: TestProject): Promise<() => Promise<void>> {
