@@ -21,7 +21,10 @@ export default tseslint.config(
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       // A cell or a byte at an index that the loop has just bounded is not a maybe.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: 'only-allowed-literals' }],
+      '@typescript-eslint/no-unnecessary-condition': [
+        'error',
+        { allowConstantLoopConditions: 'only-allowed-literals' },
+      ],
       'no-console': 'error',
       eqeqeq: 'error',
     },
@@ -40,7 +43,11 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [forbid('^#(services|test)/', 'connectors/ import schemas/ only; what they need comes with the context.')] },
+        {
+          patterns: [
+            forbid('^#(services|test)/', 'connectors/ import schemas/ only; what they need comes with the context.'),
+          ],
+        },
       ],
     },
   },

@@ -58,6 +58,11 @@ export class DeadLetters {
     this.#db = db;
   }
 
+  /** Forgets what an earlier load of the pair has refused: the next one looks at every row again. (Its positions have generation 0.) */
+  async forgetLoad(pairId: string): Promise<void> {
+    await this.#db.run(`DELETE FROM terrafusion.dead_letters WHERE pair_id = $1 AND position LIKE '0:%'`, [pairId]);
+  }
+
   /**
    * Keeps the letters; durable on return. Those that are kept already (same pair, position, stage and target table) stay as they are:
    * repeating a batch never doubles one. (Promise 2) Returns how many were new.

@@ -33,6 +33,7 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     // What the target holds is of an earlier load; noted only once it is gone, so that a position there means this load.
     await record(pair.load, pair, env);
     await target.forget(pair.id, context);
+    await control.forgetLoadLetters(pair.id);
   } else if (await target.applied(pair.id, context)) {
     await finish(pair, pair.load, source, env, context);
     return;

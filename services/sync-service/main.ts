@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { TerraFusionError } from '#schemas/errors.ts';
-import { openControl, type Control } from '#services/control/control.ts';
+import { openControlDatabase } from '#services/control/open.ts';
 import { openBus } from '#services/kernel/bus/open.ts';
 import { systemClock } from '#services/kernel/clock.ts';
-import { migrate, openDatabase, type DatabaseAddress } from '#services/kernel/database/index.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
-import { masterKey, SecretBox } from '#services/kernel/secrets.ts';
-import type { ControlDatabaseSettings, Settings } from '#services/kernel/settings.ts';
+import type { Settings } from '#services/kernel/settings.ts';
 import { createFileOnce } from '#services/kernel/files.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { serveSyncService } from './http.ts';
@@ -71,40 +68,6 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
 function rolesOf(settings: Settings, stage: SyncServiceOptions['stage']): readonly Role[] {
   if (stage) return [stage];
   return settings.syncService.stages === 'separate' ? ['supervisor'] : allRoles;
-}
-
-/** The control database, migrated, and opened in the words of the domain. */
-export async function openControlDatabase(
-  settings: Settings,
-  name: string,
-  log: Log,
-  signal?: AbortSignal,
-): Promise<{ readonly control: Control } & AsyncDisposable> {
-  const database = await openDatabase(addressOf(settings.controlDatabase), {
-    name,
-    log,
-    connections: settings.controlDatabaseConnections,
-    patienceMs: 60_000,
-    ...(signal && { signal }),
-  });
-  try {
-    await migrate(database, fileURLToPath(new URL('../../infra/migrations', import.meta.url)), log);
-    const secrets = new SecretBox(await masterKey(settings.masterKey, settings.dataFolder));
-    return { control: openControl(database, secrets), [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
-  } catch (error) {
-    await database[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-function addressOf(settings: ControlDatabaseSettings): DatabaseAddress {
-  if (settings.kind === 'embedded') {
-    throw new TerraFusionError(
-      'CONFIG_INVALID',
-      'DATABASE_URL: no control database is named; `terrafusion up` runs an embedded one',
-    );
-  }
-  return settings.kind === 'url' ? { url: settings.url } : settings;
 }
 
 /** Made once and kept in the data folder: tells this installation's processes from another's. */

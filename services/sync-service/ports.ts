@@ -117,6 +117,8 @@ export interface ControlPort {
   /** Runs `work` while no other process is in a section of the same source. */
   lockedSource<T>(sourceId: string, work: () => Promise<T>): Promise<T>;
   storeDeadLetters(pairId: string, letters: readonly DeadLetter[]): Promise<void>;
+  /** Forgets the letters of an earlier load: the next one looks at every row again. */
+  forgetLoadLetters(pairId: string): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */

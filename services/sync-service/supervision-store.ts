@@ -43,6 +43,7 @@ export function supervisionStore(control: Control): ControlPort {
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
+    forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
       audit.append({

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -111,16 +112,19 @@ class Launch {
         })
       : undefined;
     this.#screen.step('Starting gateway and sync-service.');
-    const prepared = demo && this.#orWithout(() => demo.prepareDatabases().then(() => true), log);
+    const orWithout = (step: () => Promise<boolean>): Promise<boolean> => this.#orWithout(step, log, signal);
+    const prepared = demo && orWithout(() => demo.prepareDatabases().then(() => true));
     const gateway = await this.#startGateway(complete, log, stack);
+    // Asked to stop, it is not waited for: the database that it fills is about to end.
+    const isPrepared = await Promise.race([prepared, untilAborted(signal)]);
     const demoRuns =
-      (await prepared) === true &&
-      !isAborted(signal) &&
-      (await this.#orWithout(() => demo!.register(demoGateway(clientOf(gateway))), log));
+      demo !== undefined &&
+      isPrepared === true &&
+      (await orWithout(() => demo.register(demoGateway(clientOf(gateway)))));
     if (isAborted(signal)) return;
     if (demoRuns) {
       const end = new AbortController();
-      const traffic = demo!.traffic(AbortSignal.any([signal, end.signal])).run();
+      const traffic = demo.traffic(AbortSignal.any([signal, end.signal])).run();
       stack.defer(async () => {
         end.abort();
         await traffic;
@@ -198,11 +202,11 @@ class Launch {
   }
 
   /** The product is more than its demo: what goes wrong there is told, and is false. */
-  async #orWithout(step: () => Promise<boolean>, log: KernelLog): Promise<boolean> {
+  async #orWithout(step: () => Promise<boolean>, log: KernelLog, signal: AbortSignal): Promise<boolean> {
     try {
       return await step();
     } catch (error) {
-      log.error({ error }, 'The demo county cannot be set up; the next start tries again.');
+      if (!signal.aborted) log.error({ error }, 'The demo county cannot be set up; the next start tries again.');
       return false;
     }
   }
@@ -234,6 +238,11 @@ class Launch {
 /** A question of its own: the compiler believes that a signal looked at once stays as it was. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+async function untilAborted(signal: AbortSignal): Promise<false> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return false;
 }
 
 /** One that somebody named must be there and let us in, before anything is started. */

@@ -47,12 +47,12 @@ function engineOf(wanted: () => readonly WorkUnit[], withLease: WithLease = alon
   return {
     engine,
     clock,
-    async look() {
+    look: async () => {
       engine.wake();
       await settle();
       await settle();
     },
-    async stop() {
+    stop: async () => {
       stop.abort();
       await finished;
     },
