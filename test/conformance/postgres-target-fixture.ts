@@ -241,7 +241,7 @@ export class Pair {
   /** All rows as arrays of text, in the order of the first column. */
   async rows(of: string): Promise<(string | null)[][]> {
     const { rows } = await (
-      await this.#client()
+      await lookerOf(this.database)
     ).query<(string | null)[]>({
       text: `SELECT * FROM ${of} ORDER BY 1`,
       rowMode: 'array',
@@ -249,9 +249,13 @@ export class Pair {
     });
     return rows;
   }
+}
 
-  #client() {
-    return (this.#connected ??= this.database.connect());
-  }
-  #connected: ReturnType<TestDatabase['connect']> | undefined;
+/** One connection a database, for looking at rows. */
+const lookers = new WeakMap<TestDatabase, ReturnType<TestDatabase['connect']>>();
+
+function lookerOf(database: TestDatabase): ReturnType<TestDatabase['connect']> {
+  let looker = lookers.get(database);
+  if (looker === undefined) lookers.set(database, (looker = database.connect()));
+  return looker;
 }
