@@ -1,11 +1,12 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
 import type { PairView } from '#schemas/http/pairs.ts';
 import type { StatusView } from '#schemas/http/status.ts';
 import { defaultCounty, flawedRows } from '#services/demo/county.ts';
+import { createDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { isAlive, Product } from './product.ts';
 
@@ -258,6 +259,33 @@ describe('a first start that is killed', () => {
       await product.query('county_pacs', 'SELECT count(*)::int AS n FROM pacs.property WHERE prop_id <= 20000'),
     ).toEqual([{ n: defaultCounty.parcels }]);
     expect((await product.ask<Page<unknown>>('GET', '/api/systems')).body.items).toHaveLength(2);
+  });
+});
+
+describe('with a control database of its own', () => {
+  test('the demo county streams all the same', async () => {
+    const control = await createDatabase(inject('targetServer'), 'control');
+    {
+      await using product = await Product.create({ DATABASE_URL: control.url });
+      product.start();
+      await product.event('streaming');
+      expect((await product.event('ready'))['controlDatabase']).toContain('DATABASE_URL');
+      expect(await control.value('SELECT count(*)::int FROM terrafusion.sync_pairs')).toBe(1);
+      expect(product.told()).not.toContain(new URL(control.url).password);
+    }
+    await control.drop();
+  });
+
+  test('and without the demo there is no PostgreSQL of ours', async () => {
+    const control = await createDatabase(inject('targetServer'), 'control');
+    {
+      await using product = await Product.create({ DATABASE_URL: control.url });
+      product.start('--no-demo');
+      await product.event('ready');
+      expect((await product.ask<Page<unknown>>('GET', '/api/sync-pairs')).body.items).toEqual([]);
+      expect(await readdir(product.data)).not.toContain('postgres');
+    }
+    await control.drop();
   });
 });
 

@@ -59,7 +59,8 @@ export function figuresLine(figures: Figures): string {
       `${count(figures.changesApplied)} changes`,
     );
   parts.push(`${count(figures.rowsCopied)} rows copied`);
-  if (figures.deadLetters > 0) parts.push(`${count(figures.deadLetters)} dead letters`);
+  if (figures.deadLetters > 0)
+    parts.push(figures.deadLetters === 1 ? '1 dead letter' : `${count(figures.deadLetters)} dead letters`);
   return parts.join(' · ');
 }
 
