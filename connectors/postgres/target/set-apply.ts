@@ -56,8 +56,6 @@ export class SetApplier {
   apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Counts {
     const counts = { inserted: 0, updated: 0, deleted: 0 };
     const truncates = new TruncateGroup();
-    this.#rows = new Rows();
-    this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
     for (const { reader, plans } of blocks) {
       const source = this.#rows.add(reader.bytes);
       reader.rewind();
@@ -84,6 +82,9 @@ export class SetApplier {
     }
     truncates.flush(this.#pipeline);
     this.#flush();
+    // The batch is written: its blocks are not to be held until the next one comes. (Promise 6)
+    this.#rows = new Rows();
+    this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
     return counts;
   }
 

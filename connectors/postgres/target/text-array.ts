@@ -5,7 +5,7 @@ export const TEXT_ARRAY_OID = 1009;
 /** Dimensions, null flag, element type, length and lower bound of the only dimension. */
 const HEADER = 20;
 /** A builder keeps its buffer from one use to the next up to this size. (Promise 6) */
-const KEPT = 4 * 1024 * 1024;
+const KEPT = 1024 * 1024;
 /** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
 const SHORT = 40;
 
