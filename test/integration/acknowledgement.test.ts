@@ -58,13 +58,14 @@ describe('acknowledgement', () => {
     stalled.stall();
     const memoryBefore = process.memoryUsage().rss;
     const begun = await source.value<Date>('SELECT clock_timestamp()');
-    // 200 MB, a hundred times what may wait in memory.
     const client = await source.connect();
     await client.query('BEGIN');
-    await client.query(`INSERT INTO parcel SELECT n, repeat(md5(n::text), 64) FROM generate_series(1, ${ROWS}) AS n`);
+    await client.query("INSERT INTO parcel VALUES (-1, 'in hand, whole, and not stored')");
     const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn() AS lsn');
     const beforeCommit = rows[0]!.lsn;
     await client.query('COMMIT');
+    // 200 MB, a hundred times what may wait in memory.
+    await client.query(`INSERT INTO parcel SELECT n, repeat(md5(n::text), 64) FROM generate_series(1, ${ROWS}) AS n`);
     await eventually(
       () =>
         source.value<boolean>(
@@ -80,11 +81,13 @@ describe('acknowledgement', () => {
     expect((process.memoryUsage().rss - memoryBefore) / 2 ** 20).toBeLessThan(96);
 
     stalled.release();
-    await eventually(() => confirms(source, stream.slot, '>', beforeCommit), {
+    const end = await source.value('SELECT pg_current_wal_insert_lsn()');
+    await source.query("INSERT INTO parcel VALUES (-2, 'last')");
+    await eventually(() => confirms(source, stream.slot, '>', end), {
       within: 60_000,
-      what: 'the transaction to be acknowledged',
+      what: 'everything to be acknowledged',
     });
-    expect(await storedRows(bus)).toBe(ROWS + 1);
+    expect(await storedRows(bus)).toBe(ROWS + 3);
     abort.abort();
     await finished;
   });
