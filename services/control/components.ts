@@ -43,6 +43,14 @@ export class Components {
     );
   }
 
+  /** Forgets silent ones of the name: the process that calls it has taken their place. */
+  async supersede(name: string): Promise<void> {
+    await this.#db.run(
+      'DELETE FROM terrafusion.components WHERE name = $1 AND heartbeat_at < clock_timestamp() - stale_after',
+      [name],
+    );
+  }
+
   /** Ended on purpose: nobody misses it. Also clears away what has been silent for a day. */
   async leave(name: string, instance: string): Promise<void> {
     await this.#db.run(

@@ -30,6 +30,8 @@ export function startHeartbeat({ name, control, status, clock, log }: HeartbeatO
     while (!stopped()) {
       try {
         await control.components.beat({ name, instance, version, startedAt, status: { ...status() } });
+        // One that was killed before us left its row behind.
+        await control.components.supersede(name);
       } catch (error) {
         log.debug({ error }, 'The heartbeat could not be told.');
       }
