@@ -87,6 +87,7 @@ export class Session {
       for await (const block of this.#parts.options.open(held, signal)) {
         if (signal.aborted) break;
         await this.#queue.put(block);
+        if (signal.aborted) break;
       }
       this.#queue.end();
     } catch (error) {
