@@ -83,11 +83,13 @@ export class Session {
   }
 
   async #pump(held: Applied, signal: AbortSignal): Promise<void> {
+    const ended = () => signal.aborted;
     try {
       for await (const block of this.#parts.options.open(held, signal)) {
-        if (signal.aborted) break;
+        if (ended()) break;
         await this.#queue.put(block);
-        if (signal.aborted) break;
+        // The next block may never come, and nobody wants it any more.
+        if (ended()) break;
       }
       this.#queue.end();
     } catch (error) {
