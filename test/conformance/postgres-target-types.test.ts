@@ -243,6 +243,21 @@ describe('tables that are not plain', () => {
     expect(pair.letters).toMatchObject([{ code: 'TARGET_ROW_REJECTED' }]);
   });
 
+  test('as many columns as a table can have', async () => {
+    const names = Array.from({ length: 1600 }, (_, i) => `c${i}`);
+    await database.query(
+      `CREATE TABLE wide (${names.map((column) => `${column} smallint`).join(', ')}, PRIMARY KEY (c0))`,
+    );
+    const wide = table('public.wide', ['c0*', ...names.slice(1)]);
+    const row = (id: number, cell: string) => [String(id), ...names.slice(1).map(() => cell)];
+    await pair.apply([pair.history.block([insert(wide, row(1, '1')), insert(wide, row(2, '2'))])]);
+    await pair.apply([pair.history.block([update(wide, row(1, '3')), update(wide, row(5, '5'), row(2, '2'))])]);
+    expect(await database.query('SELECT c0, c1, c1599 FROM wide ORDER BY 1')).toEqual([
+      { c0: 1, c1: 3, c1599: 3 },
+      { c0: 5, c1: 5, c1599: 5 },
+    ]);
+  });
+
   test('a view that can be written through', async () => {
     await database.query(
       `CREATE TABLE base (id int PRIMARY KEY, v text); CREATE VIEW through AS SELECT id AS key, v FROM base`,
