@@ -138,7 +138,7 @@ describe('two writers of one pair', () => {
 describe('a connection that goes', () => {
   const terminate = () =>
     database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%' AND datname = current_database()`,
     );
 
   test('in the middle of a batch: nothing of it stays, a new writer goes on', async () => {

@@ -105,7 +105,7 @@ test('however often connections are cut, and with a second writer of the same pa
   for (let cuts = 0; cuts < 25; cuts++) {
     await delay(Math.random() * 200);
     await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%' AND datname = current_database()`,
     );
   }
   await untilAll();
