@@ -1,6 +1,7 @@
 import { comparePositions, LAST_ORDINAL, type Position } from '../position.ts';
 import { BlockReader } from './block-reader.ts';
 import { BlockWriter } from './block-writer.ts';
+import { keptTables } from './kept-tables.ts';
 
 /**
  * The block without the changes at or below `held`: every stage is idempotent by position, so a block that was cut
@@ -17,7 +18,7 @@ export function dropThrough(bytes: Buffer, held: Position): Buffer | undefined {
   block.rewind();
 
   const writer = new BlockWriter(bytes.length);
-  for (const table of block.header.tables) writer.addTable(table);
+  const tableIndex = keptTables(block, writer);
   let kept = false;
   while (block.nextTransaction()) {
     const { commitLsn } = block.transaction;
@@ -27,7 +28,7 @@ export function dropThrough(bytes: Buffer, held: Position): Buffer | undefined {
       if (whole || comparePositions({ generation, commitLsn, ordinal: block.ordinal }, held) <= 0) continue;
       if (!begun) writer.beginTransaction(block.transaction);
       begun = true;
-      writer.beginChange(block.table, block.op, block.ordinal);
+      writer.beginChange(tableIndex(), block.op, block.ordinal);
       writer.raw(block.bytes, block.imagesStart, block.changeEnd);
     }
     // An end that is news is kept even when no change of it is: the transaction is complete only with it.

@@ -1,5 +1,6 @@
 import { BlockReader } from './block-reader.ts';
 import { BlockWriter } from './block-writer.ts';
+import { keptTables } from './kept-tables.ts';
 import type { BlockTransaction } from './model.ts';
 
 /**
@@ -16,13 +17,13 @@ export function withoutTransactions(bytes: Buffer, leaveOut: (transaction: Block
   if (!any) return bytes;
   block.rewind();
   const writer = new BlockWriter(bytes.length);
-  for (const table of block.header.tables) writer.addTable(table);
+  const tableIndex = keptTables(block, writer);
   while (block.nextTransaction()) {
     writer.beginTransaction(block.transaction);
     const left = leaveOut(block.transaction);
     while (block.nextChange()) {
       if (left) continue;
-      writer.beginChange(block.table, block.op, block.ordinal);
+      writer.beginChange(tableIndex(), block.op, block.ordinal);
       writer.raw(block.bytes, block.imagesStart, block.changeEnd);
     }
     writer.endTransaction(block.complete, block.end.ordinal);

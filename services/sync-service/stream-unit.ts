@@ -10,6 +10,7 @@ import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
+import { laidOver } from './laid-over.ts';
 import type { SupervisedPair } from './ports.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
@@ -21,7 +22,7 @@ const TELL_MS = 1000;
  */
 export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const topic = changesTopic(pair.sourceId);
-  const processor = compilePair(pair.definition);
+  const processor = laidOver(compilePair(pair.definition), pair.load.snapshot);
   await runWriter(pair, topic, env, signal, (from, stop) =>
     processed(env.bus.read(topic, from.nextOffset, stop), processor, (letters) =>
       storeLetters(pair, 'process', letters, env),
@@ -45,7 +46,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
       bus: env.bus,
       input: changesTopic(pair.sourceId),
       output: readyTopic(pair.id, number),
-      processor: compilePair(pair.definition),
+      processor: laidOver(compilePair(pair.definition), pair.load.snapshot),
       start: { offset: startOffset, position: parsePosition(startPosition) },
       storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
       onAppended: ({ nextOffset }) => {
