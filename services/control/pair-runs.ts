@@ -52,7 +52,8 @@ export class PairRuns {
 
   /**
    * What the sync-service sees. `seen.runs` is what it saw when it began: after a command in between, its word is about the past and
-   * is dropped. The error's `since` is kept as long as its code stays. Returns whether the word was taken.
+   * is dropped. So is whatever work says that is being stopped because the pair has failed: only a command ends "failed". (Promise 9)
+   * The error's `since` is kept as long as its code stays. Returns whether the word was taken.
    */
   async recordState(
     id: string,
@@ -66,7 +67,7 @@ export class PairRuns {
            WHEN $3::jsonb IS NULL THEN NULL
            WHEN error->>'code' = $3::jsonb->>'code' THEN $3::jsonb || jsonb_build_object('since', error->'since')
            ELSE $3::jsonb END
-        WHERE id = $1 AND deleted_at IS NULL AND ($4::int IS NULL OR runs = $4)`,
+        WHERE id = $1 AND deleted_at IS NULL AND ($4::int IS NULL OR runs = $4) AND (state <> 'failed' OR $2 = 'failed')`,
       [id, state, problem ?? null, seen.runs ?? null],
     );
     if (taken === 0) return false;

@@ -124,13 +124,15 @@ describe('two writers of one pair', () => {
     await using young = await pair.open();
     const slices = pair.history.cut([rows(0, 10), rows(10, 20)]);
     await old.apply(pair.batch([slices[0]!]), pair.reject);
-    const waiting = young.apply(pair.batch([slices[0]!]), pair.reject);
+    const waiting = expect(young.apply(pair.batch([slices[0]!]), pair.reject)).rejects.toMatchObject({
+      code: 'TARGET_FENCED',
+    });
     await eventually(
       () => database.value(`SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'`),
       { what: 'the second writer to wait' },
     );
     await old.apply(pair.batch([slices[1]!]), pair.reject);
-    await expect(waiting).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+    await waiting;
     expect(await count()).toBe(20);
   });
 });

@@ -11,12 +11,12 @@ export const LARGEST_BLOCK = 64 * 2 ** 20 - 1024;
 /**
  * kafkajs's own attempts at one request, about ten seconds in all: long enough for another broker to take over. They repeat the very
  * same request, sequence numbers included, so that the broker recognises what it has stored already. Without any broker left the
- * attempts to connect end it before, after five to ten seconds.
+ * attempts to connect end it, after 17 to 20 seconds: a single broker that is restarted on a busy machine is back by then.
  */
 const SEND_RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 12 };
-const CONNECT_RETRY: RetryOptions = { ...SEND_RETRY, retries: 7 };
+const CONNECT_RETRY: RetryOptions = { ...SEND_RETRY, retries: 20 };
 /** Longest time that a request may take with all its attempts, in ms. */
-const SEND_TIMEOUT = 20_000;
+const SEND_TIMEOUT = 25_000;
 /** How long closing waits for appends under way, in ms. */
 const CLOSE_TIMEOUT = 3000;
 /** Time in which the in-sync replicas have to have a request, in ms. */

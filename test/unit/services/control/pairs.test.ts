@@ -148,6 +148,16 @@ describe('runs', () => {
     expect(await runs.recordState(missingId, 'failed')).toBe(false);
   });
 
+  test('what is stopped because its pair has failed does not talk the failure away (Promise 9)', async () => {
+    const { pairs, runs } = fixture.control;
+    const { id } = await makePair(fixture.control);
+    await runs.recordState(id, 'failed', failure(), { runs: 0 });
+    expect(await runs.recordState(id, 'streaming', undefined, { runs: 0 })).toBe(false);
+    expect(await pairs.get(id)).toMatchObject({ state: 'failed', error: { code: 'SOURCE_UNREACHABLE' } });
+    await runs.setDesired(id, 'running');
+    expect(await runs.recordState(id, 'streaming', undefined, { runs: 1 })).toBe(true);
+  });
+
   test('an error keeps its beginning as long as it is the same, and no password of a message', async () => {
     const { pairs, runs } = fixture.control;
     const { id } = await makePair(fixture.control);
