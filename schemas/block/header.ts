@@ -1,5 +1,6 @@
 import { CELL_FORMATS, REPLICA_IDENTITIES, type BlockColumn, type BlockHeader, type BlockTable } from './model.ts';
-import type { WireReader } from './wire.ts';
+import type { Position } from '../position.ts';
+import { WireReader } from './wire.ts';
 
 /**
  * Reads a header of any format known here; what an older one does not tell is filled in. The reader is then at the transactions.
@@ -10,9 +11,7 @@ export function readHeader(wire: WireReader): BlockHeader {
   const source = wire.string();
   const generation = wire.long();
   const tellsAfter = format >= 2;
-  const after = tellsAfter
-    ? { generation: wire.long(), commitLsn: wire.bigLong(), ordinal: wire.long() }
-    : { generation: 0, commitLsn: 0n, ordinal: 0 };
+  const after = tellsAfter ? readAfter(wire) : { generation: 0, commitLsn: 0n, ordinal: 0 };
   const inputOffset = tellsAfter ? wire.bigLong() : -1n;
   const tables: BlockTable[] = [];
   for (let run = wire.run(); run > 0; run = wire.run()) {
@@ -20,6 +19,26 @@ export function readHeader(wire: WireReader): BlockHeader {
   }
   return { format, source, generation, after, inputOffset, tables };
 }
+
+/**
+ * The position that a block continues from, without a look at the rest; undefined for a format that does not tell it.
+ * @throws {RangeError} when the bytes are no header
+ */
+export function continuesFrom(bytes: Buffer): Position | undefined {
+  const wire = new WireReader(bytes);
+  const format = wire.long();
+  if (format < 2) return undefined;
+  const source = wire.length();
+  wire.pos += source;
+  wire.long(); // generation
+  return readAfter(wire);
+}
+
+const readAfter = (wire: WireReader): Position => ({
+  generation: wire.long(),
+  commitLsn: wire.bigLong(),
+  ordinal: wire.long(),
+});
 
 function readTable(wire: WireReader, format: number): BlockTable {
   const relationId = wire.long();

@@ -2,4 +2,5 @@ export * from './model.ts';
 export { BlockReader, CellCursor, readRow, type BlockSummary } from './block-reader.ts';
 export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
+export { continuesFrom } from './header.ts';
 export { withoutTransactions } from './without-transactions.ts';

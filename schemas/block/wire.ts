@@ -3,6 +3,11 @@
  * Numbers within ±2^53 are read and written without BigInt.
  */
 
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
+/** 28 bits: four bytes of a varint. */
+const HALF = 0x10000000;
+
 /** Writes a zig-zag varint for `value` (a safe integer) at `pos`; returns the position after it (at most 8 bytes on). */
 export function putLong(buf: Uint8Array, pos: number, value: number): number {
   if (value >= -0x40000000 && value < 0x40000000) {
@@ -14,19 +19,27 @@ export function putLong(buf: Uint8Array, pos: number, value: number): number {
     buf[pos++] = n;
     return pos;
   }
-  let n = value < 0 ? -value * 2 - 1 : value * 2;
-  // Doubling a safe integer may leave 2^53, but stays exact: it is an even number below 2^54 (or that less one, handled by BigInt).
-  if (n > Number.MAX_SAFE_INTEGER) return putBigLong(buf, pos, BigInt(value));
-  while (n > 0x7f) {
-    buf[pos++] = (n % 0x80) | 0x80;
-    n = Math.floor(n / 0x80);
+  // In two halves, of which neither leaves the integers of a processor: remainders of doubles and big integers cost more than all the rest.
+  const negative = value < 0;
+  const magnitude = negative ? -value - 1 : value;
+  let high = Math.floor(magnitude / (HALF / 2));
+  const low = ((magnitude - high * (HALF / 2)) << 1) | (negative ? 1 : 0);
+  buf[pos++] = (low & 0x7f) | 0x80;
+  buf[pos++] = ((low >>> 7) & 0x7f) | 0x80;
+  buf[pos++] = ((low >>> 14) & 0x7f) | 0x80;
+  buf[pos++] = (low >>> 21) | 0x80;
+  while (high > 0x7f) {
+    buf[pos++] = (high & 0x7f) | 0x80;
+    high >>>= 7;
   }
-  buf[pos++] = n;
+  buf[pos++] = high;
   return pos;
 }
 
 /** Like {@link putLong} for the whole 64-bit range (at most 10 bytes). */
 export function putBigLong(buf: Uint8Array, pos: number, value: bigint): number {
+  // Arithmetic on big integers costs an allocation a step, and hardly a number here needs it.
+  if (value >= -SAFE && value <= SAFE) return putLong(buf, pos, Number(value));
   let n = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
   while (n > 0x7fn) {
     buf[pos++] = Number(n & 0x7fn) | 0x80;
@@ -93,14 +106,40 @@ export class WireReader {
   }
 
   #wideLong(): number {
-    const value = this.bigLong();
-    const n = Number(value);
-    if (!Number.isSafeInteger(n)) throw new RangeError(`${value} is larger than a number here may be`);
-    return n;
+    const n = this.#double();
+    if (n !== undefined && Number.isSafeInteger(n)) return n;
+    throw new RangeError(`${n ?? this.bigLong()} is larger than a number here may be`);
+  }
+
+  /**
+   * A zig-zag varint within ±2^53, read as a double, which is exact: positions and times as they occur. undefined, and nothing read,
+   * when it is larger, or longer than it need be.
+   */
+  #double(): number | undefined {
+    const { buf } = this;
+    let pos = this.pos;
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 56; shift += 7) {
+      if (pos >= this.#end) throw new RangeError('the block ends in the middle of a number');
+      const byte = buf[pos++]!;
+      if (shift < 28) low |= (byte & 0x7f) << shift;
+      else high |= (byte & 0x7f) << (shift - 28);
+      if (byte >= 0x80) continue;
+      if (high >= 2 ** 26) return undefined;
+      this.pos = pos;
+      const odd = low & 1;
+      // Even numbers below 2^54 are exact.
+      const half = (high * HALF + (low - odd)) / 2;
+      return odd === 0 ? half : -half - 1;
+    }
+    return undefined;
   }
 
   /** A zig-zag varint of up to 64 bits. */
   bigLong(): bigint {
+    const small = this.#double();
+    if (small !== undefined) return BigInt(small);
     let n = 0n;
     let shift = 0n;
     for (;;) {

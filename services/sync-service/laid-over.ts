@@ -1,4 +1,4 @@
-import { withoutTransactions } from '#schemas/block/index.ts';
+import { continuesFrom, withoutTransactions } from '#schemas/block/index.ts';
 import { parseSnapshot } from '#schemas/visibility.ts';
 import type { Processor } from '#services/stream-processor/compile.ts';
 import type { LoadedSnapshot } from './ports.ts';
@@ -13,6 +13,8 @@ export function laidOver(processor: Processor, snapshot: LoadedSnapshot | undefi
   const visibility = parseSnapshot(snapshot.shown);
   return {
     process: (bytes, inputOffset) => {
+      // Commit LSNs only grow: what continues from behind the snapshot holds nothing of it.
+      if ((continuesFrom(bytes)?.commitLsn ?? 0n) >= until) return processor.process(bytes, inputOffset);
       const rest = withoutTransactions(bytes, ({ xid, commitLsn }) => commitLsn < until && visibility.shows(xid));
       return processor.process(rest, inputOffset);
     },

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- B1 [O1 …] [--pairs N] [--rows N] [--rate N] [--seconds N] [--sides native,pipeline,npm] [--control]`
+ * `npm run bench -- B1 [O1 …] [--pairs N] [--rows N] [--rate N] [--seconds N] [--sides native,pipeline,npm] [--control] [--profile]`
  * Measures ours against PostgreSQL's own replication, in turns on the same two clusters; see README.md here.
  * Ends with 1 when a run was void: a row was lost or changed.
  */
@@ -24,12 +24,13 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '60' },
     sides: { type: 'string', default: 'native,pipeline' },
     control: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
   },
 });
 
 const makers = (clusters: Clusters): Readonly<Record<string, () => Side>> => ({
   native: () => new NativeSide(),
-  pipeline: () => new PipelineSide(clusters.control.url()),
+  pipeline: () => new PipelineSide(clusters.control.url(), { profile: values.profile }),
   npm: () => new NpmBaselineSide(),
 });
 

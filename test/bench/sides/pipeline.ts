@@ -1,17 +1,27 @@
+import { fileURLToPath } from 'node:url';
 import { openInstallation, type Installation } from '#test/support/installation.ts';
 import type { ServiceProcess } from '#test/support/service-process.ts';
 import { untilReading, type Ends, type Side, type Started } from './side.ts';
+
+const profiles = fileURLToPath(new URL('../../artefacts/profiles', import.meta.url));
+
+export interface PipelineOptions {
+  /** Writes a CPU profile of each measured run to `test/artefacts/profiles`: for reading, not for figures. */
+  readonly profile: boolean;
+}
 
 /** Ours: `terrafusion sync-service` with the embedded bus, a process of its own, as people run it. */
 export class PipelineSide implements Side {
   readonly name = 'pipeline';
   readonly #controlServer: string;
+  readonly #options: PipelineOptions;
   #ends: Ends | undefined;
   #installation: Installation | undefined;
   #service: ServiceProcess | undefined;
 
-  constructor(controlServer: string) {
+  constructor(controlServer: string, options: PipelineOptions) {
     this.#controlServer = controlServer;
+    this.#options = options;
   }
 
   async prepare(ends: Ends): Promise<void> {
@@ -30,7 +40,8 @@ export class PipelineSide implements Side {
 
   async start(): Promise<Started> {
     const reading = untilReading(this.#ends!, 'terrafusion%');
-    this.#service = this.#installation!.startProcess();
+    const profiling = { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` };
+    this.#service = this.#installation!.startProcess(this.#options.profile ? profiling : {});
     return { at: await reading, pid: this.#service.pid };
   }
 

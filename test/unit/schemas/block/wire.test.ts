@@ -27,6 +27,16 @@ describe('numbers on the wire', () => {
         expect(end).toBeLessThanOrEqual(10);
       }),
     );
+    // Where the quick way by doubles ends.
+    for (const edge of [2n ** 49n, 2n ** 52n, 2n ** 53n, 2n ** 56n]) {
+      for (const value of [edge - 1n, edge, edge + 1n, -edge - 1n, -edge, -edge + 1n]) {
+        const buf = Buffer.alloc(12);
+        const end = putBigLong(buf, 0, value);
+        const reader = new WireReader(buf, 0, end);
+        expect(reader.bigLong()).toBe(value);
+        expect(reader.pos).toBe(end);
+      }
+    }
   });
 
   test('are the same bytes by either way of writing', () => {
