@@ -6,6 +6,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
 import { type Role, translateError } from './errors.ts';
+import { readingSocket } from './wire/reading-socket.ts';
 import { type Address, type PostgresSettings, resolveAddress } from './settings.ts';
 
 export interface ConnectOptions {
@@ -160,6 +161,8 @@ function clientConfig(
     // A function, so that the driver never looks for a .pgpass of its own.
     password: () => password?.reveal() ?? '',
     ssl,
+    // TLS reads from its socket in a way of its own.
+    ...(ssl === false ? { stream: readingSocket } : {}),
     application_name: cutTo63Bytes(name),
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,

@@ -6,11 +6,17 @@ import { describeBus } from './bus-contract.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 
-describeBus('embedded, on LMDB', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'terrafusion-bus-'));
-  return {
-    runs: 60,
-    open: () => LmdbBus.open({ folder, maxBytes: 2 ** 30 }, silent),
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
-  };
-});
+// From memory, as whoever keeps up reads it, and from the files, as after a restart.
+for (const [from, recentBytes] of [
+  ['as it is', undefined],
+  ['everything read from its files', 0],
+] as const) {
+  describeBus(`embedded, on LMDB, ${from}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'terrafusion-bus-'));
+    return {
+      runs: 60,
+      open: () => LmdbBus.open({ folder, maxBytes: 2 ** 30, ...(recentBytes === 0 && { recentBytes }) }, silent),
+      [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    };
+  });
+}

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { Role } from '../errors.ts';
 import { Framer } from './framer.ts';
 import { FrontendWriter } from './frontend.ts';
+import { receiveInto } from './reading-socket.ts';
 
 export interface RawHandlers {
   /** See `OnMessage`. What it throws breaks the connection and is told by `onClose`. */
@@ -33,7 +34,7 @@ export class RawConnection {
     this.#socket = socket;
     this.#handlers = handlers;
     this.#framer = new Framer(role);
-    socket.on('data', (chunk: Buffer) => {
+    receiveInto(socket, (chunk) => {
       this.#read(chunk);
     });
     socket.on('drain', () => {

@@ -2,6 +2,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { Log } from '../log.ts';
 import { storedBytes, type LmdbStore, type StoreWrites } from './lmdb-store.ts';
 import type { LmdbTopics, Topic } from './lmdb-topics.ts';
+import type { RecentBlocks } from './recent-blocks.ts';
 import { topicMissing } from './topic-name.ts';
 
 export interface WriterLimits {
@@ -33,6 +34,7 @@ type Job = Append | (() => Promise<void>);
 export class LmdbWriter {
   readonly #store: LmdbStore;
   readonly #topics: LmdbTopics;
+  readonly #recent: RecentBlocks;
   readonly #limits: WriterLimits;
   readonly #log: Log;
   readonly #queue: Job[] = [];
@@ -40,9 +42,10 @@ export class LmdbWriter {
   #recycling = false;
   #failure: TerraFusionError | undefined;
 
-  constructor(store: LmdbStore, topics: LmdbTopics, limits: WriterLimits, log: Log) {
+  constructor(store: LmdbStore, topics: LmdbTopics, recent: RecentBlocks, limits: WriterLimits, log: Log) {
     this.#store = store;
     this.#topics = topics;
+    this.#recent = recent;
     this.#limits = limits;
     this.#log = log;
   }
@@ -77,6 +80,7 @@ export class LmdbWriter {
       const topic = this.#topics.find(name);
       if (topic === undefined) return;
       this.#topics.remove(topic);
+      this.#recent.forget(name);
       await this.#write((writes) => {
         writes.dropTopic(name);
         writes.putRecord(name, { deleted: true, first: topic.next, next: topic.next, bytes: 0 });
@@ -204,6 +208,10 @@ export class LmdbWriter {
       for (const { settle } of group) settle.reject(error);
       for (const { topic } of group) this.#rejectAll(topic, error as TerraFusionError);
       return;
+    }
+    for (const [index, { topic, blocks }] of group.entries()) {
+      const first = lasts[index]! + 1 - blocks.length;
+      for (const [at, block] of blocks.entries()) this.#recent.add(topic.name, first + at, block);
     }
     for (const [topic, end] of ends) this.#topics.update(topic, { first: topic.first, ...end });
     group.forEach(({ settle }, index) => {

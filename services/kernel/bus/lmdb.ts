@@ -6,6 +6,7 @@ import { LmdbStore } from './lmdb-store.ts';
 import { grown, LmdbTopics, type Topic } from './lmdb-topics.ts';
 import { LmdbWriter } from './lmdb-writer.ts';
 import type { Bus, BusBlock, BusUsage } from './port.ts';
+import { RecentBlocks } from './recent-blocks.ts';
 import { checkTopicName, offsetLost, topicMissing } from './topic-name.ts';
 
 export interface LmdbBusOptions {
@@ -15,10 +16,14 @@ export interface LmdbBusOptions {
   readonly maxBytes: number;
   /** Pages read through the memory map before it is made anew, in bytes: the resident size that reading may cost. */
   readonly pagedInLimit?: number;
+  /** Blocks of the topics' ends that are kept in memory, in bytes; 0: everything is read from the files. */
+  readonly recentBytes?: number;
 }
 
 /** Making the map anew takes about 1 ms, so this costs reading next to nothing. */
 const PAGED_IN_LIMIT = 32 * 2 ** 20;
+/** What a writer that keeps up is behind by, and then some, in bytes. */
+const RECENT_BYTES = 8 * 2 ** 20;
 /** Bytes and blocks that one read takes without giving way to timers and sockets. */
 const TURN_BYTES = 4 * 2 ** 20;
 const TURN_BLOCKS = 256;
@@ -29,6 +34,7 @@ export class LmdbBus implements Bus {
   readonly #store: LmdbStore;
   readonly #lock: AsyncDisposable;
   readonly #topics: LmdbTopics;
+  readonly #recent: RecentBlocks;
   readonly #writer: LmdbWriter;
   readonly #maxBytes: number;
   #closed = false;
@@ -46,11 +52,12 @@ export class LmdbBus implements Bus {
 
   /** For tests that need a store which fails; otherwise {@link LmdbBus.open}. */
   constructor(store: LmdbStore, lock: AsyncDisposable, options: Omit<LmdbBusOptions, 'folder'>, log: Log) {
-    const { maxBytes, pagedInLimit = PAGED_IN_LIMIT } = options;
+    const { maxBytes, pagedInLimit = PAGED_IN_LIMIT, recentBytes = RECENT_BYTES } = options;
+    this.#recent = new RecentBlocks(recentBytes);
     this.#store = store;
     this.#lock = lock;
     this.#topics = new LmdbTopics(store.records());
-    this.#writer = new LmdbWriter(store, this.#topics, { maxBytes, pagedInLimit }, log);
+    this.#writer = new LmdbWriter(store, this.#topics, this.#recent, { maxBytes, pagedInLimit }, log);
     this.#maxBytes = maxBytes;
   }
 
@@ -148,7 +155,7 @@ export class LmdbBus implements Bus {
   }
 
   #block(topic: Topic, offset: number): Buffer {
-    const block = this.#store.block(topic.name, offset);
+    const block = this.#recent.get(topic.name, offset) ?? this.#store.block(topic.name, offset);
     if (block !== undefined) return block;
     const message = `Topic "${topic.name}" holds no block at offset ${offset} though it should`;
     throw new TerraFusionError('BLOCK_CORRUPT', message, { details: { topic: topic.name, offset } });

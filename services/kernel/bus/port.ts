@@ -21,7 +21,7 @@ export interface Bus extends AsyncDisposable {
    * (LMDB: flushed to disk; Kafka: acknowledged by all in-sync replicas). Appends to one topic keep the order of the calls,
    * also while earlier ones are under way. A rejected append may have been stored, in whole or as a prefix, and takes all appends to its
    * topic along that wait behind it: who appends reads the tail and goes on from there.
-   * The buffers are the bus's until the promise is settled. An empty list stores nothing and returns the offset before the next one (-1n
+   * The buffers must not be changed any more, whatever comes of it: readers may get the very same. An empty list stores nothing and returns the offset before the next one (-1n
    * in a topic that never held a block).
    * @throws {TerraFusionError} BUS_FULL when the disk budget is used up (nothing was stored); BUS_UNREACHABLE; BUS_BLOCK_TOO_LARGE
    */
@@ -34,7 +34,7 @@ export interface Bus extends AsyncDisposable {
    * Durable blocks in order, from the first one at or after `from` (earlier retained ones are not shown; when `from` lies before
    * retention it starts at the first retained one: consumers notice by the block's own chain of positions). Waits for more at the end; ends when the signal is aborted.
    * What was appended but is not durable yet is never shown: offsets must not come back with other content after a crash.
-   * Blocks are fetched as the caller takes them, a few MiB ahead at most; their buffers are the caller's for as long as it likes.
+   * Blocks are fetched as the caller takes them, a few MiB ahead at most; their buffers are the caller's to read for as long as it likes.
    * @throws {TerraFusionError} BUS_OFFSET_LOST when the topic ends before `from`; BUS_UNREACHABLE when nothing came for too long though
    * there is more: open it again
    */

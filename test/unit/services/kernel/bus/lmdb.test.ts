@@ -160,7 +160,8 @@ describe('the embedded bus', () => {
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });
-    await using bus = new LmdbBus(watched, { [Symbol.asyncDispose]: async () => {} }, { maxBytes: 2 ** 30 }, silent);
+    const options = { maxBytes: 2 ** 30, recentBytes: 0 };
+    await using bus = new LmdbBus(watched, { [Symbol.asyncDispose]: async () => {} }, options, silent);
     await bus.createTopic('a');
     const block = bytes(4 * MIB);
     for (let i = 0; i < 12; i++) await bus.append('a', [block]);
@@ -175,7 +176,7 @@ describe('the embedded bus', () => {
   });
 
   test('everything goes on while its map is made anew again and again', async () => {
-    await using bus = await LmdbBus.open({ folder, maxBytes: 2 ** 30, pagedInLimit: 100_000 }, silent);
+    await using bus = await LmdbBus.open({ folder, maxBytes: 2 ** 30, pagedInLimit: 100_000, recentBytes: 0 }, silent);
     const topics = ['a', 'b', 'c'];
     await Promise.all(
       topics.map(async (topic) => {
