@@ -111,6 +111,10 @@ describe('a pair', () => {
     expect(made.status, made.text).toBe(201);
     expect(made.text).not.toContain(new URL(source.url).password);
     expect(made.body).toMatchObject({ name: 'whole-life', desired: 'running', state: 'created' });
+    // Asked for before anything is there, the fence waits for the load too.
+    const early = await fence('whole-life');
+    expect(early.status, early.text).toBe(200);
+    expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(100);
     await until('whole-life', 'streaming');
     expect((await ask('GET', '/api/sync-operations?pair=whole-life')).body['items']).toMatchObject([
       { type: 'full', state: 'completed' },
