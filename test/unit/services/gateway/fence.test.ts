@@ -51,8 +51,7 @@ function start(
     source,
     target,
     timeoutMs: 1000,
-    pair:
-      options.pair ?? (() => Promise.resolve({ loaded: true, load: 1, generation: options.generation ?? 1 })),
+    pair: options.pair ?? (() => Promise.resolve({ loaded: true, load: 1, generation: options.generation ?? 1 })),
     tools: { clock, log: silentLog },
   });
   result.catch(() => undefined);
