@@ -107,6 +107,16 @@ export interface BatchOutcome {
   readonly deleted: number;
   /** Dead letters that were handed to `reject` in this target transaction. */
   readonly rejected: number;
+  /** The same changes, by target table; tables without one are left out. */
+  readonly tables: readonly TableOutcome[];
+}
+
+/** What a batch has done to one target table. */
+export interface TableOutcome {
+  readonly table: TableName;
+  readonly changes: number;
+  /** When the last of them was committed at the source, µs since 1970. */
+  readonly lastCommitTime: number;
 }
 
 /** Moments at which tests look in, or end the process. Given only by them: the writer waits for the target before it calls. */

@@ -199,7 +199,7 @@ async function finish(
       nextOffset: load.startOffset,
       lagBytes: undefined,
       lagSeconds: 0,
-      changesApplied: 0,
+      changes: undefined,
     });
   }
   await control.audit('pair.loaded', pair.id, { load: load.number });

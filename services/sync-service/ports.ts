@@ -60,8 +60,16 @@ export interface PairProgress {
   readonly lagBytes: number | undefined;
   /** 0 when nothing waits. */
   readonly lagSeconds: number;
-  /** Since the last record. */
-  readonly changesApplied: number;
+  /** Applied since the last record; undefined: none. */
+  readonly changes: AppliedChanges | undefined;
+}
+
+/** Changes applied at the target, by operation and by table. */
+export interface AppliedChanges {
+  readonly inserted: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly tables: readonly { readonly target: TableName; readonly changes: number; readonly lastChangeAt: Date }[];
 }
 
 export interface TableProgress {

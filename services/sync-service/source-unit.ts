@@ -102,13 +102,17 @@ async function tellRegularly(
   const { sourceId, generation, bus, control, clock, log, metrics } = options;
   const context = { clock, log, signal };
   const stopped = () => signal.aborted;
+  // Told again until it is looked at the next time: what is told replaces what was.
+  let slot: SlotStatus | undefined;
   for (let round = 0; !stopped(); round++) {
     try {
       const status = stage.status();
       options.onStatus(status);
       // The slot is looked at less often than the topic: it costs the source a connection.
-      const slot = round % 5 === 0 ? await source.slotStatus(generation.stream.slot, context) : undefined;
-      if (slot) metrics.slot(sourceId, slot);
+      if (round % 5 === 0) {
+        slot = await source.slotStatus(generation.stream.slot, context);
+        metrics.slot(sourceId, slot);
+      }
       const error = trouble();
       await tell(options, error ? 'waiting' : status ? 'reading' : 'connecting', status, slot, error);
       // Under the lock, so that no load chooses its start between what is read here and what is forgotten.

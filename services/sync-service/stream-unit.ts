@@ -8,6 +8,7 @@ import { compilePair } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
 import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
+import { AppliedSince } from './applied-since.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
@@ -163,7 +164,7 @@ class StreamProgress {
   readonly #topic: string;
   readonly #env: WorkEnvironment;
   #applied: Applied | undefined;
-  #changes = 0;
+  readonly #since = new AppliedSince();
   /** When the last transaction that was applied had been committed at the source, ms since 1970. */
   #lastCommit: number | undefined;
   #trouble: TerraFusionError | undefined;
@@ -185,7 +186,7 @@ class StreamProgress {
     const { metrics, clock } = this.#env;
     this.#applied = applied;
     this.#trouble = undefined;
-    this.#changes += outcome.inserted + outcome.updated + outcome.deleted;
+    this.#since.add(outcome);
     this.#lastCommit = lastCommitTime / 1000;
     metrics.applied(this.#pair.name, outcome);
     metrics.latency(this.#pair.name, (clock.now() - this.#lastCommit) / 1000);
@@ -207,16 +208,16 @@ class StreamProgress {
     const lagSeconds =
       waiting && this.#lastCommit !== undefined ? Math.max(0, (clock.now() - this.#lastCommit) / 1000) : 0;
     metrics.lag(this.#pair.name, lagSeconds, lagBytes);
-    const changes = this.#changes;
+    const changes = this.#since.get();
     await control.recordProgress(this.#pair.id, {
       position: formatPosition(applied.position),
       commitLsn: applied.position.commitLsn,
       nextOffset: this.#direct ? applied.nextOffset : undefined,
       lagBytes,
       lagSeconds,
-      changesApplied: changes,
+      changes,
     });
-    this.#changes -= changes;
+    this.#since.told(changes);
     // The ready topic is ours alone: what the target holds may go.
     if (!this.#direct && applied.topic === this.#topic) await bus.truncateBefore(this.#topic, applied.nextOffset);
     await this.#tellState(applied);

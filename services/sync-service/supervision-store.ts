@@ -55,14 +55,18 @@ export function supervisionStore(control: Control): ControlPort {
         after: details,
       }),
 
-    async recordProgress(pairId, { changesApplied, commitLsn, ...each }) {
+    async recordProgress(pairId, { changes, commitLsn, ...each }) {
       const before = totals.get(pairId) ?? (await pairs.find(pairId))?.progress?.changesApplied ?? 0;
-      await progress.record(pairId, {
-        ...each,
-        commitLsn: formatLsn(commitLsn),
-        changesApplied: before + changesApplied,
-      });
-      totals.set(pairId, before + changesApplied);
+      const changesApplied = before + (changes ? changes.inserted + changes.updated + changes.deleted : 0);
+      const reached = { ...each, commitLsn: formatLsn(commitLsn), changesApplied };
+      // Told again after a failure, nothing is counted twice.
+      if (changes && changesApplied > before) {
+        await control.transaction(async (transaction) => {
+          await transaction.tables.addChanges(pairId, changes.tables);
+          await transaction.progress.record(pairId, reached);
+        });
+      } else await progress.record(pairId, reached);
+      totals.set(pairId, changesApplied);
     },
 
     async lockedSource(sourceId, work) {

@@ -1,5 +1,12 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, BatchOutcome, TargetBatch, TargetWriter, WriterSteps } from '#connectors/contract/target.ts';
+import type {
+  Applied,
+  BatchOutcome,
+  TableOutcome,
+  TargetBatch,
+  TargetWriter,
+  WriterSteps,
+} from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatPosition, type Position } from '#schemas/position.ts';
@@ -173,7 +180,7 @@ export class Session {
   }
 }
 
-const NOTHING: BatchOutcome = { committed: false, inserted: 0, updated: 0, deleted: 0, rejected: 0 };
+const NOTHING: BatchOutcome = { committed: false, inserted: 0, updated: 0, deleted: 0, rejected: 0, tables: [] };
 
 function sum(a: BatchOutcome, b: BatchOutcome): BatchOutcome {
   return {
@@ -182,5 +189,20 @@ function sum(a: BatchOutcome, b: BatchOutcome): BatchOutcome {
     updated: a.updated + b.updated,
     deleted: a.deleted + b.deleted,
     rejected: a.rejected + b.rejected,
+    tables: a.tables.length === 0 ? b.tables : sumTables(a.tables, b.tables),
   };
+}
+
+function sumTables(a: readonly TableOutcome[], b: readonly TableOutcome[]): TableOutcome[] {
+  const byName = new Map(a.map((each) => [`${each.table.schema}\0${each.table.name}`, each]));
+  for (const { table, changes, lastCommitTime } of b) {
+    const name = `${table.schema}\0${table.name}`;
+    const known = byName.get(name);
+    byName.set(name, {
+      table,
+      changes: changes + (known?.changes ?? 0),
+      lastCommitTime: Math.max(lastCommitTime, known?.lastCommitTime ?? 0),
+    });
+  }
+  return [...byName.values()];
 }

@@ -25,7 +25,16 @@ describe('changes', () => {
       insert(parcel, ['2', 'Bob', null, null]),
       insert(parcel, ['3', 'Cem', '', '3']),
     ]);
-    expect(await pair.apply([block])).toEqual({ committed: true, inserted: 3, updated: 0, deleted: 0, rejected: 0 });
+    expect(await pair.apply([block])).toEqual({
+      committed: true,
+      inserted: 3,
+      updated: 0,
+      deleted: 0,
+      rejected: 0,
+      tables: [
+        { table: { schema: 'public', name: 'parcel' }, changes: 3, lastCommitTime: expect.any(Number) as number },
+      ],
+    });
     const later = pair.history.block([
       update(parcel, ['1', 'Anna', undefined, '2.50']),
       remove(parcel, ['2', null, null, null]),

@@ -28,7 +28,7 @@ describe('terrafusion up', () => {
 
   const pairOf = async (name: string): Promise<PairView> =>
     (await product.ask<PairView>('GET', `/api/sync-pairs/${name}`)).body;
-  /** Everything committed at the source before the call is at the target. A pair that is being loaded has no fence yet. */
+  /** Everything committed at the source before the call is at the target. Asked again while a killed part comes back. */
   const fence = async (name: string): Promise<void> => {
     await eventually(
       async () => {

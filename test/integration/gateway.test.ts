@@ -111,6 +111,10 @@ describe('a pair', () => {
     expect(made.status, made.text).toBe(201);
     expect(made.text).not.toContain(new URL(source.url).password);
     expect(made.body).toMatchObject({ name: 'whole-life', desired: 'running', state: 'created' });
+    // Asked for before anything is there, the fence waits for the load too.
+    const early = await fence('whole-life');
+    expect(early.status, early.text).toBe(200);
+    expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(100);
     await until('whole-life', 'streaming');
     expect((await ask('GET', '/api/sync-operations?pair=whole-life')).body['items']).toMatchObject([
       { type: 'full', state: 'completed' },
@@ -124,6 +128,15 @@ describe('a pair', () => {
     expect(fenced).toMatchObject({ status: 200, body: { waited_ms: expect.any(Number) as number } });
     expect(await target.value('SELECT count(*)::int FROM parcel WHERE value = 0')).toBe(10);
     await eventually(async () => (await ask('GET', '/api/sync-pairs/whole-life')).body['lag_seconds'] === 0);
+    // About a second old: the changes of each table, and when the last one was made at the source.
+    const begun = Date.now();
+    const [table] = await eventually(async () => {
+      const { body } = await ask('GET', '/api/sync-pairs/whole-life/tables');
+      const items = body['items'] as { changes_applied: number; last_change_at: string }[];
+      return items[0]!.changes_applied > 0 && items;
+    });
+    expect(table).toMatchObject({ changes_applied: 10 });
+    expect(Math.abs(Date.parse(table!.last_change_at) - begun)).toBeLessThan(120_000);
     expect((await ask('GET', '/api/sync-pairs/whole-life')).body).toMatchObject({
       position: expect.stringMatching(/^1:/) as string,
       slot: { generation: 1, state: 'reserved' },

@@ -12,6 +12,7 @@ import { RowScan } from './row-scan.ts';
 import { noKey } from './row-sequence.ts';
 import { Rows } from './rows.ts';
 import { type Counts, expectationOf, type OpenBlock } from './set-apply.ts';
+import { TableCounts } from './table-counts.ts';
 import type { Expectation } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
 import { TruncateGroup } from './truncate.ts';
@@ -26,6 +27,7 @@ interface Step {
   readonly expectation: Expectation;
   readonly generation: number;
   readonly commitLsn: Lsn;
+  readonly commitTime: number;
   readonly ordinal: number;
   readonly source: number;
   readonly before: Before;
@@ -67,14 +69,14 @@ export class OrderedApplier {
     this.#rows = new Rows();
     this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
     const steps = this.#read(blocks, overlayUntil);
-    const counts = { inserted: 0, updated: 0, deleted: 0 };
+    const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const letters: DeadLetter[] = [];
     let together = MOST_TOGETHER;
     for (let first = 0; first < steps.length;) {
       const end = Math.min(first + together, steps.length);
       const failed = await this.#attempt(steps.slice(first, end));
       if (failed === undefined) {
-        for (const { op } of steps.slice(first, end)) count(counts, op);
+        for (const step of steps.slice(first, end)) count(counts, step);
         first = end;
         together = Math.min(together * 2, MOST_TOGETHER);
       } else if (failed.at > 0) {
@@ -200,7 +202,7 @@ export class OrderedApplier {
       const source = this.#rows.add(reader.bytes);
       reader.rewind();
       while (reader.nextTransaction()) {
-        const { commitLsn } = reader.transaction;
+        const { commitLsn, commitTime } = reader.transaction;
         while (reader.nextChange()) {
           const plan = reader.op > Op.truncate ? undefined : plans[reader.table];
           if (plan === undefined) continue;
@@ -216,6 +218,7 @@ export class OrderedApplier {
             expectation: expectationOf(plan, commitLsn, overlayUntil),
             generation: reader.header.generation,
             commitLsn,
+            commitTime,
             ordinal: reader.ordinal,
             source,
             before: reader.beforeKind,
@@ -245,8 +248,10 @@ export class OrderedApplier {
   }
 }
 
-function count(counts: Counts, op: Op): void {
+function count(counts: Counts, { op, plan, commitTime }: Step): void {
+  if (op === Op.truncate) return;
+  counts.tables.one(plan, commitTime);
   if (op === Op.insert) counts.inserted++;
   else if (op === Op.update) counts.updated++;
-  else if (op === Op.delete) counts.deleted++;
+  else counts.deleted++;
 }

@@ -6,6 +6,7 @@ import type { PlanBook } from './plan-book.ts';
 import { RowRunner } from './row-runner.ts';
 import { RowSequence } from './row-sequence.ts';
 import { Rows } from './rows.ts';
+import { TableCounts } from './table-counts.ts';
 import { type Expectation, type RowChange, TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
 import { TruncateGroup } from './truncate.ts';
@@ -21,6 +22,7 @@ export interface Counts {
   inserted: number;
   updated: number;
   deleted: number;
+  readonly tables: TableCounts;
 }
 
 /** How much a change may expect of the target. */
@@ -54,13 +56,14 @@ export class SetApplier {
 
   /** Writes all changes of the blocks as statements, without waiting. */
   apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Counts {
-    const counts = { inserted: 0, updated: 0, deleted: 0 };
+    const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const truncates = new TruncateGroup();
     for (const { reader, plans } of blocks) {
       const source = this.#rows.add(reader.bytes);
+      const { changes, commitTimes } = TableCounts.tally(plans.length);
       reader.rewind();
       while (reader.nextTransaction()) {
-        const { commitLsn } = reader.transaction;
+        const { commitLsn, commitTime } = reader.transaction;
         while (reader.nextChange()) {
           const { op } = reader;
           if (op > Op.truncate) continue;
@@ -77,8 +80,11 @@ export class SetApplier {
           if (op === Op.insert) counts.inserted++;
           else if (op === Op.update) counts.updated++;
           else counts.deleted++;
+          changes[reader.table]!++;
+          commitTimes[reader.table] = commitTime;
         }
       }
+      counts.tables.add(plans, { changes, commitTimes });
     }
     truncates.flush(this.#pipeline);
     this.#flush();

@@ -88,7 +88,7 @@ class PostgresWriter implements TargetWriter {
       const { counts, answers } = await this.#sendSet(batch, blocks);
       turn.resolve(undefined);
       succeeded(await answers);
-      return { ...counts, committed: isWhole(batch.last), rejected: 0 };
+      return outcome(counts, isWhole(batch.last), 0);
     } catch (error) {
       throw this.#fail(error);
     } finally {
@@ -148,7 +148,7 @@ class PostgresWriter implements TargetWriter {
       this.#commit(batch);
       succeeded(await this.#pipeline.sync());
     }
-    return { ...counts, committed: whole, rejected: letters.length };
+    return outcome(counts, whole, letters.length);
   }
 
   /**
@@ -197,6 +197,10 @@ class PostgresWriter implements TargetWriter {
 /** Whether the position lies between source transactions, not within one. */
 function isWhole({ ordinal }: Position): boolean {
   return ordinal === LAST_ORDINAL || ordinal < 0;
+}
+
+function outcome({ inserted, updated, deleted, tables }: Counts, committed: boolean, rejected: number): BatchOutcome {
+  return { committed, inserted, updated, deleted, rejected, tables: tables.done() };
 }
 
 function succeeded({ error }: Answers): void {

@@ -9,42 +9,84 @@ import { LOOK_TIMEOUT, look, type EndTools } from '../ends.ts';
 const POLL = 20;
 /** How often it is looked whether the pair still runs, in ms. */
 const STATE_POLL = 500;
+/** How often it is looked whether the pair is loaded, in ms. */
+const LOAD_POLL = 100;
+
+/** How a pair stands, for who waits. */
+export interface FencePair {
+  /** False while its first load, or a resync, is to come or under way: nothing of the target's position can be relied on yet. */
+  readonly loaded: boolean;
+  /** Number of the load that it streams from. */
+  readonly load: number;
+  /** Of the source's slot: an older position is of another history, whatever its LSN. */
+  readonly generation: number;
+}
 
 export interface FenceRequest {
   readonly pairId: string;
-  /** Of the source's slot: an older position is of another history, whatever its LSN. */
-  readonly generation: number;
   readonly source: Source;
   readonly target: Target;
   readonly timeoutMs: number;
-  /** Why waiting is of no use any more; undefined while the pair runs. */
-  readonly obstacle: () => Promise<TerraFusionError | undefined>;
+  /** Looks at the pair. @throws why waiting is of no use any more */
+  readonly pair: () => Promise<FencePair>;
   readonly tools: EndTools;
 }
 
 /**
  * Resolves once everything committed at the source before the call is applied at the target: a message of our own is written into
  * the source's WAL, and the target's position watched until it has passed it. Everything committed before lies before the message.
- * @throws FENCE_TIMEOUT, or what `obstacle` says
+ * While the pair is being loaded the message waits: a load may begin a new slot, and what was written before that its stream never
+ * shows. Written later, the message asks for more, never for less.
+ * @throws FENCE_TIMEOUT, or what `pair` throws
  */
 export async function fence(request: FenceRequest): Promise<{ position: Position; waitedMs: number }> {
-  const { pairId, generation, source, target, timeoutMs, tools } = request;
-  const { clock } = tools;
+  const { clock } = request.tools;
   const begun = clock.monotonic();
-  const left = (): number => timeoutMs - (clock.monotonic() - begun);
+  const left = (): number => request.timeoutMs - (clock.monotonic() - begun);
+  for (;;) {
+    const loaded = await untilLoaded(request, left);
+    const position = await untilReached(request, loaded, left);
+    if (position) return { position, waitedMs: Math.round(clock.monotonic() - begun) };
+  }
+}
 
+async function untilLoaded({ pair, timeoutMs, tools }: FenceRequest, left: () => number): Promise<FencePair> {
+  for (;;) {
+    const seen = await pair();
+    if (seen.loaded) return seen;
+    if (left() <= 0) {
+      throw new TerraFusionError('FENCE_TIMEOUT', `The pair is still being loaded after ${timeoutMs / 1000} seconds`, {
+        details: { loaded: false },
+      });
+    }
+    await tools.clock.sleep(Math.max(1, Math.min(LOAD_POLL, left())), tools.signal);
+  }
+}
+
+/** @returns undefined when the pair is loaded anew meanwhile: then it is to be waited for, and another message written */
+async function untilReached(
+  { pairId, source, target, timeoutMs, pair, tools }: FenceRequest,
+  { generation, load }: FencePair,
+  left: () => number,
+): Promise<Position | undefined> {
+  const { clock } = tools;
+  const stillLoaded = async (): Promise<boolean> => {
+    const now = await pair();
+    return now.loaded && now.load === load;
+  };
+  const within = (): number => Math.max(1, Math.min(LOOK_TIMEOUT, left()));
   const lsn = await look(
     'source',
     tools,
     (context) => source.emitMessage('terrafusion.fence', pairId, context),
-    Math.min(LOOK_TIMEOUT, timeoutMs),
+    within(),
   );
   // The monitor keeps one connection; without it every question opens its own.
   const monitor = await look(
     'target',
     tools,
     async (context) => (await target.openMonitor?.(context)) ?? undefined,
-    Math.min(LOOK_TIMEOUT, Math.max(1, left())),
+    within(),
   );
   try {
     let looked = clock.monotonic();
@@ -53,14 +95,15 @@ export async function fence(request: FenceRequest): Promise<{ position: Position
         'target',
         tools,
         (context) => (monitor ? monitor.applied(pairId) : target.applied(pairId, context)),
-        Math.max(1, Math.min(LOOK_TIMEOUT, left())),
+        within(),
       ).catch((error: unknown) => {
         // At the end of the time the fence has run out, whatever the last question met.
         if (left() <= 0) return undefined;
         throw error;
       });
       if (applied !== undefined && reaches(applied.position, generation, lsn)) {
-        return { position: applied.position, waitedMs: Math.round(clock.monotonic() - begun) };
+        // Read during a load, a position says nothing of the rows.
+        return (await stillLoaded()) ? applied.position : undefined;
       }
       if (left() <= 0) {
         const held = applied === undefined ? 'nothing yet' : formatPosition(applied.position);
@@ -72,8 +115,7 @@ export async function fence(request: FenceRequest): Promise<{ position: Position
       }
       if (clock.monotonic() - looked >= STATE_POLL) {
         looked = clock.monotonic();
-        const obstacle = await request.obstacle();
-        if (obstacle) throw obstacle;
+        if (!(await stillLoaded())) return undefined;
       }
       await clock.sleep(Math.max(1, Math.min(POLL, left())), tools.signal);
     }

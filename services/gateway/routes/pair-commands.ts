@@ -8,7 +8,7 @@ import { openSource, openTarget, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
 import { loadAnew, wantRunning, wholePairOnly } from '../pairs/commands.ts';
-import { fence } from '../pairs/fence.ts';
+import { fence, type FencePair } from '../pairs/fence.ts';
 import { replies, words } from '../schema.ts';
 import { operationView, pairSummary } from '../views.ts';
 
@@ -87,7 +87,7 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync pairs',
           'Wait until the target has everything',
-          'Answers once everything committed at the source before the call is applied at the target. For tests, cut-overs and scripts.',
+          'Answers once everything committed at the source before the call is applied at the target; a load that is to come or under way is waited for. For tests, cut-overs and scripts.',
         ),
         params: idParams,
         querystring: fenceQuery,
@@ -96,16 +96,12 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
     },
     async (request) => {
       const pair = await control.pairs.get(request.params.id);
-      const obstacle = () => obstacleOf(control, pair.id);
-      const early = await obstacle();
-      if (early) throw early;
       const { position, waitedMs } = await fence({
         pairId: pair.id,
-        generation: (await control.generations.latest(pair.sourceId))?.generation ?? 1,
         source: openSource(await storedConnection(control, pair.sourceId)),
         target: openTarget(await storedConnection(control, pair.targetId)),
         timeoutMs: request.query.timeout_s * 1000,
-        obstacle,
+        pair: () => fencePair(control, pair.id),
         tools: { clock, log: request.log, signal: AbortSignal.any([request.signal, app.closing]) },
       });
       return { position: formatPosition(position), waited_ms: waitedMs };
@@ -113,15 +109,15 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
   );
 }
 
-/** Why a fence would wait in vain. */
-async function obstacleOf({ pairs }: Control, id: string): Promise<TerraFusionError | undefined> {
-  const { name, desired, state, error, load } = await pairs.get(id);
+/** @throws {TerraFusionError} CONFLICTING_STATE when a fence would wait in vain */
+async function fencePair({ pairs, generations }: Control, id: string): Promise<FencePair> {
+  const { name, sourceId, desired, state, error, load } = await pairs.get(id);
   const refuse = (message: string): TerraFusionError =>
     new TerraFusionError('CONFLICTING_STATE', `The pair ${name} ${message}`, {
       details: { desired, state, load: load.state, ...(error && { error }) },
     });
-  if (desired === 'paused') return refuse('is paused: resume it first');
-  if (state === 'failed') return refuse(`has failed (${error?.code ?? 'unknown'}): ${error?.message ?? ''}`);
-  if (load.state !== 'done') return refuse('is not loaded yet: wait until its state is "catching_up" or "streaming"');
-  return undefined;
+  if (desired === 'paused') throw refuse('is paused: resume it first');
+  if (state === 'failed') throw refuse(`has failed (${error?.code ?? 'unknown'}): ${error?.message ?? ''}`);
+  const generation = (await generations.latest(sourceId))?.generation ?? 1;
+  return { loaded: load.state === 'done', load: load.number, generation };
 }

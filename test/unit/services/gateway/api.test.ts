@@ -397,7 +397,11 @@ describe('commands for pairs', () => {
       message: 'The pair fenced is paused: resume it first',
     });
     await gateway.control.runs.setDesired(pair.id, 'running');
-    expect((await fence()).body.error.message).toContain('not loaded yet');
+    // A load that is still to come is waited for.
+    expect((await post('/api/sync-pairs/fenced/fence?timeout_s=1')).body.error).toMatchObject({
+      code: 'FENCE_TIMEOUT',
+      message: 'The pair is still being loaded after 1 seconds',
+    });
     await gateway.control.runs.recordState(
       pair.id,
       'failed',

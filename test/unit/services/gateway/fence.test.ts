@@ -4,7 +4,7 @@ import type { Applied, Target } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { endOf, type Position } from '#schemas/position.ts';
 import { look } from '#services/gateway/ends.ts';
-import { fence } from '#services/gateway/pairs/fence.ts';
+import { fence, type FencePair } from '#services/gateway/pairs/fence.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
 import { silentLog } from '#services/kernel/log.ts';
 
@@ -13,10 +13,10 @@ const lsn = 0x200n;
 /** A fence whose target shows one position after the other. */
 function start(
   positions: readonly (Position | undefined | Error)[],
-  options: { monitor?: boolean; obstacle?: () => Promise<TerraFusionError | undefined>; generation?: number } = {},
+  options: { monitor?: boolean; pair?: () => Promise<FencePair>; generation?: number } = {},
 ) {
   const clock = new ManualClock();
-  const calls = { asked: 0, opened: 0, closed: 0 };
+  const calls = { asked: 0, opened: 0, closed: 0, emitted: 0 };
   const applied = (): Promise<Applied | undefined> => {
     const position = positions[Math.min(calls.asked, positions.length - 1)];
     calls.asked += 1;
@@ -40,18 +40,28 @@ function start(
           },
         }),
   } as unknown as Target;
-  const source = { emitMessage: () => Promise.resolve(lsn) } as unknown as Source;
+  const source = {
+    emitMessage: () => {
+      calls.emitted += 1;
+      return Promise.resolve(lsn);
+    },
+  } as unknown as Source;
   const result = fence({
     pairId: 'p',
-    generation: options.generation ?? 1,
     source,
     target,
     timeoutMs: 1000,
-    obstacle: options.obstacle ?? (() => Promise.resolve(undefined)),
+    pair: options.pair ?? (() => Promise.resolve({ loaded: true, load: 1, generation: options.generation ?? 1 })),
     tools: { clock, log: silentLog },
   });
   result.catch(() => undefined);
   return { clock, calls, result };
+}
+
+/** A pair that is as it should be at the first look, and not at the second. */
+function runsOnce(obstacle: TerraFusionError, first: FencePair = { loaded: true, load: 1, generation: 1 }) {
+  let looks = 0;
+  return () => (looks++ === 0 ? Promise.resolve(first) : Promise.reject(obstacle));
 }
 
 describe('a fence', () => {
@@ -64,7 +74,7 @@ describe('a fence', () => {
     ]);
     await clock.elapse(100);
     expect(await result).toEqual({ position: endOf(1, 0x200n), waitedMs: 60 });
-    expect(calls).toEqual({ asked: 4, opened: 1, closed: 1 });
+    expect(calls).toEqual({ asked: 4, opened: 1, closed: 1, emitted: 1 });
   });
 
   test('works with a target that keeps no connection', async () => {
@@ -90,9 +100,59 @@ describe('a fence', () => {
     expect(calls.closed).toBe(1);
   });
 
+  test('waits for a load under way, and writes its message only then', async () => {
+    let load: FencePair = { loaded: false, load: 1, generation: 1 };
+    const { clock, calls, result } = start([endOf(1, 0xfff0n), endOf(2, 0x1ffn), endOf(2, 0x200n)], {
+      pair: () => Promise.resolve(load),
+    });
+    await clock.elapse(350);
+    expect(calls).toMatchObject({ emitted: 0, asked: 0 });
+    // The load has made a new slot.
+    load = { loaded: true, load: 1, generation: 2 };
+    await clock.elapse(200);
+    expect(await result).toMatchObject({ position: endOf(2, 0x200n) });
+    expect(calls.emitted).toBe(1);
+  });
+
+  test('runs out while the load goes on', async () => {
+    const { clock, calls, result } = start([endOf(1, 0xfff0n)], {
+      pair: () => Promise.resolve({ loaded: false, load: 1, generation: 1 }),
+    });
+    await clock.elapse(1100);
+    await expect(result).rejects.toMatchObject({
+      code: 'FENCE_TIMEOUT',
+      message: 'The pair is still being loaded after 1 seconds',
+    });
+    expect(calls.emitted).toBe(0);
+  });
+
+  test('begins anew when the pair is loaded anew meanwhile, whatever a position said during the load', async () => {
+    const seen: FencePair[] = [
+      { loaded: true, load: 1, generation: 1 },
+      // The position was reached, and then it turns out that it may have been another load's.
+      { loaded: false, load: 2, generation: 1 },
+      { loaded: false, load: 2, generation: 1 },
+    ];
+    const { clock, calls, result } = start([endOf(1, 0x200n)], {
+      pair: () => Promise.resolve(seen.shift() ?? { loaded: true, load: 2, generation: 1 }),
+    });
+    await clock.elapse(400);
+    expect(await result).toMatchObject({ position: endOf(1, 0x200n) });
+    expect(calls).toMatchObject({ emitted: 2, opened: 2, closed: 2 });
+  });
+
+  test('gives up when the pair fails during its load', async () => {
+    const failed = new TerraFusionError('CONFLICTING_STATE', 'The pair has failed');
+    const { clock, result } = start([endOf(1, 0x200n)], {
+      pair: runsOnce(failed, { loaded: false, load: 1, generation: 1 }),
+    });
+    await clock.elapse(200);
+    await expect(result).rejects.toBe(failed);
+  });
+
   test('gives up when the pair stops or the target fails', async () => {
     const stopped = new TerraFusionError('CONFLICTING_STATE', 'The pair is paused');
-    const first = start([endOf(1, 0x100n)], { obstacle: () => Promise.resolve(stopped) });
+    const first = start([endOf(1, 0x100n)], { pair: runsOnce(stopped) });
     await first.clock.elapse(600);
     await expect(first.result).rejects.toBe(stopped);
     const away = new TerraFusionError('TARGET_UNREACHABLE', 'away');

@@ -172,7 +172,9 @@ class FakeWriter implements TargetWriter {
       this.#position = batch.last;
       this.#fake.held = { position: batch.last, topic: batch.topic, nextOffset: batch.nextOffset, overlayUntil: 0n };
     }
-    return { committed, inserted: rows.length - refused.length, updated: 0, deleted: 0, rejected: refused.length };
+    const inserted = rows.length - refused.length;
+    const tables = [{ table: { schema: 'public', name: 'parcel' }, changes: inserted, lastCommitTime: 1_000_000 }];
+    return { committed, inserted, updated: 0, deleted: 0, rejected: refused.length, tables };
   }
 
   [Symbol.asyncDispose](): Promise<void> {
