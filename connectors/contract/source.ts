@@ -4,6 +4,7 @@ import type { Position } from '#schemas/position.ts';
 import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
+import type { SchemaModel } from './schema.ts';
 
 /** A stream of changes that the source keeps for us: one a source and generation. */
 export interface StreamIdentity {
@@ -49,6 +50,12 @@ export interface Source {
   check(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<Check[]>;
   /** The named tables' shapes, or every table's of the non-system schemas. @throws SOURCE_TABLE_MISSING naming all that are missing */
   describe(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<TableShape[]>;
+  /**
+   * The named tables with all they rest on (their partitions, types, sequences, extensions), for making them elsewhere. What the role may
+   * not see is named in the model. Left out: the source has no schema that a database could take over.
+   * @throws SOURCE_TABLE_MISSING naming all that are missing
+   */
+  describeSchema?(tables: readonly TableName[], context: ConnectorContext): Promise<SchemaModel>;
   /**
    * Makes the stream deliver exactly these tables from now on. Calling again changes nothing.
    * @throws SOURCE_TABLE_WITHOUT_KEY before anything is changed: publishing such a table would break the source's own writes (Promise 7)

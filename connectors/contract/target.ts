@@ -4,6 +4,7 @@ import type { Position } from '#schemas/position.ts';
 import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
+import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
 export interface Applied {
@@ -27,6 +28,16 @@ export interface Target {
   check(tables: readonly TableName[], context: ConnectorContext): Promise<Check[]>;
   /** Creates the missing ones of the tables (and their schemas), all or none. @throws TARGET_TYPE_MISSING naming column and type, TARGET_NO_PRIVILEGE */
   createTables(tables: readonly TableToCreate[], context: ConnectorContext): Promise<TableName[]>;
+  /**
+   * Makes what is missing of the model, under the names that stand in it. May be called again after any interruption: what is there
+   * already is left as it is, and what bears the same name but is something else is told, never altered. A table that was there before
+   * us gets nothing added. Each object is made whole or not at all; what cannot be made is in the report and keeps nothing else from
+   * being made, but for the tables themselves. Left out: only {@link Target.createTables} is there.
+   * @throws TARGET_TYPE_MISSING naming every column whose type the target does not know, TARGET_NO_PRIVILEGE, TARGET_BUSY
+   */
+  createSchema?(model: SchemaModel, phase: SchemaPhase, context: ConnectorContext): Promise<SchemaReport>;
+  /** Moves each sequence to at least the value in it, never backwards. One that is missing or not ours to move is told. */
+  advanceSequences?(sequences: readonly SequenceModel[], context: ConnectorContext): Promise<SequenceAdvance[]>;
   /** What the target's tables look like; a missing table is left out. */
   describe(tables: readonly TableName[], context: ConnectorContext): Promise<TargetTable[]>;
   /** What is held for the pair; undefined before its first load. Makes nothing. */
