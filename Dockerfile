@@ -15,7 +15,8 @@ WORKDIR /app
 ENV NODE_ENV=production \
     TERRAFUSION_DATA=/data \
     GATEWAY_HOST=0.0.0.0 \
-    SYNC_SERVICE_HOST=0.0.0.0
+    SYNC_SERVICE_HOST=0.0.0.0 \
+    STAGE_HOST=0.0.0.0
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY schemas ./schemas

@@ -84,6 +84,14 @@ export const settingsSchema = z
       .describe(
         'own: the sync-service runs readers, stream processors and writers itself. separate: they run as processes of their own, which needs Kafka.',
       ),
+    STAGE_HOST: host
+      .default('127.0.0.1')
+      .describe('Address on which a stage that is a process of its own tells its health and metrics; 0.0.0.0 for all.'),
+    STAGE_PORT: port()
+      .optional()
+      .describe(
+        'Port of such a stage; 0 lets the system choose one. Default: reader 8081, stream-processor 8082, writer 8083. Several of one stage on one machine need one each.',
+      ),
     SYNCSERVICE_API_KEY: secret({ min: 16 })
       .optional()
       .describe('Key that the gateway shows to the sync-service. Without it one is made and kept in the data folder.'),
@@ -200,6 +208,8 @@ export interface Settings {
     /** Whether readers, stream processors and writers run in it, or as processes of their own. */
     readonly stages: 'own' | 'separate';
   };
+  /** Where a stage that is a process of its own is looked at; without a port each stage has its own. */
+  readonly stage: { readonly host: string; readonly port: number | undefined };
   readonly masterKey: Secret | undefined;
 }
 
@@ -237,6 +247,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
       apiKey: raw.SYNCSERVICE_API_KEY,
       stages: raw.SYNC_SERVICE_STAGES,
     },
+    stage: { host: raw.STAGE_HOST, port: raw.STAGE_PORT },
     masterKey: raw.TERRAFUSION_MASTER_KEY,
   };
 }

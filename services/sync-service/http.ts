@@ -13,6 +13,13 @@ import type { Settings } from '#services/kernel/settings.ts';
 import { version } from './heartbeat.ts';
 import type { Supervisor } from './supervisor.ts';
 import { systemMetrics } from './system-metrics.ts';
+import type { Role } from './wanted.ts';
+
+/** A stage that is a process of its own. */
+export type Stage = Exclude<Role, 'supervisor'>;
+
+/** Where each listens unless it is told: all stages can run on one machine. */
+const stagePorts: Readonly<Record<Stage, number>> = { reader: 8081, 'stream-processor': 8082, writer: 8083 };
 
 export interface HttpParts {
   readonly settings: Settings;
@@ -21,6 +28,8 @@ export interface HttpParts {
   readonly supervisor: Supervisor;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Which stage this process is: it tells health and metrics, and takes no commands. undefined: the sync-service itself. */
+  readonly stage?: Stage | undefined;
 }
 
 /** The HTTP interface while it listens. */
@@ -32,18 +41,18 @@ export interface HttpServer extends AsyncDisposable {
 const open = new Set(['/health', '/health/live', '/health/ready', '/metrics']);
 
 /**
- * Serves health, metrics and the few commands that need an answer from the process itself. Everything else goes through the control
+ * Serves health and metrics of any process, and of the sync-service the few commands that need an answer from the process itself. Everything else goes through the control
  * database, where no command can be lost.
  * @throws {TerraFusionError} PORT_IN_USE
  */
 export async function serveSyncService(parts: HttpParts): Promise<HttpServer> {
-  const { host, port } = parts.settings.syncService;
+  const { host, port, variable } = addressOf(parts);
   const app = build(parts);
   try {
     await app.listen({ host, port });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
-    throw new TerraFusionError('PORT_IN_USE', `Port ${port} is in use (SYNC_SERVICE_PORT)`, { cause });
+    throw new TerraFusionError('PORT_IN_USE', `Port ${port} is in use (${variable})`, { cause });
   }
   return {
     port: (app.server.address() as AddressInfo).port,
@@ -51,8 +60,17 @@ export async function serveSyncService(parts: HttpParts): Promise<HttpServer> {
   };
 }
 
+function addressOf({ settings: { syncService, stage: own }, stage }: HttpParts): {
+  readonly host: string;
+  readonly port: number;
+  readonly variable: string;
+} {
+  if (stage === undefined) return { ...syncService, variable: 'SYNC_SERVICE_PORT' };
+  return { host: own.host, port: own.port ?? stagePorts[stage], variable: 'STAGE_PORT' };
+}
+
 function build(parts: HttpParts): FastifyInstance {
-  const { settings, control, supervisor, metrics, log } = parts;
+  const { settings, metrics, log } = parts;
   const app = Fastify({ genReqId: requestId, bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true });
   const apiKey = settings.syncService.apiKey;
   app.addHook('onRequest', async (request, reply) => {
@@ -77,6 +95,11 @@ function build(parts: HttpParts): FastifyInstance {
     const { contentType, text } = await metrics.render();
     return reply.type(contentType).send(text);
   });
+  if (parts.stage === undefined) commandRoutes(app, parts);
+  return app;
+}
+
+function commandRoutes(app: FastifyInstance, { settings, control, supervisor }: HttpParts): void {
   app.get('/api/metrics/system', () => systemMetrics(settings.dataFolder));
   app.get('/systems', async () => {
     const { items } = await control.systems.list({}, { limit: 1000 });
@@ -120,7 +143,6 @@ function build(parts: HttpParts): FastifyInstance {
     await supervisor.replay(params.id, parsed.data.row);
     return { id: params.id, applied: true };
   });
-  return app;
 }
 
 async function look({ control, bus, supervisor }: HttpParts): Promise<SyncServiceHealth> {

@@ -11,16 +11,16 @@ import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
 import { createFileOnce } from '#services/kernel/files.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { serveSyncService } from './http.ts';
+import { serveSyncService, type Stage } from './http.ts';
 import { Supervisor } from './supervisor.ts';
 import { roles as allRoles, type Role } from './wanted.ts';
 
 export interface SyncServiceOptions {
   readonly log: Log;
   /** The stage that this process is; the sync-service itself when left out. */
-  readonly stage?: Exclude<Role, 'supervisor'>;
+  readonly stage?: Stage;
   /** Called once everything is open, with the port of the HTTP interface. */
-  readonly onReady?: (port: number | undefined) => void;
+  readonly onReady?: (port: number) => void;
 }
 
 /**
@@ -54,14 +54,13 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
     roles: new Set(roles),
     installation: settings.bus.kind === 'embedded' ? await installationId(settings.dataFolder) : undefined,
   });
-  // Only the whole service answers commands; a process of one stage shows its health by its heartbeat.
-  const http = roles.includes('supervisor')
-    ? stack.use(await serveSyncService({ settings, control: control.control, bus, supervisor, metrics, log }))
-    : undefined;
+  const parts = { settings, control: control.control, bus, supervisor, metrics, log, stage };
+  const http = stack.use(await serveSyncService(parts));
   stack.use(
     startHeartbeat({ name, control: control.control, status: () => supervisor.status(), clock: systemClock, log }),
   );
-  options.onReady?.(http?.port);
+  options.onReady?.(http.port);
+  log.info({ port: http.port }, `The ${name} is listening.`);
   await supervisor.run(signal);
 }
 

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { StatusView } from '#schemas/http/status.ts';
 import { createDatabase, type TestDatabase } from '#test/support/database.ts';
@@ -26,12 +29,32 @@ describe.skipIf(reason !== undefined)(
     let source: TestDatabase;
     let target: TestDatabase;
     const processes = new Map<string, ServiceProcess>();
+    const stagePorts = new Map<string, string>();
 
     const start = (name: string, more: Record<string, string> = {}): void => {
+      const port = stagePorts.get(name);
       processes.set(
         name,
-        new ServiceProcess({ ...environment, TERRAFUSION_DATA: join(folder!, name), ...more }, [name]),
+        new ServiceProcess(
+          {
+            ...environment,
+            TERRAFUSION_DATA: join(folder!, name),
+            ...(port === undefined ? {} : { STAGE_PORT: port }),
+            ...more,
+          },
+          [name],
+        ),
       );
+    };
+    const at = async (name: string, path: string): Promise<{ status: number; text: string }> => {
+      const reply = await fetch(`http://127.0.0.1:${stagePorts.get(name)!}${path}`);
+      return { status: reply.status, text: await reply.text() };
+    };
+    /** Exit code of the image's health check. */
+    const healthCheck = async (name: string): Promise<number> => {
+      const script = fileURLToPath(new URL('../../infra/docker/healthcheck.js', import.meta.url));
+      const check = spawn(process.execPath, [script, 'stage'], { env: { STAGE_PORT: stagePorts.get(name)! } });
+      return ((await once(check, 'exit')) as [number])[0];
     };
     const ask = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
       const reply = await fetch(new URL(path, url), {
@@ -76,7 +99,10 @@ describe.skipIf(reason !== undefined)(
       );
       start('sync-service');
       start('gateway', { SYNC_SERVICE_URL: `http://127.0.0.1:${syncServicePort}` });
-      for (const stage of stages) start(stage);
+      for (const stage of stages) {
+        stagePorts.set(stage, String(await freePort()));
+        start(stage);
+      }
     });
     afterAll(async () => {
       await Promise.all([...processes.values()].map((process) => process.stop()));
@@ -100,6 +126,19 @@ describe.skipIf(reason !== undefined)(
       });
     });
 
+    test.each(stages)('the %s tells its health and metrics, and takes no commands', async (stage) => {
+      expect((await at(stage, '/health/live')).status).toBe(200);
+      const health = await at(stage, '/health/ready');
+      expect(health.status).toBe(200);
+      expect(JSON.parse(health.text)).toEqual({ status: 'ok', checks: { control_database: 'ok', bus: 'ok' } });
+      expect((await at(stage, '/health')).text).toContain(`Runs ${stage}`);
+      const metrics = await at(stage, '/metrics');
+      expect(metrics.text).toContain(`component="${stage}"`);
+      expect(metrics.text).toContain('# TYPE terrafusion_changes_read_total counter');
+      expect((await at(stage, '/sync-pairs')).status).toBe(401);
+      expect(await healthCheck(stage)).toBe(0);
+    });
+
     test('brings a pair to its target', async () => {
       const made = await ask('POST', '/api/sync-pairs', {
         name: 'separate',
@@ -114,10 +153,18 @@ describe.skipIf(reason !== undefined)(
       await fence();
       expect(await target.value(`SELECT count(*)::int FROM parcel`)).toBe(400);
       expect(await target.value(`SELECT count(*)::int FROM parcel WHERE pin = 'changed'`)).toBe(100);
+      // Each stage's figures are its own.
+      expect((await at('reader', '/metrics')).text).toMatch(
+        /terrafusion_changes_read_total\{[^}]*source=[^}]*\} [1-9]/,
+      );
+      expect((await at('writer', '/metrics')).text).toMatch(
+        /terrafusion_changes_applied_total\{[^}]*op="update"[^}]*\} [1-9]/,
+      );
     });
 
     test.each([...stages, 'sync-service'])('goes on when the %s was killed and is started again', async (name) => {
       await processes.get(name)!.kill();
+      if (name !== 'sync-service') expect(await healthCheck(name)).toBe(1);
       await source.query(`INSERT INTO parcel SELECT max(id) + 1, $1 FROM parcel`, [`while the ${name} was away`]);
       start(name);
       await fence();

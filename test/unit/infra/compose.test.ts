@@ -97,6 +97,28 @@ describe('docker-compose.yml', () => {
     expect(read('services/cli/main.ts')).toContain(`'${command![0]!}'`);
   });
 
+  test('looks at each process, and scrapes it, where it listens', () => {
+    const { scrape_configs } = parse(read('infra/monitoring/prometheus/prometheus.yml')) as {
+      scrape_configs: { dns_sd_configs?: { names: string[]; port: number }[] }[];
+    };
+    const scraped = new Map(
+      scrape_configs.flatMap(({ dns_sd_configs = [] }) =>
+        dns_sd_configs.flatMap(({ names, port }) => names.map((name) => [name, port] as const)),
+      ),
+    );
+    for (const [name, { command, healthcheck, environment = {} }] of ours) {
+      const { stage, syncService } = loadSettings({ STAGE_PORT: environment['STAGE_PORT'] });
+      const isStage = !['gateway', 'sync-service'].includes(command![0]!);
+      if (name !== 'gateway') expect(scraped.get(name), name).toBe(isStage ? stage.port : syncService.port);
+      expect(healthcheck!.test, name).toEqual([
+        'CMD',
+        'node',
+        '/app/infra/docker/healthcheck.js',
+        isStage ? 'stage' : command![0]!,
+      ]);
+    }
+  });
+
   test('holds no secret: each must be given, and make-env gives them all', () => {
     const made = madeSecrets();
     const required = [...read('docker-compose.yml').matchAll(/\$\{([A-Z_]+):\?/g)].map(([, name]) => name!);
@@ -126,6 +148,11 @@ describe('Dockerfile', () => {
       lines.findLastIndex((line) => line.startsWith('RUN ')),
     );
     expect(lines.some((line) => line.startsWith('HEALTHCHECK '))).toBe(true);
+  });
+
+  test('has every process listen where others of its network reach it', () => {
+    for (const name of ['GATEWAY_HOST', 'SYNC_SERVICE_HOST', 'STAGE_HOST'])
+      expect(lines.some((line) => line.includes(`${name}=0.0.0.0`))).toBe(true);
   });
 
   test('copies what is there, and what the ignore file lets through', () => {
