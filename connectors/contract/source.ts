@@ -91,7 +91,7 @@ export interface ReaderRequest {
 export interface SourceReader extends AsyncDisposable {
   /**
    * Blocks in commit order, each with `header.after` = the end of the one before. A block is closed at about 256 KiB or as soon as
-   * the source has nothing more to give. Not asking for the next block is the back-pressure; keep-alives are answered all the same.
+   * the source has nothing more to give; while blocks before it are not acknowledged, what comes may gather for a few milliseconds. Not asking for the next block is the back-pressure; keep-alives are answered all the same.
    * Ends when the context's signal is aborted; throws SOURCE_DISCONNECTED and the like.
    */
   blocks(): AsyncIterable<SourceBlock>;

@@ -2,6 +2,7 @@ import { TerraFusionError } from '../errors.ts';
 import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
 import { readHeader } from './header.ts';
 import { BLOCK_FORMAT, type Before, type BlockHeader, type BlockTransaction, Cell, type Op } from './model.ts';
+import { type BlockSummary, knownSummary } from './summary.ts';
 import { upgradeBlock } from './upgrade.ts';
 import { WireReader } from './wire.ts';
 
@@ -133,8 +134,10 @@ export class BlockReader {
     }
   }
 
-  /** Steps over the rest of the block and returns the position it reaches, and how many changes and transactions it holds. */
+  /** The position that a block reaches, and how many changes and transactions it holds. */
   static summary(bytes: Buffer): BlockSummary {
+    const known = knownSummary(bytes);
+    if (known !== undefined) return known;
     const block = BlockReader.open(bytes);
     let transactions = 0;
     let changes = 0;
@@ -153,7 +156,6 @@ export class BlockReader {
       lastCommitTime = block.transaction.commitTime;
     }
     return {
-      header: block.header,
       first,
       last: block.end,
       complete: transactions === 0 ? block.end.ordinal === LAST_ORDINAL : block.complete,
@@ -162,20 +164,6 @@ export class BlockReader {
       lastCommitTime,
     };
   }
-}
-
-export interface BlockSummary {
-  readonly header: BlockHeader;
-  /** Position of the first change, when there is one. */
-  readonly first: Position | undefined;
-  /** The position that this block reaches. */
-  readonly last: Position;
-  /** Whether it reaches the end of a transaction. */
-  readonly complete: boolean;
-  readonly transactions: number;
-  readonly changes: number;
-  /** Microseconds since 1970; 0 without transactions. */
-  readonly lastCommitTime: number;
 }
 
 /**

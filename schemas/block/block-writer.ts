@@ -1,5 +1,5 @@
-import type { Position } from '../position.ts';
-import { LAST_ORDINAL } from '../position.ts';
+import type { Lsn } from '../lsn.ts';
+import { LAST_ORDINAL, type Position } from '../position.ts';
 import {
   type Before,
   BLOCK_FORMAT,
@@ -9,6 +9,7 @@ import {
   type BlockTransaction,
   type Op,
 } from './model.ts';
+import { type BlockSummary, noteSummary } from './summary.ts';
 import { putBigLong, putLong } from './wire.ts';
 
 /** Room that the fixed parts of a change, a transaction's head and end take at most. */
@@ -30,6 +31,12 @@ export class BlockWriter {
   #inTransaction = false;
   #transactions = 0;
   #changes = 0;
+  /** Of the transaction that was begun last. */
+  #commitLsn: Lsn = 0n;
+  #commitTime = 0;
+  #firstChange: { readonly commitLsn: Lsn; readonly ordinal: number } | undefined;
+  /** Where the transaction that was ended last ends in this block. */
+  #lastOrdinal = LAST_ORDINAL;
 
   /** @param capacity bytes to start with; grows as needed */
   constructor(capacity = 320 * 1024) {
@@ -75,6 +82,8 @@ export class BlockWriter {
     }
     this.#inTransaction = true;
     this.#transactions++;
+    this.#commitLsn = transaction.commitLsn;
+    this.#commitTime = transaction.commitTime;
   }
 
   /** @param lastOrdinal ordinal up to which this slice speaks for its transaction, filtered changes included; ignored when complete */
@@ -82,8 +91,9 @@ export class BlockWriter {
     this.#need(SLACK);
     const buf = this.#buf;
     let pos = this.#pos;
+    this.#lastOrdinal = complete ? LAST_ORDINAL : lastOrdinal;
     buf[pos++] = 0; // no further changes
-    pos = putLong(buf, pos, complete ? LAST_ORDINAL : lastOrdinal);
+    pos = putLong(buf, pos, this.#lastOrdinal);
     buf[pos++] = complete ? 1 : 0;
     this.#pos = pos;
     this.#inTransaction = false;
@@ -99,6 +109,7 @@ export class BlockWriter {
     buf[pos++] = op << 1;
     this.#pos = putLong(buf, pos, ordinal);
     this.#changes++;
+    this.#firstChange ??= { commitLsn: this.#commitLsn, ordinal };
   }
 
   /** The before part: absent needs nothing more; key and full are followed by `beginRow`. */
@@ -175,8 +186,23 @@ export class BlockWriter {
     header.#buf.copy(block, 0, 0, header.#pos);
     body.copy(block, header.#pos, 0, bodyLength);
     block[block.length - 1] = 0; // no further transactions
+    if (this.#transactions > 0 || bodyLength === 0) noteSummary(block, this.#summary(generation, after));
     this.reset();
     return block;
+  }
+
+  #summary(generation: number, after: Position): BlockSummary {
+    const first = this.#firstChange;
+    const last =
+      this.#transactions === 0 ? after : { generation, commitLsn: this.#commitLsn, ordinal: this.#lastOrdinal };
+    return {
+      first: first && { generation, ...first },
+      last,
+      complete: last.ordinal === LAST_ORDINAL,
+      transactions: this.#transactions,
+      changes: this.#changes,
+      lastCommitTime: this.#transactions === 0 ? 0 : this.#commitTime,
+    };
   }
 
   /** Drops what was written since the last `finish`. */
@@ -186,6 +212,7 @@ export class BlockWriter {
     this.#inTransaction = false;
     this.#transactions = 0;
     this.#changes = 0;
+    this.#firstChange = undefined;
     // One giant value must not keep its buffer for ever. (Promise 6)
     if (this.#buf.length > 4 * 1024 * 1024) this.#buf = Buffer.allocUnsafeSlow(512 * 1024);
   }

@@ -1,5 +1,6 @@
 export * from './model.ts';
-export { BlockReader, CellCursor, readRow, type BlockSummary } from './block-reader.ts';
+export { BlockReader, CellCursor, readRow } from './block-reader.ts';
+export type { BlockSummary } from './summary.ts';
 export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';

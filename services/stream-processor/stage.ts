@@ -144,9 +144,10 @@ async function write(
 /** Where to go on: after what the output topic holds, or at the pair's start when that is further on. */
 function resumeFrom(tail: BusBlock | undefined, start: StageStart): StageStart {
   if (!tail) return start;
-  const { header, last } = BlockReader.summary(tail.bytes);
+  const { last } = BlockReader.summary(tail.bytes);
   if (comparePositions(start.position, last) > 0) return start;
-  return { offset: header.inputOffset < 0n ? start.offset : header.inputOffset + 1n, position: last };
+  const { inputOffset } = BlockReader.open(tail.bytes).header;
+  return { offset: inputOffset < 0n ? start.offset : inputOffset + 1n, position: last };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Applied, TargetBatch } from '#connectors/contract/target.ts';
-import { BlockReader, dropThrough, withoutTransactions } from '#schemas/block/index.ts';
+import { BlockReader, continuesFrom, dropThrough, withoutTransactions } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, LAST_ORDINAL, type Position } from '#schemas/position.ts';
@@ -57,9 +57,11 @@ export class BatchBuilder {
   }
 
   #news({ bytes, nextOffset }: ReadyBlock): News | undefined {
-    const { after } = BlockReader.open(bytes).header;
-    if (comparePositions(after, this.#position) > 0) throw this.#gap(after);
-    const rest = dropThrough(bytes, this.#position);
+    const after = continuesFrom(bytes) ?? BlockReader.open(bytes).header.after;
+    const order = comparePositions(after, this.#position);
+    if (order > 0) throw this.#gap(after);
+    // What continues from just here is news from its first change on.
+    const rest = order === 0 ? bytes : dropThrough(bytes, this.#position);
     if (rest === undefined) return undefined;
     const { transactions, last, lastCommitTime } = BlockReader.summary(rest);
     if (transactions === 0) return undefined;

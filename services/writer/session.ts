@@ -17,7 +17,7 @@ import type { Repetition } from './repetition.ts';
 import type { WriterOptions } from './writer.ts';
 
 /** Bytes of blocks in one batch, and in the queue behind the batches in flight. (Promise 6) */
-const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_BYTES = 1024 * 1024;
 /** Two keep the target busy: while one commits, the next one's rows arrive. */
 const IN_FLIGHT = 2;
 

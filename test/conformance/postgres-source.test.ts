@@ -306,7 +306,7 @@ describe('positions', () => {
     let reached = before(1, stream.identity.consistentPoint);
     for (const block of blocks) {
       const summary = BlockReader.summary(block.bytes);
-      expect(summary.header).toMatchObject({ source: 'test', generation: 1, after: reached });
+      expect(BlockReader.open(block.bytes).header).toMatchObject({ source: 'test', generation: 1, after: reached });
       expect(summary).toMatchObject({ last: block.last, changes: block.changes, transactions: block.transactions });
       reached = block.last;
     }

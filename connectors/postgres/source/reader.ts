@@ -28,9 +28,10 @@ export async function openReader(
   return reader;
 }
 
-/** Changes that come sooner than this after the last block was closed, in milliseconds, gather for a while. */
-const BUSY_MS = 0.25;
-const GATHER_MS = 1;
+/** How long changes gather at most, in milliseconds. */
+const GATHER_MS = 8;
+/** A block of this size tells of a load at which fewer, larger blocks serve everybody better than the soonest one. */
+const BUSY_BYTES = 64 * 1024;
 
 /** Turns the stream into blocks and hands them over one by one; what waits is bounded by pausing the socket. (Promise 6) */
 class PostgresReader implements SourceReader, ReplicationHandlers {
@@ -49,8 +50,8 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   /** Set while the consumer waits for a block. */
   #wake: (() => void) | undefined;
   #looking = false;
-  /** When the last block was closed: the machine's time, since it is compared with fractions of a millisecond. */
-  #closedAt = 0;
+  #gathering: NodeJS.Timeout | undefined;
+  #lastBlockBytes = 0;
   #ended = false;
   #failure: TerraFusionError | undefined;
 
@@ -173,6 +174,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     if (comparePositions(position, this.#acknowledged) <= 0) return;
     this.#acknowledged = position;
     this.#raiseDurable(acknowledgementOf(position));
+    this.#lookSoon();
   }
 
   status(): ReaderStatus {
@@ -223,7 +225,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
 
   #enqueue(block: SourceBlock): void {
     this.#queue.push(block);
-    this.#closedAt = performance.now();
+    this.#lastBlockBytes = block.bytes.length;
     this.#queuedBytes += block.bytes.length;
     if (this.#queuedBytes >= this.#options.bufferBytes) this.#client?.pause();
     this.#wake?.();
@@ -239,18 +241,29 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
 
   /**
    * Looks, for a waiting consumer, whether the source has nothing more to give, and closes the open block then. The event loop reads what
-   * the socket has, then comes here: what has come by now is all there is. When the source sends transactions one by one faster than a
-   * block each is worth, they gather for a moment.
+   * the socket has, then comes here: what has come by now is all there is. While the consumer is still storing what it got, one more small
+   * block is of no use to it: changes gather until it has acknowledged that, so blocks grow with the load by themselves. And under a load
+   * that fills blocks anyway they gather a while longer: every block costs a commit in the log and at the target, whatever its size.
    */
   #lookSoon(): void {
     if (this.#wake === undefined || this.#looking || this.#decoder.openBytes === 0) return;
+    // Nobody is bound to acknowledge before asking for more: hence the timer.
+    if (this.#lastBlockBytes >= BUSY_BYTES || comparePositions(this.#handedOut, this.#acknowledged) > 0) {
+      this.#gathering ??= setTimeout(() => {
+        this.#gathering = undefined;
+        this.#look();
+      }, GATHER_MS);
+      return;
+    }
     this.#looking = true;
-    const look = (): void => {
+    setImmediate(() => {
       this.#looking = false;
-      if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
-    };
-    if (performance.now() - this.#closedAt < BUSY_MS) setTimeout(look, GATHER_MS);
-    else setImmediate(look);
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
   }
 
   /**
@@ -279,6 +292,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#ended = true;
     this.#queue.length = 0;
     this.#queuedBytes = 0;
+    clearTimeout(this.#gathering);
     this.#wake?.();
     await Promise.all([this.#heartbeat.stop(), this.#client?.close()]);
   }
