@@ -281,6 +281,11 @@ const table = {
     fix: 'The target refused a statement for the reason in the message. Correct it there and resume the pair.',
   },
 
+  PAIR_NOT_LOADED: {
+    heals: false,
+    status: 409,
+    fix: 'Run a full operation first; after it, incremental ones bring what is new.',
+  },
   PAIR_INVALID: { heals: false, status: 422, fix: 'Correct the named fields of the pair.' },
   PAIR_EXPRESSION_INVALID: {
     heals: false,

@@ -3,8 +3,19 @@ import { moment, momentInput, pageOf, pageQuery, problem } from './common.ts';
 
 export const operationTypes = ['full', 'incremental', 'resync', 'verify'] as const;
 export type OperationType = (typeof operationTypes)[number];
-export const operationStates = ['pending', 'running', 'completed', 'failed', 'stopped'] as const;
+export const operationStates = [
+  'pending',
+  'running',
+  'stopping',
+  'stopped',
+  'completed',
+  'failed',
+  'cancelled',
+] as const;
 export type OperationState = (typeof operationStates)[number];
+
+/** Those of which something is still to come. */
+export const openStates: readonly OperationState[] = ['pending', 'running', 'stopping'];
 
 /** POST /api/sync-operations */
 export const operationBody = z
@@ -13,10 +24,20 @@ export const operationBody = z
     type: z
       .enum(['full', 'incremental'])
       .describe(
-        'full: load all tables anew, then stream. incremental: stream what is new, until the target has it all.',
+        'full: load all tables anew, then stream. incremental: stream what is new, until the target has it all; a pair that was paused is paused again then.',
       ),
   })
   .meta({ example: { pair_id: 'pacs-to-cama', type: 'full' } });
+
+/** What an operation has done. Changes are counted about once a second; a process that is killed leaves out those of its last second. */
+export const operationCounts = z.object({
+  rows_copied: z.int().describe('By its load.'),
+  inserted: z.int().describe('Changes applied by the stream while it ran.'),
+  updated: z.int(),
+  deleted: z.int(),
+  dead_letters: z.int().describe('Changes and rows that were set aside while it ran.'),
+});
+export type OperationCounts = z.output<typeof operationCounts>;
 
 const example = {
   id: '0198a1f3-0d52-7b0e-8a44-3c1f5e2d9b70',
@@ -25,6 +46,7 @@ const example = {
   state: 'running' as const,
   started_by: 'admin',
   progress: { rows_copied: 12_000, rows_total: 20_000, tables_done: 1, tables_total: 3 },
+  counts: { rows_copied: 12_000, inserted: 0, updated: 0, deleted: 0, dead_letters: 0 },
   error: null,
   created_at: '2026-01-31T08:15:30.123Z',
   started_at: '2026-01-31T08:15:30.401Z',
@@ -36,9 +58,14 @@ export const operationView = z
     id: z.string(),
     pair: z.object({ id: z.string(), name: z.string() }),
     type: z.enum(operationTypes),
-    state: z.enum(operationStates),
+    state: z
+      .enum(operationStates)
+      .describe(
+        'stopping: finishes what is in hand. stopped: goes on when it, or its pair, is resumed. cancelled: another one took its place, or its pair was removed.',
+      ),
     started_by: z.string().describe('Who asked for it: name of a key, or of the service that did it by itself.'),
     progress: z.record(z.string(), z.unknown()).describe('Counts, as far as they are known.'),
+    counts: operationCounts,
     error: problem.nullable(),
     created_at: moment,
     started_at: moment.nullable(),

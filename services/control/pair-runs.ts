@@ -78,7 +78,7 @@ export class PairRuns {
 
   /**
    * How far the load is. A load of an older number than the stored one was overtaken by a resync: its word is dropped. Keeps the
-   * operation that people see in step: running, then completed. Returns whether the word was taken.
+   * operation that people see in step. Returns whether the word was taken.
    */
   async recordLoad(id: string, load: PairLoad): Promise<boolean> {
     const { state, number, startOffset, startPosition, snapshot } = load;
@@ -94,16 +94,19 @@ export class PairRuns {
           WHERE id = $1 AND deleted_at IS NULL AND (load->>'number')::int <= $4 RETURNING id
        ), moved AS (
          UPDATE terrafusion.sync_operations o SET
-           state = CASE WHEN $5 = 'done' THEN 'completed' ELSE 'running' END,
+           -- Completed it is once the stream has passed what the load has copied: see SyncOperations.completeLoads.
+           state = CASE WHEN o.state = 'pending' THEN 'running' ELSE o.state END,
            started_at = coalesce(o.started_at, clock_timestamp()),
-           finished_at = CASE WHEN $5 = 'done' THEN clock_timestamp() END,
+           counts = CASE WHEN $5 <> 'done' THEN o.counts ELSE o.counts || (
+             SELECT jsonb_build_object('rows_copied', coalesce(sum(rows_copied), 0)) FROM terrafusion.pair_tables
+              WHERE pair_id = o.pair_id) END,
            -- What is shown live while it runs is kept at its end.
            progress = CASE WHEN $5 <> 'done' THEN o.progress ELSE o.progress || (
              SELECT jsonb_build_object('tables_total', count(*), 'tables_done', count(*), 'rows_copied', sum(rows_copied))
                FROM terrafusion.pair_tables WHERE pair_id = o.pair_id) END,
            error = NULL
           FROM taken WHERE o.pair_id = taken.id AND $5 IN ('running', 'done')
-           AND o.type IN ('full', 'resync') AND o.state IN ('pending', 'running')
+           AND o.type IN ('full', 'resync') AND o.state IN ('pending', 'running', 'stopping')
          RETURNING o.id
        ), cleared AS (
          -- What an earlier load's stream had reached means nothing to this one's.
@@ -136,7 +139,7 @@ export class PairRuns {
   async #failOperations(id: string, problem: object): Promise<void> {
     await this.#db.run(
       `UPDATE terrafusion.sync_operations SET state = 'failed', error = $2, finished_at = clock_timestamp()
-        WHERE pair_id = $1 AND state IN ('pending', 'running')`,
+        WHERE pair_id = $1 AND state IN ('pending', 'running', 'stopping')`,
       [id, problem],
     );
   }

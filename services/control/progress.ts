@@ -1,7 +1,4 @@
-import { parseLsn } from '#schemas/lsn.ts';
-import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
-import { SyncOperations } from './sync-operations.ts';
 
 /** What the sync-service tells of a pair's stream. */
 export interface PairProgress {
@@ -40,8 +37,6 @@ export class Progress {
          updated_at = clock_timestamp()`,
       [pairId, position, commitLsn, nextOffset ?? null, lagBytes ?? null, lagSeconds, changesApplied],
     );
-    const { ordinal } = parsePosition(position);
-    if (ordinal === LAST_ORDINAL) await new SyncOperations(this.#db).completeUpTo(pairId, parseLsn(commitLsn));
   }
 
   /** From where the pair needs the source's topic, told by its stream processor when that has a topic of its own behind it. */

@@ -1,5 +1,5 @@
 import { TerraFusionError } from '#schemas/errors.ts';
-import type { OperationState, OperationType } from '#schemas/http/operations.ts';
+import type { OperationCounts, OperationState, OperationType } from '#schemas/http/operations.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { Conditions, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
@@ -14,6 +14,7 @@ export interface OperationRecord {
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly requestedBy: string;
   readonly progress: Readonly<Record<string, unknown>>;
+  readonly counts: OperationCounts;
   readonly error: Problem | undefined;
   readonly createdAt: Date;
   readonly startedAt: Date | undefined;
@@ -46,6 +47,7 @@ interface Row {
   readonly parameters: Record<string, unknown>;
   readonly requested_by: string;
   readonly progress: Record<string, unknown>;
+  readonly counts: Partial<OperationCounts>;
   readonly error: Problem | null;
   readonly created_at: Date;
   /** With microseconds, which a Date would lose. */
@@ -56,19 +58,31 @@ interface Row {
   readonly tables_done: number;
   readonly rows_copied: bigint | null;
   readonly rows_total: bigint | null;
+  readonly letters: number | null;
 }
 
+const open = `('pending', 'running', 'stopping')`;
+/** Counting a million letters at every look would cost more than anybody learns from it. */
+const LETTERS_COUNTED = 10_000;
+
 // Progress of a load under way is that of the pair's tables; what has ended keeps what was noted at its end.
-const select = `SELECT o.id, o.pair_id, p.name AS pair_name, o.type, o.state, o.parameters, o.requested_by, o.progress, o.error,
+const select = `SELECT o.id, o.pair_id, p.name AS pair_name, o.type, o.state, o.parameters, o.requested_by, o.progress, o.counts, o.error,
     o.created_at, o.created_at::text AS created_at_text, o.started_at, o.finished_at,
-    t.tables, t.tables_done, t.rows_copied, t.rows_total
+    t.tables, t.tables_done, t.rows_copied, t.rows_total,
+    CASE WHEN o.state IN ${open} THEN (SELECT count(*)::int FROM (
+      SELECT FROM terrafusion.dead_letters d WHERE d.pair_id = o.pair_id AND d.created_at >= o.started_at LIMIT ${LETTERS_COUNTED}
+    ) counted) END AS letters
   FROM terrafusion.sync_operations o
   JOIN terrafusion.sync_pairs p ON p.id = o.pair_id
   LEFT JOIN LATERAL (
     SELECT count(*)::int AS tables, (count(*) FILTER (WHERE state IN ('loaded', 'streaming')))::int AS tables_done,
            sum(rows_copied)::bigint AS rows_copied, sum(rows_total)::bigint AS rows_total
-      FROM terrafusion.pair_tables WHERE pair_id = o.pair_id AND o.state = 'running' AND o.type IN ('full', 'resync')
+      FROM terrafusion.pair_tables WHERE pair_id = o.pair_id AND o.state IN ('running', 'stopping') AND o.type IN ('full', 'resync')
   ) t ON true`;
+
+const isLoaded = `EXISTS (SELECT FROM terrafusion.sync_pairs p WHERE p.id = pair_id AND p.load->>'state' = 'done')`;
+/** $2: what the target has reached. */
+const waitsFor = `type = 'incremental' AND state IN ${open} AND (parameters->>'until_lsn')::pg_lsn <= $2::pg_lsn AND ${isLoaded}`;
 
 /** History of the runs. */
 export class SyncOperations {
@@ -126,41 +140,156 @@ export class SyncOperations {
   }
 
   /** Ends an operation that has not ended yet. */
-  async finish(id: string, state: 'completed' | 'failed' | 'stopped', error?: TerraFusionError): Promise<void> {
+  async finish(id: string, state: 'completed' | 'failed' | 'cancelled', error?: TerraFusionError): Promise<void> {
     await this.#db.run(
       `UPDATE terrafusion.sync_operations SET state = $2, error = $3, finished_at = clock_timestamp()
-        WHERE id = $1 AND state IN ('pending', 'running')`,
+        WHERE id = $1 AND state IN ${open}`,
       [id, state, error ? problemOf(error, new Date()) : null],
     );
   }
 
-  /** Ends those of a pair that have not ended: another one takes their place, or the pair goes. */
-  async stopOpen(pairId: string, types?: readonly OperationType[]): Promise<void> {
+  /** Ends those of a pair that have not ended, stopped ones too: another one takes their place, or the pair goes. */
+  async cancelOpen(pairId: string, types?: readonly OperationType[]): Promise<void> {
     await this.#db.run(
-      `UPDATE terrafusion.sync_operations SET state = 'stopped', finished_at = clock_timestamp()
-        WHERE pair_id = $1 AND state IN ('pending', 'running') AND ($2::text[] IS NULL OR type = ANY ($2))`,
+      `UPDATE terrafusion.sync_operations SET state = 'cancelled', finished_at = clock_timestamp()
+        WHERE pair_id = $1 AND (state IN ${open} OR state = 'stopped') AND ($2::text[] IS NULL OR type = ANY ($2))`,
       [pairId, types ?? null],
     );
   }
 
-  /** Incremental operations of the pair that wait for nothing beyond `lsn` are done. */
-  async completeUpTo(pairId: string, lsn: Lsn): Promise<void> {
+  /** Whether one of the pair's has not ended and is not stopped. */
+  async hasOpen(pairId: string, types: readonly OperationType[], exceptId?: string): Promise<boolean> {
+    const row = await this.#db.one(
+      `SELECT FROM terrafusion.sync_operations
+        WHERE pair_id = $1 AND state IN ${open} AND type = ANY ($2) AND id IS DISTINCT FROM $3 LIMIT 1`,
+      [pairId, types, exceptId ?? null],
+    );
+    return row !== undefined;
+  }
+
+  /** The pair is being paused: its operations stop once nothing of it runs any more. */
+  async stop(pairId: string): Promise<void> {
     await this.#db.run(
-      `UPDATE terrafusion.sync_operations SET state = 'completed', finished_at = clock_timestamp()
-        WHERE pair_id = $1 AND type = 'incremental' AND state IN ('pending', 'running')
-          AND (parameters->>'until_lsn')::pg_lsn <= $2::pg_lsn`,
+      `UPDATE terrafusion.sync_operations SET state = 'stopping' WHERE pair_id = $1 AND state IN ('pending', 'running')`,
+      [pairId],
+    );
+  }
+
+  /** Of which pairs operations wait for {@link stopped}. */
+  async stoppingPairs(): Promise<Set<string>> {
+    const rows = await this.#db.query<{ pair_id: string }>(
+      `SELECT DISTINCT pair_id FROM terrafusion.sync_operations WHERE state = 'stopping'`,
+    );
+    return new Set(rows.map((row) => row.pair_id));
+  }
+
+  /** Nothing of the paused pair runs any more. */
+  async stopped(pairId: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations o SET state = 'stopped' FROM terrafusion.sync_pairs p
+        WHERE p.id = $1 AND o.pair_id = p.id AND p.desired = 'paused' AND o.state = 'stopping'`,
+      [pairId],
+    );
+  }
+
+  /** The pair goes on, and with it what was stopped. */
+  async reopen(pairId: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations SET state = CASE WHEN type = 'incremental' THEN 'running' ELSE 'pending' END
+        WHERE pair_id = $1 AND state IN ('stopping', 'stopped')`,
+      [pairId],
+    );
+  }
+
+  /** Moves one operation, whatever it was; an end that it had is forgotten. */
+  async moveTo(id: string, state: 'pending' | 'running' | 'stopping' | 'stopped'): Promise<void> {
+    await this.#db.run(
+      'UPDATE terrafusion.sync_operations SET state = $2, error = NULL, finished_at = NULL WHERE id = $1',
+      [id, state],
+    );
+  }
+
+  /** An operator wants the pair to run: none of its operations pauses it at its end. */
+  async keepRunning(pairId: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations SET parameters = parameters - 'pause_after'
+        WHERE pair_id = $1 AND parameters ? 'pause_after' AND state NOT IN ('completed', 'cancelled')`,
+      [pairId],
+    );
+  }
+
+  /** Whether the pair's latest operation is to pause it, and has not come to that yet. */
+  async latestPauses(pairId: string): Promise<boolean> {
+    const row = await this.#db.one<{ pauses: boolean }>(
+      `SELECT parameters ? 'pause_after' AND (state IN ${open} OR state = 'failed') AS pauses
+         FROM terrafusion.sync_operations WHERE pair_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1`,
+      [pairId],
+    );
+    return row?.pauses ?? false;
+  }
+
+  /** Changes that the pair's stream has applied since the last call: they are counted with whatever is under way. */
+  async addChanges(
+    pairId: string,
+    { inserted, updated, deleted }: Pick<OperationCounts, 'inserted' | 'updated' | 'deleted'>,
+  ): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations SET counts = counts || jsonb_build_object(
+           'inserted', coalesce((counts->>'inserted')::bigint, 0) + $2,
+           'updated', coalesce((counts->>'updated')::bigint, 0) + $3,
+           'deleted', coalesce((counts->>'deleted')::bigint, 0) + $4)
+        WHERE pair_id = $1 AND state IN ('running', 'stopping')`,
+      [pairId, inserted, updated, deleted],
+    );
+  }
+
+  /** Whether {@link completeUpTo} would find something to do. */
+  async reaches(pairId: string, lsn: Lsn): Promise<boolean> {
+    const row = await this.#db.one(
+      `SELECT FROM terrafusion.sync_operations WHERE pair_id = $1 AND ${waitsFor} LIMIT 1`,
       [pairId, formatLsn(lsn)],
+    );
+    return row !== undefined;
+  }
+
+  /**
+   * Incremental operations of the pair that wait for nothing beyond `lsn` are done. To be called with the pair held by `lock`, in one
+   * transaction: an operation that begins in this moment must not find its pair paused.
+   */
+  async completeUpTo(pairId: string, lsn: Lsn): Promise<void> {
+    await this.#complete(pairId, waitsFor, [formatLsn(lsn)]);
+  }
+
+  /** Loads of the pair are done: what they have copied is consistent, and the stream goes on from it. As {@link completeUpTo}. */
+  async completeLoads(pairId: string): Promise<void> {
+    await this.#complete(pairId, `type IN ('full', 'resync') AND state IN ${open} AND ${isLoaded}`, []);
+  }
+
+  async #complete(pairId: string, which: string, values: readonly unknown[]): Promise<void> {
+    await this.#db.run(
+      `WITH done AS (
+         UPDATE terrafusion.sync_operations o SET state = 'completed', finished_at = clock_timestamp(), error = NULL,
+             counts = counts || jsonb_build_object('dead_letters', (
+               SELECT count(*) FROM terrafusion.dead_letters d WHERE d.pair_id = o.pair_id AND d.created_at >= o.started_at))
+          WHERE pair_id = $1 AND ${which} RETURNING id, parameters
+       )
+       -- It ran for them, and nobody else wants it to.
+       UPDATE terrafusion.sync_pairs SET desired = 'paused'
+        WHERE id = $1 AND EXISTS (SELECT FROM done WHERE parameters ? 'pause_after') AND NOT EXISTS (
+          SELECT FROM terrafusion.sync_operations
+           WHERE pair_id = $1 AND state IN ${open} AND id NOT IN (SELECT id FROM done))`,
+      [pairId, ...values],
     );
   }
 
   /** Figures for the status and metrics: running now, and ended within the last so many hours. */
   async counts(hours: number): Promise<{ running: number; completed: number; failed: number }> {
     const row = await this.#db.one<{ running: number; completed: number; failed: number }>(
-      `SELECT (count(*) FILTER (WHERE state IN ('pending', 'running')))::int AS running,
+      `SELECT (count(*) FILTER (WHERE state IN ${open}))::int AS running,
               (count(*) FILTER (WHERE state = 'completed'))::int AS completed,
               (count(*) FILTER (WHERE state = 'failed'))::int AS failed
          FROM terrafusion.sync_operations
-        WHERE state IN ('pending', 'running') OR finished_at > clock_timestamp() - make_interval(hours => $1)`,
+        WHERE state IN ${open} OR finished_at > clock_timestamp() - make_interval(hours => $1)`,
       [hours],
     );
     return row!;
@@ -168,7 +297,7 @@ export class SyncOperations {
 }
 
 function toOperation(row: Row): OperationRecord {
-  const live =
+  const live: { readonly rows_copied?: number } & Record<string, unknown> =
     row.tables === 0
       ? {}
       : {
@@ -185,6 +314,13 @@ function toOperation(row: Row): OperationRecord {
     parameters: row.parameters,
     requestedBy: row.requested_by,
     progress: { ...row.progress, ...live },
+    counts: {
+      rows_copied: live.rows_copied ?? row.counts.rows_copied ?? 0,
+      inserted: row.counts.inserted ?? 0,
+      updated: row.counts.updated ?? 0,
+      deleted: row.counts.deleted ?? 0,
+      dead_letters: row.letters ?? row.counts.dead_letters ?? 0,
+    },
     error: row.error ?? undefined,
     createdAt: row.created_at,
     startedAt: row.started_at ?? undefined,

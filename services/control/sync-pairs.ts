@@ -89,6 +89,15 @@ export class SyncPairs {
     return await this.get(row.id);
   }
 
+  /** As {@link lock}, for who needs nothing of the pair; false when it is deleted. */
+  async hold(id: string): Promise<boolean> {
+    const row = await this.#db.one(
+      'SELECT FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NULL FOR UPDATE',
+      [id],
+    );
+    return row !== undefined;
+  }
+
   /** By name, deleted ones left out. */
   async list(filter: PairFilter, { limit, cursor }: PageRequest): Promise<Page<PairOverview>> {
     const where = new Conditions()

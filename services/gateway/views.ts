@@ -123,6 +123,7 @@ export function operationView(operation: OperationRecord): OperationView {
     state: operation.state,
     started_by: operation.requestedBy,
     progress: operation.progress,
+    counts: operation.counts,
     error: operation.error ?? null,
     created_at: operation.createdAt.toISOString(),
     started_at: iso(operation.startedAt),

@@ -113,6 +113,10 @@ export interface ControlPort {
   ): Promise<boolean>;
   /** Keeps the operation that people see in step. False when a later load has been asked for: this one is not wanted any more. */
   recordLoad(pairId: string, load: LoadRecord): Promise<boolean>;
+  /** Pairs of which operations wait for {@link stopped}. */
+  stoppingPairs(): Promise<ReadonlySet<string>>;
+  /** Nothing of the paused pair runs any more: its operations have stopped. */
+  stopped(pairId: string): Promise<void>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /** From where the pair's stream processor needs the source's topic. */

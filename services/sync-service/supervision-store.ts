@@ -1,6 +1,8 @@
 import { loadConnector } from '#connectors/registry.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
+import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
+import type { PairState } from '#schemas/pairs.ts';
 import type { Control } from '#services/control/control.ts';
 import type { SourceStatusRecord } from '#services/control/source-status.ts';
 import type { ControlPort, SourceStatus } from './ports.ts';
@@ -10,7 +12,19 @@ const SOURCE_LOCK = 0x74665372;
 
 /** {@link ControlPort} on the control database. */
 export function supervisionStore(control: Control): ControlPort {
-  const { database, pairs, runs, tables, progress, deadLetters, generations, sourceStatuses, systems, audit } = control;
+  const {
+    database,
+    operations,
+    pairs,
+    runs,
+    tables,
+    progress,
+    deadLetters,
+    generations,
+    sourceStatuses,
+    systems,
+    audit,
+  } = control;
   /** Changes applied since each pair was made; who tells of a pair is one process at a time. */
   const totals = new Map<string, number>();
   return {
@@ -35,7 +49,9 @@ export function supervisionStore(control: Control): ControlPort {
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),
     forgetGenerations: (sourceId) => generations.forget(sourceId),
     recordSourceStatus: (sourceId, status) => sourceStatuses.record(sourceId, statusRecord(status)),
-    recordState: (pair, state, error) => runs.recordState(pair.id, state, error, { runs: pair.runs }),
+    recordState: (pair, state, error) => recordState(control, pair, state, error),
+    stoppingPairs: () => operations.stoppingPairs(),
+    stopped: (pairId) => operations.stopped(pairId),
     recordLoad: (pairId, load) => runs.recordLoad(pairId, load),
     recordTables: (pairId, list) => tables.record(pairId, list),
     storeDeadLetters: async (pairId, letters) => {
@@ -59,10 +75,17 @@ export function supervisionStore(control: Control): ControlPort {
       const before = totals.get(pairId) ?? (await pairs.find(pairId))?.progress?.changesApplied ?? 0;
       const changesApplied = before + (changes ? changes.inserted + changes.updated + changes.deleted : 0);
       const reached = { ...each, commitLsn: formatLsn(commitLsn), changesApplied };
-      // Told again after a failure, nothing is counted twice.
-      if (changes && changesApplied > before) {
+      const { ordinal } = parsePosition(each.position);
+      const ends = ordinal === LAST_ORDINAL && (await operations.reaches(pairId, commitLsn));
+      const counts = changes && changesApplied > before;
+      if (ends || counts) {
+        // In one: told again after a failure, nothing is counted twice, and what an operation has brought is counted when it ends.
         await control.transaction(async (transaction) => {
-          await transaction.tables.addChanges(pairId, changes.tables);
+          // The pair first, as everybody does who takes more than one of these.
+          if (ends && !(await transaction.pairs.hold(pairId))) return;
+          if (counts) await transaction.operations.addChanges(pairId, changes);
+          if (ends) await transaction.operations.completeUpTo(pairId, commitLsn);
+          if (counts) await transaction.tables.addChanges(pairId, changes.tables);
           await transaction.progress.record(pairId, reached);
         });
       } else await progress.record(pairId, reached);
@@ -80,6 +103,22 @@ export function supervisionStore(control: Control): ControlPort {
       });
     },
   };
+}
+
+/** Once a pair streams, what its load has copied is consistent: then, and in one with that word, the load's operation is completed. */
+async function recordState(
+  control: Control,
+  { id, runs }: Parameters<ControlPort['recordState']>[0],
+  state: PairState,
+  error: TerraFusionError | undefined,
+): Promise<boolean> {
+  if (state !== 'streaming') return control.runs.recordState(id, state, error, { runs });
+  return control.transaction(async (transaction) => {
+    if (!(await transaction.pairs.hold(id))) return false;
+    const taken = await transaction.runs.recordState(id, state, error, { runs });
+    if (taken) await transaction.operations.completeLoads(id);
+    return taken;
+  });
 }
 
 function statusRecord({ slot, error, ...status }: SourceStatus): SourceStatusRecord {

@@ -21,6 +21,7 @@ export async function wantedWork(
   isRunning: (name: string) => boolean,
 ): Promise<WorkUnit[]> {
   const pairs = await env.control.pairs();
+  const stopping = mine.has('supervisor') ? await env.control.stoppingPairs() : new Set<string>();
   const units: WorkUnit[] = [];
   for (const pair of pairs) {
     const unit = pairUnit(pair, env, mine);
@@ -28,6 +29,8 @@ export async function wantedWork(
     if (env.bus.kind === 'kafka' && mine.has('stream-processor') && isStreaming(pair))
       units.push(processorUnit(pair, env));
     await notePause(pair, env, mine, isRunning);
+    if (stopping.has(pair.id) && pair.desired === 'paused' && !isRunning(pairWork(pair)))
+      await env.control.stopped(pair.id);
   }
   if (mine.has('reader')) units.push(...(await readers(pairs, env)));
   return units;

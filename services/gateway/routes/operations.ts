@@ -1,4 +1,4 @@
-import { formatLsn } from '#schemas/lsn.ts';
+import type { Lsn } from '#schemas/lsn.ts';
 import { idParams } from '#schemas/http/common.ts';
 import {
   operationBody,
@@ -7,11 +7,11 @@ import {
   operationView as operationViewSchema,
 } from '#schemas/http/operations.ts';
 import type { FastifyRequest } from 'fastify';
+import { assertLoaded, startFull, startIncremental } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import { look, openSource, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { changeOnce } from '../mutations.ts';
-import { loadAnew, wantRunning } from '../pairs/commands.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { operationView, pageView } from '../views.ts';
 
@@ -52,7 +52,7 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync operations',
           'Start a sync operation',
-          'full: loads all tables anew. incremental: is completed once the target has everything that was committed at the source before the call. The pair runs from then on.',
+          'full: loads all tables anew; the pair runs from then on. incremental: is completed once the target has everything that was committed at the source before the call; a pair that was paused runs until then.',
         ),
         headers: idempotencyHeader,
         body: operationBody,
@@ -68,23 +68,17 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         { entityKind: 'sync_operation', verb: `start_${type}`, status: 202 },
         async () => {
           const pair = await control.pairs.get(idOrName);
-          return type === 'incremental' ? { id: pair.id, until: await markAt(deps, request, pair) } : { id: pair.id };
+          if (type === 'full') return { id: pair.id };
+          assertLoaded(pair);
+          return { id: pair.id, until: await markAt(deps, request, pair) };
         },
         async (transaction, { id, until }) => {
-          const { operations, pairs } = transaction;
           const by = request.principal!.name;
-          const pair = await pairs.lock(id);
+          const pair = await transaction.pairs.lock(id);
           const operation =
             until === undefined
-              ? await loadAnew(transaction, pair, 'full', by)
-              : await operations.create({
-                  pairId: id,
-                  type: 'incremental',
-                  requestedBy: by,
-                  parameters: { until_lsn: until },
-                  state: 'running',
-                });
-          await wantRunning(transaction, await pairs.get(id), by);
+              ? await startFull(transaction, pair, { by, pauseAfter: false })
+              : await startIncremental(transaction, pair, until, { by, pauseAfter: true });
           const view = operationView(operation);
           return { entityId: operation.id, after: view, result: view };
         },
@@ -94,15 +88,14 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
   );
 }
 
-/** A message of ours in the source's WAL: everything committed before the call lies before it. */
-async function markAt(
+/** Writes a message of ours into the source's WAL: everything committed before the call lies before it. */
+export async function markAt(
   { control, clock }: GatewayDeps,
   { log, signal }: FastifyRequest,
   pair: PairOverview,
-): Promise<string> {
+): Promise<Lsn> {
   const source = openSource(await storedConnection(control, pair.sourceId));
-  const lsn = await look('source', { clock, log, signal }, (context) =>
+  return await look('source', { clock, log, signal }, (context) =>
     source.emitMessage('terrafusion.fence', pair.id, context),
   );
-  return formatLsn(lsn);
 }

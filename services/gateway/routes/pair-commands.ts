@@ -4,10 +4,10 @@ import { operationView as operationViewSchema } from '#schemas/http/operations.t
 import { fenceQuery, fenceReply, pairSummary as pairSummarySchema, resyncBody } from '#schemas/http/pairs.ts';
 import { formatPosition } from '#schemas/position.ts';
 import type { Control } from '#services/control/control.ts';
+import { loadAnew, pausePair, startPair, wholePairOnly } from '#services/control/pair-commands.ts';
 import { openSource, openTarget, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
-import { loadAnew, wantRunning, wholePairOnly } from '../pairs/commands.ts';
 import { fence, type FencePair } from '../pairs/fence.ts';
 import { replies, words } from '../schema.ts';
 import { operationView, pairSummary } from '../views.ts';
@@ -37,8 +37,8 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
       (request) =>
         change(deps, request, { entityKind: 'sync_pair', verb }, async (transaction) => {
           const before = await transaction.pairs.lock(request.params.id);
-          if (desired === 'running') await wantRunning(transaction, before, request.principal!.name);
-          else await transaction.runs.setDesired(before.id, 'paused');
+          if (desired === 'running') await startPair(transaction, before, request.principal!.name);
+          else await pausePair(transaction, before);
           const after = await transaction.pairs.get(before.id);
           return {
             entityId: before.id,

@@ -14,13 +14,13 @@ import {
 import { z } from 'zod';
 import type { PairDefinition, PairInput } from '#schemas/pairs.ts';
 import type { Repositories } from '#services/control/control.ts';
+import { startPair } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import { openSource, openTarget, storedConnection } from '../ends.ts';
 import { type App, type GatewayDeps } from '../gateway.ts';
 import { change, changeOnce } from '../mutations.ts';
 import { checkWholePair } from '../pairs/check-pair.ts';
 import { isSamePlace, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
-import { wantRunning } from '../pairs/commands.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
 
@@ -82,7 +82,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
             config: body.config,
             desired: 'paused',
           });
-          if (body.start) await wantRunning(transaction, pair, request.principal!.name);
+          if (body.start) await startPair(transaction, pair, request.principal!.name);
           const view = await viewOf(transaction, await transaction.pairs.get(pair.id), clock.now());
           return { entityId: pair.id, after: view, result: view };
         },
@@ -182,7 +182,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         { entityKind: 'sync_pair', verb: 'delete' },
         async ({ pairs, operations }) => {
           const pair = await pairs.lock(request.params.id);
-          await operations.stopOpen(pair.id);
+          await operations.cancelOpen(pair.id);
           await pairs.delete(pair.id);
           return {
             entityId: pair.id,

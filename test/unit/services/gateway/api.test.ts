@@ -319,6 +319,7 @@ describe('commands for pairs', () => {
       startOffset: 1n,
       startPosition: '1:0/1',
     });
+    await gateway.control.operations.completeLoads(pair.id);
     expect((await operations()).body.items).toMatchObject([{ state: 'completed' }]);
 
     const resync = await command('resync');
@@ -332,7 +333,7 @@ describe('commands for pairs', () => {
     expect((await command('resync', { tables: ['a.x'] })).body.error.message).toContain('no source table a.x');
     expect((await command('resync', { tables: ['a.b'] })).body.error.message).toContain('leave "tables" out');
     expect((await command('resync', { tables: ['a.b', 'a.c'] })).status).toBe(202);
-    expect((await operations()).body.items.map((each) => each['state'])).toEqual(['pending', 'stopped', 'completed']);
+    expect((await operations()).body.items.map((each) => each['state'])).toEqual(['pending', 'cancelled', 'completed']);
     const tables = await gateway.ask<List<object>>('/api/sync-pairs/commanded/tables');
     expect(tables.body.items).toMatchObject([{ source: 'a.b', rows_copied: 1, rows_total: null }, { source: 'a.c' }]);
   });
@@ -474,7 +475,7 @@ describe('commands for pairs', () => {
       desired: 'paused',
     });
     expect((await gateway.control.operations.list({ pairId: pair.id }, { limit: 1 })).items).toMatchObject([
-      { state: 'stopped' },
+      { state: 'cancelled' },
     ]);
   });
 
@@ -484,6 +485,9 @@ describe('commands for pairs', () => {
       post('/api/sync-operations', { pair_id: idOrName, type }, { as: 'operator' });
     expect((await start('verify')).status).toBe(400);
     expect((await start('full', missing)).status).toBe(404);
+    // There is nothing on which changes could be laid.
+    const early = await start('incremental');
+    expect([early.status, early.body.error.code]).toEqual([409, 'PAIR_NOT_LOADED']);
     const full = await start('full', pair.id);
     expect(full).toMatchObject({ status: 202, body: { type: 'full', state: 'pending', pair: { name: 'operated' } } });
     expect((await gateway.ask(`/api/sync-operations/${full.body.id}`)).body).toMatchObject({
