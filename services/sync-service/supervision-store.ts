@@ -10,7 +10,19 @@ const SOURCE_LOCK = 0x74665372;
 
 /** {@link ControlPort} on the control database. */
 export function supervisionStore(control: Control): ControlPort {
-  const { database, pairs, runs, tables, progress, deadLetters, generations, sourceStatuses, systems, audit } = control;
+  const {
+    database,
+    pairs,
+    runs,
+    tables,
+    progress,
+    deadLetters,
+    generations,
+    sourceStatuses,
+    sourceSlots,
+    systems,
+    audit,
+  } = control;
   /** Changes applied since each pair was made; who tells of a pair is one process at a time. */
   const totals = new Map<string, number>();
   return {
@@ -33,8 +45,25 @@ export function supervisionStore(control: Control): ControlPort {
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),
-    forgetGenerations: (sourceId) => generations.forget(sourceId),
+    forgetGenerations: async (sourceId) => {
+      await generations.forget(sourceId);
+      await sourceSlots.forget(sourceId);
+    },
     recordSourceStatus: (sourceId, status) => sourceStatuses.record(sourceId, statusRecord(status)),
+    readerTrouble: async (sourceId) => (await sourceStatuses.of(sourceId))?.error,
+    slotReading: async (sourceId) => (await sourceSlots.of(sourceId))?.reading,
+    recordSlot: (sourceId, reading) => sourceSlots.record(sourceId, reading),
+    walPolicy: (sourceId) => sourceSlots.policyOf(sourceId),
+    giveUpGeneration: (sourceId, generation, reason) => generations.giveUp(sourceId, generation, reason),
+    auditSource: (action, sourceId, details) =>
+      audit.append({
+        actor: 'sync-service',
+        action,
+        entityKind: 'system',
+        entityId: sourceId,
+        outcome: 'success',
+        after: details,
+      }),
     recordState: (pair, state, error) => runs.recordState(pair.id, state, error, { runs: pair.runs }),
     recordLoad: (pairId, load) => runs.recordLoad(pairId, load),
     recordTables: (pairId, list) => tables.record(pairId, list),
@@ -82,21 +111,13 @@ export function supervisionStore(control: Control): ControlPort {
   };
 }
 
-function statusRecord({ slot, error, ...status }: SourceStatus): SourceStatusRecord {
+function statusRecord({ error, ...status }: SourceStatus): SourceStatusRecord {
   return {
     state: status.state,
     generation: status.generation,
     source_lsn: status.sourceLsn,
     received_lsn: status.receivedLsn,
     acknowledged_lsn: status.acknowledgedLsn,
-    slot: slot && {
-      name: slot.name,
-      state: slot.state,
-      active: slot.active,
-      confirmed_lsn: slot.confirmed === undefined ? null : formatLsn(slot.confirmed),
-      retained_bytes: slot.retainedBytes ?? null,
-      safe_bytes: slot.safeBytes ?? null,
-    },
     error: error && { code: error.code, message: error.message, fix: error.fix },
   };
 }
