@@ -174,6 +174,21 @@ const table = {
     status: 409,
     fix: 'The source no longer holds the changes after our position. Resync the pairs of this source, and raise max_slot_wal_keep_size.',
   },
+  SOURCE_WAL_NEAR_BUDGET: {
+    heals: true,
+    status: 503,
+    fix: 'See what keeps the slot back before the budget is used up: a reader that is down, a full bus (a slow or paused pair), or a transaction left open at the source.',
+  },
+  SOURCE_WAL_OVER_BUDGET: {
+    heals: true,
+    status: 503,
+    fix: 'Bring reading back, or end what keeps the slot back; raise the source\'s wal_budget_bytes only if its disk can spare it. With on_wal_budget "drop_slot" the slot is given up instead, at the price of a resync.',
+  },
+  SOURCE_SLOT_GIVEN_UP: {
+    heals: false,
+    status: 409,
+    fix: "The slot was given up to save the source's disk, as on_wal_budget says. Remove what held it back, then resync the pairs of this source.",
+  },
   SOURCE_PROTOCOL: {
     heals: true,
     status: 502,

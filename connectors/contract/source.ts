@@ -35,13 +35,29 @@ export interface SlotStatus {
   /** reserved, extended, unreserved, lost (pg_replication_slots.wal_status). */
   readonly state: 'reserved' | 'extended' | 'unreserved' | 'lost' | 'missing';
   readonly confirmed: Lsn | undefined;
+  /** From where the source keeps WAL for it: behind `confirmed` by what a transaction that is still open there has begun with. */
+  readonly restart: Lsn | undefined;
   /** Bytes of WAL the source keeps for the slot. */
   readonly retainedBytes: number | undefined;
   /** Bytes until the source gives the slot up, when it has such a limit. */
   readonly safeBytes: number | undefined;
+  /** The source's own limit of what it keeps for a slot (max_slot_wal_keep_size), when it has one. */
+  readonly limitBytes: number | undefined;
   readonly invalidationReason: string | undefined;
+  /** Whether recovery at a standby has taken rows away that the slot needs. Undefined where the source cannot tell, as below. */
+  readonly conflicting: boolean | undefined;
+  /** Since when nobody reads from it, ISO 8601. */
+  readonly inactiveSince: string | undefined;
+  /** Whether standbys keep a copy of it, so that it outlives a failover. */
+  readonly failover: boolean | undefined;
+  /** Whether it is such a copy. */
+  readonly synced: boolean | undefined;
+  /** Process that reads from it. */
+  readonly activePid: number | undefined;
   /** The source's WAL end. */
   readonly currentLsn: Lsn;
+  /** The source is a standby: what it says of its slots is about a copy. */
+  readonly inRecovery: boolean;
 }
 
 /** One source system. Every method opens what it needs and closes it; only readers and snapshots stay open. */

@@ -29,6 +29,20 @@ export const postgresSettings = z
       .max(63)
       .optional()
       .describe('How our sessions call themselves in pg_stat_activity; "terrafusion" unless told.'),
+    slot_wait_s: z
+      .int()
+      .min(1)
+      .max(3600)
+      .optional()
+      .describe(
+        'As a source: seconds to wait for running transactions to end when a slot is made; 60 unless told. Longer waits out longer work, shorter tells sooner who is in the way.',
+      ),
+    failover_slot: z
+      .boolean()
+      .optional()
+      .describe(
+        'As a source (17+): whether standbys keep a copy of our slot, so that it outlives a failover; true unless told. Where synchronized_standby_slots is set, changes then come once those standbys have them.',
+      ),
   })
   .superRefine((settings, context) => {
     try {

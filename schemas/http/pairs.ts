@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
+import { walBudgetLevels } from '../slots.ts';
 import { tableNameText } from '../tables.ts';
 import { checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 
@@ -87,8 +88,28 @@ export const slotView = z.object({
     .describe('reserved, extended, unreserved, lost or missing; null while nobody has looked.'),
   active: z.boolean().nullable(),
   confirmed_lsn: z.string().nullable(),
+  restart_lsn: z
+    .string()
+    .nullable()
+    .describe('From here the source keeps WAL; behind confirmed_lsn by transactions that are still open there.'),
   retained_bytes: z.number().nullable().describe('WAL that the source keeps for us.'),
   safe_bytes: z.number().nullable().describe('WAL until the source gives the slot up, if it has such a limit.'),
+  budget_bytes: z
+    .number()
+    .nullable()
+    .describe('WAL that the source may keep for us: wal_budget_bytes of the system, or its own limit when smaller.'),
+  bytes_per_second: z.number().nullable().describe('Growth of what is kept, over the last minutes.'),
+  seconds_left: z.number().nullable().describe('Until the budget is used up at that; null while it does not grow.'),
+  level: z.enum(walBudgetLevels).nullable().describe('ok; near: an alarm; over: the budget is used up.'),
+  problem: z
+    .object({ code: z.string(), message: z.string(), fix: z.string() })
+    .nullable()
+    .describe('What an operator should know of the slot.'),
+  invalidation_reason: z.string().nullable().describe('Why the source gave it up.'),
+  conflicting: z.boolean().nullable(),
+  inactive_since: z.string().nullable().describe('Since when nobody reads from it, where the source tells (17+).'),
+  failover: z.boolean().nullable().describe('Whether standbys keep a copy, so that it outlives a failover (17+).'),
+  looked_at: moment.nullable().describe('When it was last looked at.'),
 });
 export type SlotView = z.output<typeof slotView>;
 
@@ -111,6 +132,15 @@ const summaryShape = {
   changes_applied: z.number(),
   dead_letters: z.number().describe('Open ones.'),
   error: problem.nullable(),
+  stale: z
+    .boolean()
+    .describe(
+      'The pair should run, and no process works on it at the moment: the state is the one that was last told, the figures are not shown.',
+    ),
+  warning: z
+    .object({ code: z.string(), message: z.string(), fix: z.string() })
+    .nullable()
+    .describe('What needs a look before it stops the pair, such as the WAL that its source keeps.'),
   created_at: moment,
   updated_at: moment,
 };
@@ -132,6 +162,8 @@ const exampleSummary = {
   changes_applied: 20418,
   dead_letters: 3,
   error: null,
+  stale: false,
+  warning: null,
   created_at: '2026-01-31T08:15:30.123Z',
   updated_at: '2026-01-31T08:16:02.456Z',
 };
@@ -158,8 +190,19 @@ export const pairView = z
         state: 'reserved',
         active: true,
         confirmed_lsn: '0/16B3748',
+        restart_lsn: '0/16B2F00',
         retained_bytes: 18_432,
         safe_bytes: null,
+        budget_bytes: 17_179_869_184,
+        bytes_per_second: 0,
+        seconds_left: null,
+        level: 'ok' as const,
+        problem: null,
+        invalidation_reason: null,
+        conflicting: false,
+        inactive_since: null,
+        failover: true,
+        looked_at: '2026-01-31T08:16:01.456Z',
       },
       tables: [
         {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { environments, systemInput, systemKinds } from '../systems.ts';
+import { environments, systemInput, systemKinds, walBudgetActions } from '../systems.ts';
 import { checkView, moment, pageOf, pageQuery } from './common.ts';
 
 const example = {
@@ -9,6 +9,8 @@ const example = {
   environment: 'production' as const,
   connector: 'postgres',
   connection: { url: 'postgresql://sync@10.0.0.5:5432/pacs', password_file: '/run/secrets/pacs' },
+  wal_budget_bytes: null,
+  on_wal_budget: 'alarm' as const,
   created_at: '2026-01-31T08:15:30.123Z',
   updated_at: '2026-01-31T08:15:30.123Z',
 };
@@ -35,6 +37,12 @@ export const systemPatch = z
       .describe(
         'Replaces the connection as a whole; secrets that are left out, or sent back masked, stay as they are.',
       ),
+    wal_budget_bytes: systemInput.shape.wal_budget_bytes
+      .unwrap()
+      .nullable()
+      .optional()
+      .describe('null: as the settings say.'),
+    on_wal_budget: z.enum(walBudgetActions).optional(),
   })
   .meta({ example: { environment: 'training' } });
 export type SystemPatch = z.output<typeof systemPatch>;
@@ -47,6 +55,11 @@ export const systemView = z
     environment: z.enum(environments),
     connector: z.string(),
     connection: z.record(z.string(), z.unknown()).describe('Secrets are shown as "[secret]".'),
+    wal_budget_bytes: z
+      .number()
+      .nullable()
+      .describe('WAL that it may keep for us as a source; null: as the settings say.'),
+    on_wal_budget: z.enum(walBudgetActions).describe('What happens at the budget.'),
     created_at: moment,
     updated_at: moment,
   })

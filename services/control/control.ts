@@ -9,6 +9,7 @@ import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
 import { Progress } from './progress.ts';
 import { SourceGenerations } from './source-generations.ts';
+import { SourceSlots } from './source-slots.ts';
 import { SourceStatuses } from './source-status.ts';
 import { SyncOperations } from './sync-operations.ts';
 import { SyncPairs } from './sync-pairs.ts';
@@ -23,6 +24,7 @@ export interface Repositories {
   readonly progress: Progress;
   readonly operations: SyncOperations;
   readonly generations: SourceGenerations;
+  readonly sourceSlots: SourceSlots;
   readonly sourceStatuses: SourceStatuses;
   readonly deadLetters: DeadLetters;
   readonly apiKeys: ApiKeys;
@@ -54,6 +56,7 @@ function repositories(db: Queryable, secrets: SecretBox): Repositories {
     progress: new Progress(db),
     operations: new SyncOperations(db),
     generations: new SourceGenerations(db),
+    sourceSlots: new SourceSlots(db),
     sourceStatuses: new SourceStatuses(db),
     deadLetters: new DeadLetters(db),
     apiKeys: new ApiKeys(db),

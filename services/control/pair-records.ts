@@ -1,6 +1,7 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { parseLsn, type Lsn } from '#schemas/lsn.ts';
+import type { SlotReading } from '#schemas/slots.ts';
 import { maskText } from '#services/kernel/masking.ts';
 
 /** Why a pair stands still, as it is kept and shown. */
@@ -80,6 +81,10 @@ export interface PairOverview extends PairRecord {
   readonly progress: PairProgressRecord | undefined;
   /** Open ones, counted up to {@link DEAD_LETTERS_COUNTED}. */
   readonly deadLetters: number;
+  /** What its source's slot needs somebody to look at. */
+  readonly slotProblem: SlotReading['problem'] | undefined;
+  /** A process works on it now: its load or its stream holds the lease. */
+  readonly isWorkedOn: boolean;
 }
 
 /** Counting a million letters at every look would cost more than anybody learns from it. */
@@ -124,6 +129,8 @@ export interface OverviewRow extends PairRow {
   readonly applied_at: Date | null;
   readonly progress_at: Date | null;
   readonly dead_letters: number;
+  readonly slot_problem: SlotReading['problem'] | null;
+  readonly is_worked_on: boolean;
 }
 
 /** What every query of pairs selects, and from where. */
@@ -137,8 +144,11 @@ export const overviewColumns = `${pairColumns}, g.position, g.commit_lsn::text, 
   g.changes_applied, g.applied_at, g.updated_at AS progress_at,
   (SELECT count(*)::int FROM (
      SELECT FROM terrafusion.dead_letters d WHERE d.pair_id = p.id AND d.state = 'open' LIMIT ${DEAD_LETTERS_COUNTED}) counted
-  ) AS dead_letters`;
-export const overviewTables = `${pairTables} LEFT JOIN terrafusion.pair_progress g ON g.pair_id = p.id`;
+  ) AS dead_letters,
+  CASE WHEN l.reading->>'level' <> 'ok' THEN l.reading->'problem' END AS slot_problem,
+  EXISTS (SELECT FROM terrafusion.leases e WHERE e.name = 'pair:' || p.id AND e.expires_at > clock_timestamp()) AS is_worked_on`;
+export const overviewTables = `${pairTables} LEFT JOIN terrafusion.pair_progress g ON g.pair_id = p.id
+  LEFT JOIN terrafusion.source_slots l ON l.source_id = p.source_id`;
 
 export function toPair(row: PairRow): PairRecord {
   return {
@@ -175,6 +185,8 @@ export function toOverview(row: OverviewRow): PairOverview {
   return {
     ...toPair(row),
     deadLetters: row.dead_letters,
+    slotProblem: row.slot_problem ?? undefined,
+    isWorkedOn: row.is_worked_on,
     progress:
       row.progress_at === null
         ? undefined

@@ -7,9 +7,12 @@ export interface Generation {
   /** From 1. */
   readonly generation: number;
   readonly stream: StreamIdentity;
+  /** Why the slot is given up, or about to be: nothing is read from it any more. */
+  readonly givenUp?: string | undefined;
 }
 
 interface Row {
+  readonly given_up: string | null;
   readonly generation: number;
   readonly slot_name: string;
   readonly publication_name: string;
@@ -29,7 +32,7 @@ export class SourceGenerations {
   /** The latest one; undefined before the first slot. */
   async latest(sourceId: string): Promise<Generation | undefined> {
     const row = await this.#db.one<Row>(
-      `SELECT generation, slot_name, publication_name, system_identifier, timeline, consistent_point::text
+      `SELECT generation, slot_name, publication_name, system_identifier, timeline, consistent_point::text, given_up
          FROM terrafusion.source_generations WHERE source_id = $1 ORDER BY generation DESC LIMIT 1`,
       [sourceId],
     );
@@ -39,7 +42,7 @@ export class SourceGenerations {
   /** All of them, oldest first. */
   async list(sourceId: string): Promise<Generation[]> {
     const rows = await this.#db.query<Row>(
-      `SELECT generation, slot_name, publication_name, system_identifier, timeline, consistent_point::text
+      `SELECT generation, slot_name, publication_name, system_identifier, timeline, consistent_point::text, given_up
          FROM terrafusion.source_generations WHERE source_id = $1 ORDER BY generation`,
       [sourceId],
     );
@@ -55,7 +58,7 @@ export class SourceGenerations {
        ON CONFLICT (source_id, generation) DO UPDATE SET
          slot_name = EXCLUDED.slot_name, publication_name = EXCLUDED.publication_name,
          system_identifier = EXCLUDED.system_identifier, timeline = EXCLUDED.timeline,
-         consistent_point = EXCLUDED.consistent_point, created_at = clock_timestamp()`,
+         consistent_point = EXCLUDED.consistent_point, given_up = NULL, created_at = clock_timestamp()`,
       [
         sourceId,
         generation,
@@ -65,6 +68,14 @@ export class SourceGenerations {
         stream.timeline,
         formatLsn(stream.consistentPoint),
       ],
+    );
+  }
+
+  /** To be noted before the slot is dropped: whoever comes in between finds out why it is missing. */
+  async giveUp(sourceId: string, generation: number, reason: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.source_generations SET given_up = coalesce(given_up, $3) WHERE source_id = $1 AND generation = $2`,
+      [sourceId, generation, reason],
     );
   }
 
@@ -84,5 +95,6 @@ function toGeneration(row: Row): Generation {
       timeline: row.timeline,
       consistentPoint: parseLsn(row.consistent_point),
     },
+    ...(row.given_up === null ? {} : { givenUp: row.given_up }),
   };
 }

@@ -7,16 +7,6 @@ export interface SourceStatusRecord {
   readonly source_lsn?: string | undefined;
   readonly received_lsn?: string | undefined;
   readonly acknowledged_lsn?: string | undefined;
-  readonly slot?:
-    | {
-        readonly name: string;
-        readonly state: string;
-        readonly active: boolean;
-        readonly confirmed_lsn: string | null;
-        readonly retained_bytes: number | null;
-        readonly safe_bytes: number | null;
-      }
-    | undefined;
   readonly error?: { readonly code: string; readonly message: string; readonly fix: string } | undefined;
 }
 
@@ -37,6 +27,19 @@ export class SourceStatuses {
       `INSERT INTO terrafusion.source_status (source_id, status) SELECT id, $2 FROM terrafusion.systems WHERE id = $1
        ON CONFLICT (source_id) DO UPDATE SET status = EXCLUDED.status, updated_at = clock_timestamp()`,
       [sourceId, status],
+    );
+  }
+
+  /** Sources whose reading waits or has halted, by the word of a reader that was heard within the last quarter minute. */
+  async waiting(): Promise<
+    { readonly source: string; readonly code: string; readonly message: string; readonly fix: string }[]
+  > {
+    return await this.#db.query(
+      `SELECT s.name AS source, t.status->'error'->>'code' AS code, t.status->'error'->>'message' AS message, t.status->'error'->>'fix' AS fix
+         FROM terrafusion.source_status t JOIN terrafusion.systems s ON s.id = t.source_id
+        WHERE t.status ? 'error' AND t.status->>'state' = 'waiting' AND t.updated_at > clock_timestamp() - interval '15 seconds'
+          AND EXISTS (SELECT FROM terrafusion.sync_pairs p WHERE p.source_id = s.id AND p.deleted_at IS NULL)
+        ORDER BY s.name LIMIT 100`,
     );
   }
 

@@ -1,6 +1,6 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
-import type { SystemInput } from '#schemas/systems.ts';
+import type { SystemInput, WalBudgetAction } from '#schemas/systems.ts';
 import { isUniqueViolation, type Queryable } from '#services/kernel/database/index.ts';
 import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
 import { MASK } from '#services/kernel/masking.ts';
@@ -16,6 +16,9 @@ export interface SystemRecord {
   readonly connection: Readonly<Record<string, unknown>>;
   /** Made for a pair whose end was given inline. */
   readonly inline: boolean;
+  /** WAL that it may keep for us as a source; undefined: as the settings say. */
+  readonly walBudgetBytes: number | undefined;
+  readonly onWalBudget: WalBudgetAction;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -30,6 +33,8 @@ export interface NewSystem {
   /** Which fields of it are secrets. */
   readonly secretFields: readonly string[];
   readonly inline?: boolean;
+  readonly walBudgetBytes?: number | undefined;
+  readonly onWalBudget?: WalBudgetAction;
 }
 
 export interface SystemChange {
@@ -38,6 +43,9 @@ export interface SystemChange {
   readonly environment?: SystemInput['environment'] | undefined;
   readonly connection?:
     { readonly settings: Readonly<Record<string, unknown>>; readonly secretFields: readonly string[] } | undefined;
+  /** null: as the settings say. */
+  readonly walBudgetBytes?: number | null | undefined;
+  readonly onWalBudget?: WalBudgetAction | undefined;
 }
 
 export interface SystemFilter {
@@ -56,11 +64,14 @@ interface Row {
   readonly connector: string;
   readonly connection: Record<string, unknown>;
   readonly inline: boolean;
+  readonly wal_budget_bytes: bigint | null;
+  readonly on_wal_budget: WalBudgetAction;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
 
-const columns = 'id, name, kind, environment, connector, connection, inline, created_at, updated_at';
+const columns =
+  'id, name, kind, environment, connector, connection, inline, wal_budget_bytes, on_wal_budget, created_at, updated_at';
 
 /** The registered ends. (Promise 8: secrets are encrypted before they are stored, and leave only through `connectionOf`.) */
 export class Systems {
@@ -75,11 +86,21 @@ export class Systems {
   /** @throws CONFLICTING_STATE when the name is taken */
   async create(system: NewSystem): Promise<SystemRecord> {
     const { name, kind = 'Other', environment = 'production', connector, inline = false } = system;
+    const { walBudgetBytes = null, onWalBudget = 'alarm' } = system;
     const row = await this.#named(name, () =>
       this.#db.one<Row>(
-        `INSERT INTO terrafusion.systems (name, kind, environment, connector, connection, inline)
-         VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${columns}`,
-        [name, kind, environment, connector, this.#seal(system.connection, system.secretFields), inline],
+        `INSERT INTO terrafusion.systems (name, kind, environment, connector, connection, inline, wal_budget_bytes, on_wal_budget)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING ${columns}`,
+        [
+          name,
+          kind,
+          environment,
+          connector,
+          this.#seal(system.connection, system.secretFields),
+          inline,
+          walBudgetBytes,
+          onWalBudget,
+        ],
       ),
     );
     return toRecord(row!);
@@ -115,14 +136,25 @@ export class Systems {
   }
 
   /** @throws NOT_FOUND; CONFLICTING_STATE when the name is taken */
-  async change(id: string, { name, kind, environment, connection }: SystemChange): Promise<SystemRecord> {
+  async change(id: string, wanted: SystemChange): Promise<SystemRecord> {
+    const { name, kind, environment, connection, walBudgetBytes, onWalBudget } = wanted;
     const sealed = connection && this.#seal(connection.settings, connection.secretFields);
     const row = await this.#named(name ?? '', () =>
       this.#db.one<Row>(
         `UPDATE terrafusion.systems SET name = coalesce($2, name), kind = coalesce($3, kind),
-                environment = coalesce($4, environment), connection = coalesce($5, connection)
+                environment = coalesce($4, environment), connection = coalesce($5, connection),
+                wal_budget_bytes = CASE WHEN $6 THEN $7 ELSE wal_budget_bytes END, on_wal_budget = coalesce($8, on_wal_budget)
           WHERE id = $1 RETURNING ${columns}`,
-        [id, name ?? null, kind ?? null, environment ?? null, sealed ?? null],
+        [
+          id,
+          name ?? null,
+          kind ?? null,
+          environment ?? null,
+          sealed ?? null,
+          walBudgetBytes !== undefined,
+          walBudgetBytes ?? null,
+          onWalBudget ?? null,
+        ],
       ),
     );
     if (!row) throw noSuchSystem(id);
@@ -193,7 +225,21 @@ export function noSuchSystem(idOrName: string): TerraFusionError {
   return new TerraFusionError('NOT_FOUND', `There is no system "${idOrName}"`, { details: { id: idOrName } });
 }
 
-function toRecord({ created_at: createdAt, updated_at: updatedAt, connection, ...row }: Row): SystemRecord {
+function toRecord({
+  created_at: createdAt,
+  updated_at: updatedAt,
+  wal_budget_bytes: walBudget,
+  on_wal_budget: onWalBudget,
+  connection,
+  ...row
+}: Row): SystemRecord {
   const shown = Object.entries(connection).map(([name, value]) => [name, isEncrypted(value) ? MASK : value]);
-  return { ...row, connection: Object.fromEntries(shown) as Record<string, unknown>, createdAt, updatedAt };
+  return {
+    ...row,
+    connection: Object.fromEntries(shown) as Record<string, unknown>,
+    walBudgetBytes: walBudget === null ? undefined : Number(walBudget),
+    onWalBudget,
+    createdAt,
+    updatedAt,
+  };
 }

@@ -3,6 +3,7 @@ import type { PairSummary } from '#schemas/http/pairs.ts';
 import type { AlertView, ComponentState, ComponentView, StatusView } from '#schemas/http/status.ts';
 import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import type { ComponentRecord } from '#services/control/components.ts';
+import type { SlotAlarm } from '#services/control/source-slots.ts';
 import type { GatewayDeps } from './gateway.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import { pairSummary } from './views.ts';
@@ -22,10 +23,13 @@ export async function readStatus(deps: GatewayDeps, startedAt: Date): Promise<St
       pairs: (await control.pairs.list({}, { limit: 1000 })).items.map((pair) => pairSummary(pair, clock.now())),
       byState: await control.pairs.countByState(),
       components: await control.components.list(),
+      slots: await control.sourceSlots.alarms(),
+      waiting: await control.sourceStatuses.waiting(),
     })),
     attempt(deps, () => syncService.health()),
   ]);
   const pairs = database.value?.pairs ?? [];
+  const sources = sourceAlerts(database.value?.slots ?? [], database.value?.waiting ?? []);
   const components = [
     gatewayView(options.version, startedAt),
     databaseView(database.error),
@@ -36,12 +40,12 @@ export async function readStatus(deps: GatewayDeps, startedAt: Date): Promise<St
   return {
     name: 'terrafusion-sync',
     version: options.version,
-    state: overall(components, pairs),
+    state: overall(components, pairs, sources),
     at: new Date(clock.now()).toISOString(),
     components,
     pairs,
     pairs_by_state: database.value?.byState ?? {},
-    alerts: alertsOf(components, pairs, deps.supervision()),
+    alerts: [...alertsOf(components, pairs, deps.supervision()), ...sources],
   };
 }
 
@@ -137,13 +141,44 @@ function stageViews(records: readonly ComponentRecord[]): ComponentView[] {
     }));
 }
 
-function overall(components: readonly ComponentView[], pairs: readonly PairSummary[]): StatusView['state'] {
+/** Promise 7: what a source keeps for us is told before it matters; and why nothing is read, when that waits. */
+function sourceAlerts(
+  slots: readonly SlotAlarm[],
+  waiting: readonly {
+    readonly source: string;
+    readonly code: string;
+    readonly message: string;
+    readonly fix: string;
+  }[],
+): AlertView[] {
+  return [
+    ...slots.map(({ source, level, message, fix }) => ({
+      code: 'slot_wal_budget',
+      severity: level === 'over' ? ('critical' as const) : ('warning' as const),
+      message: `${source}: ${message}. ${fix}`,
+      pair: null,
+    })),
+    ...waiting.map(({ source, code, message, fix }) => ({
+      code: 'source_waiting',
+      severity: 'warning' as const,
+      message: `${source}: reading waits: ${code}: ${message}. ${fix}`,
+      pair: null,
+    })),
+  ];
+}
+
+function overall(
+  components: readonly ComponentView[],
+  pairs: readonly PairSummary[],
+  sources: readonly AlertView[],
+): StatusView['state'] {
   const stateOf = (name: string): ComponentState | undefined =>
     components.find((component) => component.name === name)?.state;
   if (stateOf('control-database') === 'down' || stateOf('sync-service') === 'down' || stateOf('bus') === 'down')
     return 'down';
   const unwell = components.some(({ state }) => state === 'down' || state === 'degraded');
-  return unwell || pairs.some(({ state, error }) => state === 'failed' || error !== null) ? 'degraded' : 'up';
+  const troubled = pairs.some(({ state, error }) => state === 'failed' || error !== null);
+  return unwell || troubled || sources.some(({ severity }) => severity === 'critical') ? 'degraded' : 'up';
 }
 
 export function alertsOf(

@@ -16,7 +16,7 @@ import { maskText } from '#services/kernel/masking.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import type { PairTableRecord } from '#services/control/pair-tables.ts';
 import type { Generation } from '#services/control/source-generations.ts';
-import type { SourceStatusSeen } from '#services/control/source-status.ts';
+import type { SlotSeen } from '#services/control/source-slots.ts';
 import type { OperationRecord } from '#services/control/sync-operations.ts';
 import type { SystemRecord } from '#services/control/systems.ts';
 
@@ -40,6 +40,8 @@ export function systemView(system: SystemRecord): SystemView {
     environment: system.environment,
     connector: system.connector,
     connection: system.connection,
+    wal_budget_bytes: system.walBudgetBytes ?? null,
+    on_wal_budget: system.onWalBudget,
     created_at: system.createdAt.toISOString(),
     updated_at: system.updatedAt.toISOString(),
   };
@@ -49,8 +51,9 @@ export function systemView(system: SystemRecord): SystemView {
 export function pairSummary(pair: PairOverview, now: number): PairSummary {
   const { progress, error } = pair;
   // A pair that should run and of which nothing is heard may lag by anything: rather no figure than an old one. (Promise 9)
+  const stale = isStale(pair, now);
   const unheard =
-    pair.desired === 'running' && progress !== undefined && now - progress.updatedAt.getTime() > STALE_AFTER;
+    stale || (pair.desired === 'running' && progress !== undefined && now - progress.updatedAt.getTime() > STALE_AFTER);
   return {
     id: pair.id,
     name: pair.name,
@@ -65,9 +68,23 @@ export function pairSummary(pair: PairOverview, now: number): PairSummary {
     changes_applied: progress?.changesApplied ?? 0,
     dead_letters: pair.deadLetters,
     error: error ?? null,
+    stale,
+    warning: pair.slotProblem ?? null,
     created_at: pair.createdAt.toISOString(),
     updated_at: pair.updatedAt.toISOString(),
   };
+}
+
+/** Longest wait of work that was interrupted, and a look's time, in ms: until then its error is a word about now. */
+const INTERRUPTED_WAIT = 45_000;
+
+/**
+ * Whether the pair should run and nobody works on it: after a restart, or with the sync-service down, its state is that of before.
+ * (Promise 9) Work holds a lease, which outlives a killed process by seconds.
+ */
+function isStale({ desired, state, error, isWorkedOn, updatedAt }: PairOverview, now: number): boolean {
+  if (desired !== 'running' || isWorkedOn || !['loading', 'catching_up', 'streaming'].includes(state)) return false;
+  return error === undefined || now - updatedAt.getTime() > INTERRUPTED_WAIT;
 }
 
 export function pairView(
@@ -75,30 +92,42 @@ export function pairView(
   now: number,
   parts: {
     readonly generation: Generation | undefined;
-    readonly sourceStatus: SourceStatusSeen | undefined;
+    readonly slot: SlotSeen | undefined;
     readonly tables: readonly PairTableRecord[];
   },
 ): PairView {
   const { tables, config } = pair.definition;
   return {
     ...pairSummary(pair, now),
-    slot: slotView(parts.generation, parts.sourceStatus),
+    slot: slotView(parts.generation, parts.slot),
     tables: parts.tables.map(pairTableView),
     definition: { tables: tables === undefined ? null : tables.map((table) => ({ ...table })), config: { ...config } },
   };
 }
 
-function slotView(generation: Generation | undefined, status: SourceStatusSeen | undefined): SlotView | null {
+function slotView(generation: Generation | undefined, slot: SlotSeen | undefined): SlotView | null {
   if (!generation) return null;
-  const seen = status?.slot?.name === generation.stream.slot ? status.slot : undefined;
+  const { stream } = generation;
+  const seen = slot?.reading.name === stream.slot ? slot.reading : undefined;
   return {
-    name: generation.stream.slot,
+    name: stream.slot,
     generation: generation.generation,
     state: seen?.state ?? null,
     active: seen?.active ?? null,
-    confirmed_lsn: seen?.confirmed_lsn ?? (seen ? null : formatLsn(generation.stream.consistentPoint)),
+    confirmed_lsn: seen ? seen.confirmed_lsn : formatLsn(stream.consistentPoint),
+    restart_lsn: seen?.restart_lsn ?? null,
     retained_bytes: seen?.retained_bytes ?? null,
     safe_bytes: seen?.safe_bytes ?? null,
+    budget_bytes: seen?.budget_bytes ?? null,
+    bytes_per_second: seen?.bytes_per_second ?? null,
+    seconds_left: seen?.seconds_left ?? null,
+    level: seen?.level ?? null,
+    problem: seen?.problem ?? null,
+    invalidation_reason: seen?.invalidation_reason ?? null,
+    conflicting: seen?.conflicting ?? null,
+    inactive_since: seen?.inactive_since ?? null,
+    failover: seen?.failover ?? null,
+    looked_at: seen ? iso(slot!.lookedAt) : null,
   };
 }
 

@@ -13,6 +13,8 @@ export interface WorkEnvironment {
   readonly log: Log;
   /** Live numbers of a reader that runs in this process. */
   readonly readers: Map<string, ReaderStatus | undefined>;
+  /** WAL that a source may keep for us unless its system says otherwise, in bytes. */
+  readonly walBudgetBytes: number;
   /** What should be running has changed by our own doing: look again. */
   readonly wake: () => void;
 }

@@ -92,7 +92,9 @@ async function chooseStart(
   const { control, bus } = env;
   return control.lockedSource(pair.sourceId, async () => {
     const published = await publishedTables(pair, sourceTables(tables), source, await control.pairs(), context);
-    const generation = await ensureStream(pair.sourceId, source, published, control, context);
+    const { startPosition } = pair.load;
+    const begunOn = startPosition === undefined ? undefined : parsePosition(startPosition).generation;
+    const generation = await ensureStream(pair.sourceId, source, published, control, context, begunOn);
     const topic = changesTopic(pair.sourceId);
     await bus.createTopic(topic);
     const { next } = await bus.range(topic);

@@ -52,6 +52,7 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
     clock: systemClock,
     log,
     roles: new Set(roles),
+    walBudgetBytes: settings.sourceWalBudgetBytes,
     installation: settings.bus.kind === 'embedded' ? await installationId(settings.dataFolder) : undefined,
   });
   const parts = { settings, control: control.control, bus, supervisor, metrics, log, stage };

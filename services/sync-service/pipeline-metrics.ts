@@ -16,6 +16,8 @@ export class PipelineMetrics {
   readonly #lagBytes: Gauge<'pair'>;
   readonly #retained: Gauge<'source'>;
   readonly #safe: Gauge<'source'>;
+  readonly #budget: Gauge<'source'>;
+  readonly #secondsLeft: Gauge<'source'>;
   readonly #copied: Counter<'pair'>;
   readonly #state: Gauge<'pair' | 'state'>;
 
@@ -88,6 +90,18 @@ export class PipelineMetrics {
       labelNames: ['source'],
       registers,
     });
+    this.#budget = new Gauge({
+      name: 'terrafusion_slot_budget_bytes',
+      help: 'WAL that the source may keep for our slot.',
+      labelNames: ['source'],
+      registers,
+    });
+    this.#secondsLeft = new Gauge({
+      name: 'terrafusion_slot_seconds_left',
+      help: 'Until the budget of our slot is used up, at the present rate; absent while it does not grow.',
+      labelNames: ['source'],
+      registers,
+    });
     this.#copied = new Counter({
       name: 'terrafusion_rows_loaded_total',
       help: 'Rows copied by loads.',
@@ -137,9 +151,19 @@ export class PipelineMetrics {
     if (bytes !== undefined) this.#lagBytes.set({ pair }, bytes);
   }
 
-  slot(source: string, { retainedBytes, safeBytes }: SlotStatus): void {
-    if (retainedBytes !== undefined) this.#retained.set({ source }, retainedBytes);
-    if (safeBytes !== undefined) this.#safe.set({ source }, safeBytes);
+  slot(
+    source: string,
+    { retainedBytes, safeBytes }: SlotStatus,
+    budget: { readonly budgetBytes: number; readonly secondsLeft: number | undefined },
+  ): void {
+    const tell = (gauge: Gauge<'source'>, value: number | undefined): void => {
+      if (value === undefined) gauge.remove({ source });
+      else gauge.set({ source }, value);
+    };
+    tell(this.#retained, retainedBytes);
+    tell(this.#safe, safeBytes);
+    tell(this.#budget, budget.budgetBytes);
+    tell(this.#secondsLeft, budget.secondsLeft);
   }
 
   loaded(pair: string, rows: number): void {

@@ -1,9 +1,11 @@
-import type { SlotStatus, Source, StreamIdentity } from '#connectors/contract/source.ts';
+import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
+import type { SlotReading } from '#schemas/slots.ts';
+import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { TableName } from '#schemas/tables.ts';
 
 /** A pair as the supervisor sees it. */
@@ -50,6 +52,8 @@ export interface LoadedSnapshot {
 export interface Generation {
   readonly generation: number;
   readonly stream: StreamIdentity;
+  /** Why the slot is given up, or about to be: nothing is read from it any more. */
+  readonly givenUp?: string | undefined;
 }
 
 export interface PairProgress {
@@ -86,7 +90,6 @@ export interface SourceStatus {
   readonly sourceLsn: string | undefined;
   readonly receivedLsn: string | undefined;
   readonly acknowledgedLsn: string | undefined;
-  readonly slot: (SlotStatus & { readonly name: string }) | undefined;
   readonly error: TerraFusionError | undefined;
 }
 
@@ -104,6 +107,18 @@ export interface ControlPort {
   /** Forgets all generations: the source has no pair any more. */
   forgetGenerations(sourceId: string): Promise<void>;
   recordSourceStatus(sourceId: string, status: SourceStatus): Promise<void>;
+  /** What keeps the source's reader from reading, by its own fresh word. */
+  readerTrouble(sourceId: string): Promise<{ readonly code: string; readonly message: string } | undefined>;
+
+  /** The slot as it was last looked at. */
+  slotReading(sourceId: string): Promise<SlotReading | undefined>;
+  recordSlot(sourceId: string, reading: SlotReading): Promise<void>;
+  /** What the operator allows the source to keep; `budgetBytes` undefined: as the settings say. */
+  walPolicy(
+    sourceId: string,
+  ): Promise<{ readonly budgetBytes: number | undefined; readonly onBudget: WalBudgetAction }>;
+  /** Notes, before the slot is dropped, that nothing is to be read from it any more. */
+  giveUpGeneration(sourceId: string, generation: number, reason: string): Promise<void>;
 
   /** Dropped when an operator has given a command since `pair.runs` was read: false. */
   recordState(
@@ -135,4 +150,6 @@ export interface ControlPort {
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */
   audit(action: string, pairId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
+  /** The same, of a source system. */
+  auditSource(action: string, sourceId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
 }

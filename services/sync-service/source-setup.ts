@@ -1,5 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Source } from '#connectors/contract/source.ts';
+import type { SlotStatus, Source } from '#connectors/contract/source.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
 import type { TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import type { ControlPort, Generation } from './ports.ts';
@@ -11,7 +12,10 @@ export const publicationName = (sourceId: string): string => `terrafusion_${sour
 
 /**
  * Sees to it that the source publishes the tables and keeps a stream for us. The caller holds the source's lock.
+ * @param begunOn the generation on which a load under way has begun: when that slot is gone the load is doomed, and it is not redone
+ *   blindly. (CHECKLIST 10: what made the first slot die would take the next one.)
  * @returns the generation to read
+ * @throws {TerraFusionError} SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_SLOT_GIVEN_UP for a doomed load
  */
 export async function ensureStream(
   sourceId: string,
@@ -19,11 +23,15 @@ export async function ensureStream(
   tables: readonly TableName[],
   control: ControlPort,
   context: ConnectorContext,
+  begunOn?: number,
 ): Promise<Generation> {
   const publication = publicationName(sourceId);
   await source.publish(publication, tables, context);
   const current = await control.generation(sourceId);
-  if (current && (await isAlive(source, current, context))) return current;
+  const gone = current && whyGone(await source.slotStatus(current.stream.slot, context), current);
+  if (begunOn !== undefined && gone) throw gone;
+  if (begunOn !== undefined && current && begunOn < current.generation) throw leftBehind(current.stream.slot);
+  if (current && !gone) return current;
 
   const next = (current?.generation ?? 0) + 1;
   const slot = slotName(sourceId, next);
@@ -38,9 +46,25 @@ export async function ensureStream(
   return generation;
 }
 
-async function isAlive(source: Source, { stream }: Generation, context: ConnectorContext): Promise<boolean> {
-  const { state } = await source.slotStatus(stream.slot, context);
-  return state !== 'missing' && state !== 'lost';
+/** What has become of a slot from which nothing can be read any more; undefined while it is there. */
+export function whyGone(slot: SlotStatus, { stream, givenUp: reason }: Generation): TerraFusionError | undefined {
+  const { slot: name } = stream;
+  if (reason !== undefined) {
+    return new TerraFusionError('SOURCE_SLOT_GIVEN_UP', `Slot ${name} was given up to spare the source. ${reason}`);
+  }
+  if (slot.state === 'missing')
+    return new TerraFusionError('SOURCE_SLOT_MISSING', `Slot ${name} does not exist at the source`);
+  if (slot.state !== 'lost') return undefined;
+  const why = slot.invalidationReason ?? 'its WAL was removed';
+  return new TerraFusionError('SOURCE_HISTORY_LOST', `The source has given up slot ${name}: ${why}`);
+}
+
+/** For a load that has begun on a slot before this one: nothing will bring it what came after. */
+export function leftBehind(slot: string): TerraFusionError {
+  return new TerraFusionError(
+    'SOURCE_HISTORY_LOST',
+    `The load began on a slot before ${slot}, and that one is gone with the changes since`,
+  );
 }
 
 /** The slot only: the publication stays. */

@@ -1,5 +1,5 @@
 import type { Clock, Log } from '#connectors/contract/context.ts';
-import type { ReaderStatus, SlotStatus, Source } from '#connectors/contract/source.ts';
+import type { ReaderStatus } from '#connectors/contract/source.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { changesTopic } from '#schemas/topics.ts';
@@ -38,9 +38,9 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
     version: `generation ${generation.generation}`,
     attempt: options.attempt,
     run: (signal) => runReader(options, signal),
-    interrupted: (error) => tell(options, 'waiting', undefined, undefined, error),
+    interrupted: (error) => tell(options, 'waiting', undefined, error),
     halted: async (error) => {
-      await tell(options, 'halted', undefined, undefined, error);
+      await tell(options, 'halted', undefined, error);
       await options.onHalt(error);
     },
   };
@@ -82,7 +82,7 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     },
   });
   const telling = new AbortController();
-  const told = tellRegularly(options, stage, source, () => trouble, telling.signal);
+  const told = tellRegularly(options, stage, () => trouble, telling.signal);
   try {
     await stage.run(context);
   } finally {
@@ -95,26 +95,17 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
 async function tellRegularly(
   options: SourceUnitOptions,
   stage: ReaderStage,
-  source: Source,
   trouble: () => TerraFusionError | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { sourceId, generation, bus, control, clock, log, metrics } = options;
-  const context = { clock, log, signal };
+  const { sourceId, bus, control, clock, log } = options;
   const stopped = () => signal.aborted;
-  // Told again until it is looked at the next time: what is told replaces what was.
-  let slot: SlotStatus | undefined;
-  for (let round = 0; !stopped(); round++) {
+  while (!stopped()) {
     try {
       const status = stage.status();
       options.onStatus(status);
-      // The slot is looked at less often than the topic: it costs the source a connection.
-      if (round % 5 === 0) {
-        slot = await source.slotStatus(generation.stream.slot, context);
-        metrics.slot(sourceId, slot);
-      }
       const error = trouble();
-      await tell(options, error ? 'waiting' : status ? 'reading' : 'connecting', status, slot, error);
+      await tell(options, error ? 'waiting' : status ? 'reading' : 'connecting', status, error);
       // Under the lock, so that no load chooses its start between what is read here and what is forgotten.
       await control.lockedSource(sourceId, async () => {
         await trimTopic(bus, changesTopic(sourceId), await control.neededOffsets(sourceId));
@@ -130,7 +121,6 @@ async function tell(
   { sourceId, generation, control }: SourceUnitOptions,
   state: SourceStatus['state'],
   status: ReaderStatus | undefined,
-  slot: SlotStatus | undefined,
   error: TerraFusionError | undefined,
 ): Promise<void> {
   await control.recordSourceStatus(sourceId, {
@@ -139,7 +129,6 @@ async function tell(
     sourceLsn: status && formatLsn(status.sourceLsn),
     receivedLsn: status && formatLsn(status.receivedLsn),
     acknowledgedLsn: status && formatLsn(status.acknowledgedLsn),
-    slot: slot && { name: generation.stream.slot, ...slot },
     error,
   });
 }

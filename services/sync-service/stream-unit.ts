@@ -113,6 +113,8 @@ async function runWriter(
 ): Promise<void> {
   const { control, clock, log } = env;
   const context: ConnectorContext = { clock, log, signal };
+  // Promise 9: it is not streaming until it has been seen to; what an earlier process said of it is about the past.
+  if (pair.state === 'streaming') await control.recordState(pair, 'catching_up');
   const target = await control.openTarget(pair.targetId);
   const progress = new StreamProgress(pair, topic, env);
   const stage = new WriterStage({

@@ -22,6 +22,7 @@ export function supervisionStore(control: Control): ControlPort {
     deadLetters,
     generations,
     sourceStatuses,
+    sourceSlots,
     systems,
     audit,
   } = control;
@@ -47,11 +48,28 @@ export function supervisionStore(control: Control): ControlPort {
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),
-    forgetGenerations: (sourceId) => generations.forget(sourceId),
+    forgetGenerations: async (sourceId) => {
+      await generations.forget(sourceId);
+      await sourceSlots.forget(sourceId);
+    },
     recordSourceStatus: (sourceId, status) => sourceStatuses.record(sourceId, statusRecord(status)),
     recordState: (pair, state, error) => recordState(control, pair, state, error),
     stoppingPairs: () => operations.stoppingPairs(),
     stopped: (pairId) => operations.stopped(pairId),
+    readerTrouble: async (sourceId) => (await sourceStatuses.of(sourceId))?.error,
+    slotReading: async (sourceId) => (await sourceSlots.of(sourceId))?.reading,
+    recordSlot: (sourceId, reading) => sourceSlots.record(sourceId, reading),
+    walPolicy: (sourceId) => sourceSlots.policyOf(sourceId),
+    giveUpGeneration: (sourceId, generation, reason) => generations.giveUp(sourceId, generation, reason),
+    auditSource: (action, sourceId, details) =>
+      audit.append({
+        actor: 'sync-service',
+        action,
+        entityKind: 'system',
+        entityId: sourceId,
+        outcome: 'success',
+        after: details,
+      }),
     recordLoad: (pairId, load) => runs.recordLoad(pairId, load),
     recordTables: (pairId, list) => tables.record(pairId, list),
     storeDeadLetters: async (pairId, letters) => {
@@ -122,20 +140,13 @@ async function recordState(
 }
 
 function statusRecord({ slot, error, ...status }: SourceStatus): SourceStatusRecord {
+function statusRecord({ error, ...status }: SourceStatus): SourceStatusRecord {
   return {
     state: status.state,
     generation: status.generation,
     source_lsn: status.sourceLsn,
     received_lsn: status.receivedLsn,
     acknowledged_lsn: status.acknowledgedLsn,
-    slot: slot && {
-      name: slot.name,
-      state: slot.state,
-      active: slot.active,
-      confirmed_lsn: slot.confirmed === undefined ? null : formatLsn(slot.confirmed),
-      retained_bytes: slot.retainedBytes ?? null,
-      safe_bytes: slot.safeBytes ?? null,
-    },
     error: error && { code: error.code, message: error.message, fix: error.fix },
   };
 }

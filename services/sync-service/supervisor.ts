@@ -26,6 +26,8 @@ export interface SupervisorParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly roles: ReadonlySet<Role>;
+  /** WAL that a source may keep for us unless its system says otherwise, in bytes. */
+  readonly walBudgetBytes: number;
   /**
    * Names the installation whose bus this process has to itself (embedded bus): leases that an earlier process of it has left are
    * taken over at once. undefined: others may be alive, and a dead one's leases run out.
@@ -57,6 +59,7 @@ export class Supervisor implements Service {
       metrics: new PipelineMetrics(metrics.registry),
       clock,
       log,
+      walBudgetBytes: parts.walBudgetBytes,
       readers: new Map<string, ReaderStatus | undefined>(),
       wake: () => {
         this.wake();

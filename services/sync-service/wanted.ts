@@ -3,6 +3,8 @@ import { runCleanup } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { runLoad } from './load-unit.ts';
 import type { SupervisedPair } from './ports.ts';
+import { failPairs, restsOn, streams } from './fail-pairs.ts';
+import { slotUnit } from './slot-unit.ts';
 import { sourceUnit } from './source-unit.ts';
 import { runProcessor, runReadyWriter, runStream } from './stream-unit.ts';
 import type { WorkUnit } from './work.ts';
@@ -32,7 +34,7 @@ export async function wantedWork(
     if (stopping.has(pair.id) && pair.desired === 'paused' && !isRunning(pairWork(pair)))
       await env.control.stopped(pair.id);
   }
-  if (mine.has('reader')) units.push(...(await readers(pairs, env)));
+  units.push(...(await sourceUnits(pairs, env, mine)));
   return units;
 }
 
@@ -108,13 +110,20 @@ async function notePause(
   metrics.state(pair.name, 'paused');
 }
 
-async function readers(pairs: readonly SupervisedPair[], env: WorkEnvironment): Promise<WorkUnit[]> {
+/** For each source that has pairs: its reader, and the look at its slot, which goes on when the reader does not. */
+async function sourceUnits(
+  pairs: readonly SupervisedPair[],
+  env: WorkEnvironment,
+  mine: ReadonlySet<Role>,
+): Promise<WorkUnit[]> {
   const units: WorkUnit[] = [];
   const sources = new Set(pairs.filter((pair) => !pair.deleted).map((pair) => pair.sourceId));
   for (const sourceId of sources) {
     const generation = await env.control.generation(sourceId);
     // Before the first load has made a slot there is nothing to read.
     if (!generation) continue;
+    if (mine.has('supervisor')) units.push(slotUnit({ ...env, sourceId, generation }));
+    if (!mine.has('reader') || generation.givenUp !== undefined) continue;
     units.push(
       sourceUnit({
         ...env,
@@ -123,22 +132,14 @@ async function readers(pairs: readonly SupervisedPair[], env: WorkEnvironment): 
         attempt: pairs.filter((pair) => pair.sourceId === sourceId).reduce((sum, pair) => sum + pair.runs, 0),
         generation,
         onStatus: (status) => void env.readers.set(sourceId, status),
-        onHalt: (error) => failAll(sourceId, error, env),
+        onHalt: (error) => failPairs(sourceId, error, haltedBy(error, generation.generation), env),
       }),
     );
   }
   return units;
 }
 
-async function failAll(
-  sourceId: string,
-  error: TerraFusionError,
-  { control, metrics }: WorkEnvironment,
-): Promise<void> {
-  for (const pair of await control.pairs()) {
-    if (pair.sourceId !== sourceId || !isWanted(pair) || pair.load.state !== 'done') continue;
-    await control.recordState(pair, 'failed', error);
-    metrics.state(pair.name, 'failed');
-    await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
-  }
+/** When history is lost a load under way is doomed as well; other troubles of a reader a load may outlive. */
+function haltedBy(error: TerraFusionError, generation: number): (pair: SupervisedPair) => boolean {
+  return /^SOURCE_(SLOT_MISSING|SLOT_GIVEN_UP|HISTORY_LOST)$/.test(error.code) ? restsOn(generation) : streams;
 }

@@ -32,6 +32,8 @@ export interface NewTestPair {
   /** Other URLs to reach them by: another user, a wrong password. */
   readonly sourceUrl?: string;
   readonly targetUrl?: string;
+  /** More fields of the source's connection. */
+  readonly sourceSettings?: Readonly<Record<string, unknown>>;
   /** As in the API; every table when left out. */
   readonly tables?: readonly z.input<typeof tableInput>[];
   readonly config?: z.input<typeof pairConfig>;
@@ -142,7 +144,7 @@ async function addPair(control: Control, { source, target, ...rest }: NewTestPai
   const number = randomBytes(3).toString('hex');
   const [from, to] = [
     rest.sourceOf === undefined
-      ? await register(control, `source-${number}`, rest.sourceUrl ?? source.url)
+      ? await register(control, `source-${number}`, rest.sourceUrl ?? source.url, rest.sourceSettings)
       : (await control.pairs.get(rest.sourceOf.id)).sourceId,
     await register(control, `target-${number}`, rest.targetUrl ?? target.url),
   ];
@@ -157,9 +159,14 @@ async function addPair(control: Control, { source, target, ...rest }: NewTestPai
   return new Pair(control, id, source, target);
 }
 
-async function register(control: Control, name: string, url: string): Promise<string> {
+async function register(
+  control: Control,
+  name: string,
+  url: string,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<string> {
   const connector = await loadConnector('postgres');
-  const connection = connector.normalise(connector.settings.parse({ url })) as Record<string, unknown>;
+  const connection = connector.normalise(connector.settings.parse({ url, ...more })) as Record<string, unknown>;
   const system = { name, connector: connector.name, connection, secretFields: connector.secretFields };
   return (await control.systems.create(system)).id;
 }

@@ -10,6 +10,8 @@ export interface SourceOptions {
   readonly bufferBytes: number;
   /** Longest wait for the transactions that keep a slot from being made. */
   readonly slotWaitMs: number;
+  /** Whether standbys keep a copy of our slot, where the source can have that. (CHECKLIST 12) */
+  readonly failoverSlot: boolean;
   /** Longest wait for the transactions that keep a snapshot from being taken. */
   readonly snapshotWaitMs: number;
   /** Longest wait for a lock when the publication changes: the source's own work must not queue up behind us. (Promise 7) */
@@ -24,6 +26,7 @@ export const defaultSourceOptions: SourceOptions = {
   sliceBytes: 64 * 1024,
   bufferBytes: 4 * 1024 * 1024,
   slotWaitMs: 60_000,
+  failoverSlot: true,
   snapshotWaitMs: 60_000,
   lockWaitMs: 5_000,
   takeOverMs: 3_000,

@@ -6,45 +6,59 @@ import { parseLsn } from '#schemas/lsn.ts';
 /** The server's WAL end, on a standby too. */
 export const CURRENT_LSN = `CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END`;
 
-export interface Slot extends SlotStatus {
-  /** Process that reads from it. */
-  readonly activePid: number | undefined;
-}
-
 interface SlotRow {
   readonly current: string;
+  readonly in_recovery: boolean;
+  readonly keep_bytes: string | null;
   readonly slot_type: string | null;
   readonly active: boolean | null;
   readonly active_pid: number | null;
   readonly wal_status: SlotStatus['state'] | null;
+  readonly restart: string | null;
   readonly confirmed: string | null;
   readonly retained: string | null;
   readonly safe: string | null;
   readonly invalidation_reason: string | null;
+  readonly conflicting: boolean | null;
+  readonly inactive_since: string | null;
+  readonly failover: boolean | null;
+  readonly synced: boolean | null;
 }
 
 /** The slot's state, whatever the server's version knows of it. (CHECKLIST 10) */
-export async function readSlot(client: pg.Client, slot: string): Promise<Slot> {
-  // As JSON, since columns came one by one: invalidation_reason with 17.
+export async function readSlot(client: pg.Client, slot: string): Promise<SlotStatus> {
+  // As JSON, since columns came one by one: conflicting with 16, invalidation_reason, inactive_since, failover and synced with 17.
   const { rows } = await client.query<SlotRow>(
-    `SELECT w.lsn::text AS current, s.slot_type, s.active, s.active_pid, s.wal_status, s.confirmed_flush_lsn::text AS confirmed,
+    `SELECT w.lsn::text AS current, pg_is_in_recovery() AS in_recovery,
+            (SELECT nullif(setting::bigint, -1) * 1024 * 1024 FROM pg_settings WHERE name = 'max_slot_wal_keep_size')::text AS keep_bytes,
+            s.slot_type, s.active, s.active_pid, s.wal_status, s.restart_lsn::text AS restart, s.confirmed_flush_lsn::text AS confirmed,
             pg_wal_lsn_diff(w.lsn, s.restart_lsn)::text AS retained, s.safe_wal_size::text AS safe,
-            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason
+            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason, (to_jsonb(s) ->> 'conflicting')::boolean AS conflicting,
+            to_jsonb(s) ->> 'inactive_since' AS inactive_since,
+            (to_jsonb(s) ->> 'failover')::boolean AS failover, (to_jsonb(s) ->> 'synced')::boolean AS synced
        FROM (SELECT ${CURRENT_LSN} AS lsn) w LEFT JOIN pg_replication_slots s ON s.slot_name = $1`,
     [slot],
   );
   const row = rows[0]!;
+  const bytes = (text: string | null): number | undefined => (text === null ? undefined : Number(text));
   return {
     exists: row.slot_type !== null,
     active: row.active ?? false,
     activePid: row.active_pid ?? undefined,
     state:
       row.slot_type === null ? 'missing' : row.invalidation_reason === null ? (row.wal_status ?? 'reserved') : 'lost',
+    restart: row.restart === null ? undefined : parseLsn(row.restart),
     confirmed: row.confirmed === null ? undefined : parseLsn(row.confirmed),
-    retainedBytes: row.retained === null ? undefined : Number(row.retained),
-    safeBytes: row.safe === null ? undefined : Number(row.safe),
+    retainedBytes: bytes(row.retained),
+    safeBytes: bytes(row.safe),
+    limitBytes: bytes(row.keep_bytes),
     invalidationReason: row.invalidation_reason ?? undefined,
+    conflicting: row.conflicting ?? undefined,
+    inactiveSince: row.inactive_since ?? undefined,
+    failover: row.failover ?? undefined,
+    synced: row.synced ?? undefined,
     currentLsn: parseLsn(row.current),
+    inRecovery: row.in_recovery,
   };
 }
 

@@ -16,7 +16,13 @@ import type pg from 'pg';
 
 /** PostgreSQL as a source, by logical replication with pgoutput. */
 export function postgresSource(settings: PostgresSettings, overrides: Partial<SourceOptions> = {}): Source {
-  const options = { ...defaultSourceOptions, ...overrides };
+  const { slot_wait_s: slotWait, failover_slot: failover } = settings;
+  const options: SourceOptions = {
+    ...defaultSourceOptions,
+    ...(slotWait === undefined ? {} : { slotWaitMs: slotWait * 1000 }),
+    ...(failover === undefined ? {} : { failoverSlot: failover }),
+    ...overrides,
+  };
   const use = <T>(
     context: ConnectorContext,
     what: string,
@@ -40,8 +46,7 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         },
       ),
 
-    createStream: (slot, publication, context) =>
-      createStream(settings, context, options.slotWaitMs, slot, publication),
+    createStream: (slot, publication, context) => createStream(settings, context, options, slot, publication),
 
     dropSlot: (slot, context) =>
       use(context, `Could not drop slot ${slot}`, (client) =>

@@ -7,17 +7,18 @@ import { cancelBackend, connect, destroy, endClient, withClient } from '../conne
 import { translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeBlocker, firstBlocker } from './blockers.ts';
+import type { SourceOptions } from './options.ts';
 import { identifySystem } from './replication-client.ts';
 
 /**
- * Makes the slot. The server first waits for all transactions that are running, however long that takes; here it takes `waitMs` at
- * most. (CHECKLIST 5)
+ * Makes the slot. The server first waits for all transactions that are running, however long that takes; here it takes `slotWaitMs`
+ * at most. (CHECKLIST 5)
  * @throws {TerraFusionError} SOURCE_SLOT_BLOCKED, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL, SOURCE_NO_PRIVILEGE …
  */
 export async function createStream(
   settings: PostgresSettings,
   context: ConnectorContext,
-  waitMs: number,
+  { slotWaitMs: waitMs, failoverSlot }: Pick<SourceOptions, 'slotWaitMs' | 'failoverSlot'>,
   slot: string,
   publication: string,
 ): Promise<StreamIdentity> {
@@ -27,7 +28,7 @@ export async function createStream(
   return withClient(settings, context, { role: 'source', purpose: 'slot', what }, async (client) => {
     const watch = new AbortController();
     const attempt: { settled: boolean } = { settled: false };
-    const made = createSlot(client, slot).finally(() => {
+    const made = createSlot(client, slot, failoverSlot).finally(() => {
       attempt.settled = true;
     });
     try {
@@ -59,12 +60,16 @@ async function readIdentity(settings: PostgresSettings, context: ConnectorContex
   }
 }
 
-async function createSlot(client: pg.Client, slot: string): Promise<{ readonly consistentPoint: bigint }> {
+async function createSlot(
+  client: pg.Client,
+  slot: string,
+  failoverSlot: boolean,
+): Promise<{ readonly consistentPoint: bigint }> {
   const version = await client.query<{ readonly failover: boolean }>(
     `SELECT current_setting('server_version_num')::int >= 170000 AND NOT pg_is_in_recovery() AS failover`,
   );
   // A standby that takes over then has the slot too, where the servers are set up for it. (CHECKLIST 12)
-  const failover = version.rows[0]!.failover ? ', failover => true' : '';
+  const failover = failoverSlot && version.rows[0]!.failover ? ', failover => true' : '';
   const { rows } = await client.query<{ readonly lsn: string }>(
     `SELECT lsn::text FROM pg_create_logical_replication_slot($1, 'pgoutput'${failover})`,
     [slot],

@@ -12,12 +12,14 @@ export async function pairs(client: GatewayClient, terminal: Terminal, asJson: b
 }
 
 export function pairTable(items: readonly PairSummary[]): string {
-  const problems = items.flatMap(({ name, error }) =>
-    error === null ? [] : [`${name}: ${error.code}: ${error.message}\n  ${error.fix}\n`],
+  const problems = items.flatMap(({ name, error, warning }) =>
+    [error, warning].flatMap((each) =>
+      each === null ? [] : [`${name}: ${each.code}: ${each.message}\n  ${each.fix}\n`],
+    ),
   );
   const list = table(items, [
     { title: 'PAIR', value: ({ name }) => name },
-    { title: 'STATE', value: ({ state }) => state },
+    { title: 'STATE', value: ({ state, stale }) => (stale ? `${state} (not running)` : state) },
     { title: 'SOURCE', value: ({ source }) => source.name },
     { title: 'TARGET', value: ({ target }) => target.name },
     { title: 'CHANGES', value: (pair) => count(pair.changes_applied), right: true },

@@ -79,6 +79,7 @@ export function pairCard(pair, onTables) {
   const sparkTitle = svg('title', {});
   spark.append(sparkTitle, area, line);
   const problem = element('p', { class: 'problem', role: 'alert' });
+  const warning = element('p', { class: 'warning', role: 'status' });
   const tables = element('tbody');
   const details = /** @type {HTMLDetailsElement} */ (
     element(
@@ -105,6 +106,7 @@ export function pairCard(pair, onTables) {
     ),
     spark,
     problem,
+    warning,
     details,
   );
 
@@ -137,6 +139,13 @@ export function pairCard(pair, onTables) {
       );
       setText(problem, now.error ? `${now.error.code}: ${now.error.message} — ${now.error.fix}` : '');
       problem.hidden = !now.error;
+      // Nobody works on it: what is shown is from before. (Promise 9)
+      const notes = [
+        now.stale ? 'Nothing runs this pair at the moment; its state is the last that was told.' : '',
+        now.warning ? `${now.warning.code}: ${now.warning.message} — ${now.warning.fix}` : '',
+      ].filter((note) => note !== '');
+      setText(warning, notes.join(' '));
+      warning.hidden = notes.length === 0;
     },
     /** @param {any[]} items PairTableView */
     setTables(items) {

@@ -59,7 +59,13 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
         () => readConnection(body.connector, body.connection),
         async ({ systems }, { connector, settings }) => {
           const system = systemView(
-            await systems.create({ ...body, connection: settings, secretFields: connector.secretFields }),
+            await systems.create({
+              ...body,
+              connection: settings,
+              secretFields: connector.secretFields,
+              walBudgetBytes: body.wal_budget_bytes,
+              onWalBudget: body.on_wal_budget,
+            }),
           );
           return { entityId: system.id, after: system, result: system };
         },
@@ -89,7 +95,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
-      const { connection, ...rest } = request.body;
+      const { connection, wal_budget_bytes: walBudgetBytes, on_wal_budget: onWalBudget, ...rest } = request.body;
       const system = await control.systems.get(request.params.id);
       const read =
         connection && (await readConnection(system.connector, await withKeptSecrets(control, system.id, connection)));
@@ -98,6 +104,8 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
         const after = systemView(
           await systems.change(system.id, {
             ...rest,
+            walBudgetBytes,
+            onWalBudget,
             ...(read && { connection: { settings: read.settings, secretFields: read.connector.secretFields } }),
           }),
         );

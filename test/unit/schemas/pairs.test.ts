@@ -124,6 +124,7 @@ describe('a system', () => {
     expect(systemInput.parse({ name: 'pacs', connection: { url: 'postgres://h/d' } })).toEqual({
       name: 'pacs',
       kind: 'Other',
+      on_wal_budget: 'alarm',
       environment: 'production',
       connector: 'postgres',
       connection: { url: 'postgres://h/d' },

@@ -16,6 +16,8 @@ const pair = (fields: Partial<PairSummary>): PairSummary => ({
   changes_applied: 0,
   dead_letters: 0,
   error: null,
+  stale: false,
+  warning: null,
   created_at: '',
   updated_at: '',
   ...fields,

@@ -6,6 +6,8 @@ import type { Target } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { errorReply } from '#schemas/http/common.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
+import type { SlotReading } from '#schemas/slots.ts';
+import { acquireLease, releaseLease } from '#services/kernel/leases.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { makePair } from '../control/fixture.ts';
 import { withGateway, type Ask, type Failure } from './fixture.ts';
@@ -26,6 +28,28 @@ interface List<T> {
 }
 const post = <T = Thing>(path: string, body?: unknown, ask: Ask = {}) =>
   gateway.ask<T & Failure>(path, { method: 'POST', ...(body === undefined ? {} : { body }), ...ask });
+const slotReading: SlotReading = {
+  name: 'tf_1',
+  generation: 1,
+  state: 'reserved',
+  active: true,
+  active_pid: 7,
+  restart_lsn: '0/170',
+  confirmed_lsn: '0/180',
+  retained_bytes: 5,
+  safe_bytes: null,
+  invalidation_reason: null,
+  conflicting: false,
+  inactive_since: null,
+  failover: true,
+  budget_bytes: 100,
+  bytes_per_second: null,
+  seconds_left: null,
+  level: 'ok',
+  problem: null,
+};
+/** Somebody works on the pair: the lease that its load or stream holds. */
+const workOn = (id: string) => acquireLease(gateway.control.database, `pair:${id}`, 'a test', 60_000);
 const system = (name: string, ask?: Ask) => post('/api/systems', { name, connection }, ask);
 
 describe('bodies', () => {
@@ -351,6 +375,7 @@ describe('commands for pairs', () => {
     });
     await gateway.control.runs.setDesired(pair.id, 'running');
     await gateway.control.runs.recordState(pair.id, 'streaming');
+    const lease = (await workOn(pair.id))!;
     await gateway.control.progress.record(pair.id, {
       position: '1:0/200',
       commitLsn: '0/200',
@@ -367,27 +392,65 @@ describe('commands for pairs', () => {
       state: 'streaming',
       position: '1:0/200',
       lag_seconds: 0,
+      stale: false,
       changes_applied: 7,
       slot: { name: 'tf_1', generation: 1, state: null, confirmed_lsn: '0/100' },
     });
-    await gateway.control.sourceStatuses.record(pair.sourceId, {
-      state: 'reading',
-      slot: {
-        name: 'tf_1',
-        state: 'reserved',
-        active: true,
-        confirmed_lsn: '0/180',
-        retained_bytes: 5,
-        safe_bytes: null,
-      },
+    await gateway.control.sourceSlots.record(pair.sourceId, {
+      ...slotReading,
+      problem: { code: 'SOURCE_WAL_NEAR_BUDGET', message: 'It fills', fix: 'Look' },
     });
     expect((await get()).body).toMatchObject({
-      slot: { state: 'reserved', active: true, confirmed_lsn: '0/180', retained_bytes: 5 },
+      slot: { state: 'reserved', active: true, confirmed_lsn: '0/180', retained_bytes: 5, budget_bytes: 100 },
+      warning: null,
+    });
+    await gateway.control.sourceSlots.record(pair.sourceId, {
+      ...slotReading,
+      level: 'near',
+      problem: { code: 'SOURCE_WAL_NEAR_BUDGET', message: 'It fills', fix: 'Look' },
+    });
+    expect((await get()).body).toMatchObject({ slot: { level: 'near' }, warning: { message: 'It fills' } });
+    expect((await gateway.ask('/api/status')).body['alerts']).toContainEqual({
+      code: 'slot_wal_budget',
+      severity: 'warning',
+      message: `${pair.source.name}: It fills. Look`,
+      pair: null,
     });
     await gateway.control.database.run(
       "UPDATE terrafusion.pair_progress SET updated_at = updated_at - interval '1 minute'",
     );
     expect((await get()).body).toMatchObject({ position: '1:0/200', lag_seconds: null, lag_bytes: null });
+
+    // Promise 9: the sync-service is gone, or has come back and not got there yet.
+    await releaseLease(gateway.control.database, lease);
+    expect((await get()).body).toMatchObject({ state: 'streaming', stale: true, lag_seconds: null });
+    const trouble = new TerraFusionError('TARGET_UNREACHABLE', 'It is away');
+    await gateway.control.runs.recordState(pair.id, 'catching_up', trouble);
+    expect((await get()).body).toMatchObject({ stale: false, error: { code: 'TARGET_UNREACHABLE' } });
+    await gateway.control.runs.setDesired(pair.id, 'paused');
+    await gateway.control.runs.recordState(pair.id, 'paused');
+    expect((await get()).body).toMatchObject({ stale: false });
+  });
+
+  test('what a source may keep for us is set with its system', async () => {
+    const made = await post('/api/systems', {
+      name: 'budgeted',
+      connection,
+      wal_budget_bytes: 2 ** 30,
+      on_wal_budget: 'drop_slot',
+    });
+    expect(made.body).toMatchObject({ wal_budget_bytes: 2 ** 30, on_wal_budget: 'drop_slot' });
+    const patch = (body: object) => gateway.ask('/api/systems/budgeted', { method: 'PATCH', body });
+    expect((await patch({ environment: 'training' })).body).toMatchObject({
+      wal_budget_bytes: 2 ** 30,
+      on_wal_budget: 'drop_slot',
+    });
+    expect((await patch({ wal_budget_bytes: null, on_wal_budget: 'alarm' })).body).toMatchObject({
+      wal_budget_bytes: null,
+      on_wal_budget: 'alarm',
+    });
+    for (const wrong of [{ wal_budget_bytes: 1 }, { on_wal_budget: 'panic' }])
+      expect((await patch(wrong)).body).toMatchObject({ error: { code: 'REQUEST_INVALID' } });
   });
 
   test('a fence answers at once for a pair that does not run', async () => {
