@@ -38,6 +38,8 @@ const canonicalSession: Readonly<Record<string, string>> = {
   // money is printed in this locale; C is on every machine.
   lc_monetary: 'C',
   xmloption: 'content',
+  // Off, the NULL in {1,NULL} would be read as a text.
+  array_nulls: 'on',
   quote_all_identifiers: 'off',
   standard_conforming_strings: 'on',
   // Names in regclass, regtype and the like are printed with their schema, so that they mean the same elsewhere.

@@ -10,6 +10,10 @@ export interface PostgresError extends Error {
   readonly severity: string;
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
+  /** Place in the statement, of errors that are the statement's own. */
+  readonly position?: string | undefined;
+  /** What the server was doing: "COPY t, line 1, column v", "PL/pgSQL function f() line 3 at RAISE". */
+  readonly where?: string | undefined;
   readonly schema?: string | undefined;
   readonly table?: string | undefined;
   readonly column?: string | undefined;

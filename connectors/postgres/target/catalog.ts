@@ -10,6 +10,18 @@ export interface CatalogColumn {
    * would cut a longer text silently; cast to the bare type, the assignment to the column refuses it. (Promise 4)
    */
   readonly cast: string;
+  /** Of a domain: operators of some types (enums) are not found for it, only for the type below. */
+  readonly domain: boolean;
+  /**
+   * What a text is cast to before it is compared with a value of the column: the type with its modifiers, which round numbers and times
+   * as the column did. Not where they would cut (character, bit): nothing that was cut may find another row.
+   */
+  readonly compared: string;
+  /**
+   * A cast from text to the type is a function of its own, which need not read what the type's output prints (regclass: "-" and numbers).
+   * The type's input function does.
+   */
+  readonly castByFunction: boolean;
   /** Schema of the operator that compares two values of the type, quoted: an extension's is not on the search path. */
   readonly equalsIn: string;
   readonly notNull: boolean;
@@ -52,6 +64,12 @@ const columnsSql = `
     'name', a.attname,
     'type', format_type(a.atttypid, a.atttypmod),
     'cast', quote_ident(bn.nspname) || '.' || quote_ident(b.typname),
+    'domain', b.oid <> a.atttypid,
+    'compared', CASE WHEN coalesce(nullif(b.typelem, 0), b.oid) IN ('bpchar'::regtype, 'varchar'::regtype, 'bit'::regtype, 'varbit'::regtype)
+      THEN quote_ident(bn.nspname) || '.' || quote_ident(b.typname) ELSE format_type(a.atttypid, a.atttypmod) END,
+    'castByFunction', EXISTS (SELECT FROM pg_cast k JOIN pg_type l ON l.oid = b.typarray
+      WHERE k.castsource = 'text'::regtype AND k.casttarget = b.oid AND k.castmethod = 'f' AND l.typdelim = ','
+        AND b.oid NOT IN ('name'::regtype, '"char"'::regtype, 'xml'::regtype)),
     'equalsIn', quote_ident(coalesce((SELECT o.nspname FROM pg_operator e JOIN pg_namespace o ON o.oid = e.oprnamespace
       WHERE e.oprname = '=' AND e.oprleft = b.oid AND e.oprright = b.oid LIMIT 1), 'pg_catalog')),
     'notNull', a.attnotnull,

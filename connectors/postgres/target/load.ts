@@ -14,7 +14,7 @@ import type { CatalogTable } from './catalog.ts';
 import { writeCopyLine } from './copy-lines.ts';
 import { hasRows, readTables } from './describe.ts';
 import { hasCircle, rankByForeignKeys } from './foreign-key-order.ts';
-import { rowFailure } from './failures.ts';
+import { isUnknownName, isWithinCopy, rowFailure } from './failures.ts';
 import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { RowRunner } from './row-runner.ts';
@@ -192,9 +192,10 @@ class PostgresLoad implements TargetLoad {
 
 /** In a load there are no dead letters: a row that the target refuses ends it, and somebody has to act. */
 function loadFailure(error: unknown, what: string): TerraFusionError {
-  const refused = rowFailure(error);
   const translated = translateError(error, 'target', what);
+  const refused = rowFailure(error);
   if (refused === undefined) return translated;
+  if (isUnknownName(error) && !isWithinCopy(error as ServerError)) return translated;
   const place = /^COPY [^\n]*?, line \d+(?:, column [^:\n]*)?/.exec((error as ServerError).where ?? '')?.[0];
   return new TerraFusionError(refused, place === undefined ? translated.message : `${translated.message} (${place})`, {
     cause: error,

@@ -5,7 +5,7 @@ import type { ServerError } from '../wire/backend.ts';
 import { noValue } from './copy-lines.ts';
 import { deadLetter } from './dead-letters.ts';
 import { Emitter } from './emit.ts';
-import { reasonOf, rowFailure } from './failures.ts';
+import { isUnknownName, reasonOf, rowFailure } from './failures.ts';
 import type { Pipeline } from './pipeline.ts';
 import { RowRunner } from './row-runner.ts';
 import { RowScan } from './row-scan.ts';
@@ -107,6 +107,8 @@ export class OrderedApplier {
     if (error === undefined) return undefined;
     const at = until.findIndex((commands) => commands > tags.length);
     if (tags.length === 0 || at === -1 || rowFailure(error) === undefined) throw error;
+    // A truncate brings no values: it is the table that is missing.
+    if (steps[at]!.op === Op.truncate && isUnknownName(error)) throw error;
     pipeline.recover(fresh);
     pipeline.run('ROLLBACK TO SAVEPOINT changes');
     pipeline.run('RELEASE SAVEPOINT changes');

@@ -272,7 +272,9 @@ function unnest(columns: number): string {
 }
 
 function value({ column }: PlanColumn, place: number): string {
-  return `u.c${place}::${column.cast}`;
+  const { cast, castByFunction } = column;
+  // An array's text goes through the input function of its elements, whatever casts there are.
+  return castByFunction ? `(ARRAY[u.c${place}]::text::${cast}[])[1]` : `u.c${place}::${cast}`;
 }
 
 function assignments(columns: readonly PlanColumn[], before: number): string {
@@ -280,10 +282,13 @@ function assignments(columns: readonly PlanColumn[], before: number): string {
 }
 
 function equals(column: PlanColumn, place: number): string {
-  return `t.${column.sql} OPERATOR(${column.column.equalsIn}.=) ${value(column, place)}`;
+  const { cast, domain, equalsIn } = column.column;
+  // A domain is only another label for its base type: an index on the column still leads to the row.
+  const held = domain ? `t.${column.sql}::${cast}` : `t.${column.sql}`;
+  return `${held} OPERATOR(${equalsIn}.=) ${value(column, place)}`;
 }
 
 /** Equal as PostgreSQL prints them, which also holds for types that cannot be compared (json, xml, point) and tells 1.0 from 1.00. */
-function sameText({ sql, column }: PlanColumn, place: number): string {
-  return `t.${sql}::text IS NOT DISTINCT FROM u.c${place}::${column.type}::text`;
+function sameText(column: PlanColumn, place: number): string {
+  return `t.${column.sql}::text IS NOT DISTINCT FROM ${value(column, place)}::${column.column.compared}::text`;
 }

@@ -3,9 +3,15 @@ import { batchFailure, rowFailure } from '#connectors/postgres/target/failures.t
 import { ServerError } from '#connectors/postgres/wire/backend.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 
-const error = (code: string, detail?: string) =>
+const error = (code: string, detail?: string, fields: Readonly<Record<string, string>> = {}) =>
   new ServerError(
-    new Map([['M', 'words'], ['V', 'ERROR'], ['C', code], ...(detail === undefined ? [] : [['D', detail] as const])]),
+    new Map([
+      ['M', 'words'],
+      ['V', 'ERROR'],
+      ['C', code],
+      ...(detail === undefined ? [] : [['D', detail] as const]),
+      ...Object.entries(fields),
+    ]),
   );
 
 describe('what a failure means, by SQLSTATE (CHECKLIST 32)', () => {
@@ -44,10 +50,28 @@ describe('what a failure means, by SQLSTATE (CHECKLIST 32)', () => {
     ['42703', 'TARGET_COLUMN_MISSING', false],
     ['0A000', 'TARGET_STATEMENT_FAILED', false],
   ] as const)('%s is not: %s', (code, kind, heals) => {
-    expect(rowFailure(error(code))).toBeUndefined();
-    const failure = batchFailure(error(code), 'p');
+    // Where it is the statement that does not fit, the server points into it.
+    const told = error(code, undefined, { P: '12' });
+    expect(rowFailure(told)).toBeUndefined();
+    const failure = batchFailure(told, 'p');
     expect([failure.code, failure.heals]).toEqual([kind, heals]);
     expect(failure.cause).toBeInstanceOf(ServerError);
+  });
+
+  test.each(['42P01', '42883', '42704', '3F000', '42725', '42602'])(
+    '%s without a place in the statement is a regclass or the like that names something unknown: the fault of a row',
+    (code) => {
+      expect(rowFailure(error(code))).toBe('TARGET_ROW_REJECTED');
+      expect(rowFailure(error(code, undefined, { W: 'COPY t, line 3, column v: "x"' }))).toBe('TARGET_ROW_REJECTED');
+      expect(
+        rowFailure(error(code, undefined, { W: 'PL/pgSQL function f() line 3 at SQL statement' })),
+      ).toBeUndefined();
+    },
+  );
+
+  test('a type whose values nobody can read', () => {
+    const refused = error('0A000', undefined, { M: 'cannot accept a value of type pg_node_tree' });
+    expect(rowFailure(refused)).toBe('TARGET_ROW_REJECTED');
   });
 
   test("a row's values stay out of the message (Promise 8)", () => {
