@@ -139,7 +139,6 @@ async function recordState(
   });
 }
 
-function statusRecord({ slot, error, ...status }: SourceStatus): SourceStatusRecord {
 function statusRecord({ error, ...status }: SourceStatus): SourceStatusRecord {
   return {
     state: status.state,
