@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
 import { tableNameText } from '../tables.ts';
+import { schemaChangeView } from './schema-changes.ts';
 import { checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 
 const exampleTables = [
@@ -140,6 +141,7 @@ export const pairView = z
   .object({
     ...summaryShape,
     slot: slotView.nullable(),
+    schema_change: schemaChangeView.nullable().describe('What waits for POST …/approve; null when nothing does.'),
     tables: z.array(pairTableView),
     definition: z.object({
       tables: z
@@ -161,6 +163,7 @@ export const pairView = z
         retained_bytes: 18_432,
         safe_bytes: null,
       },
+      schema_change: null,
       tables: [
         {
           source: 'pacs.property',

@@ -8,6 +8,7 @@ import { IdempotencyKeys } from './idempotency.ts';
 import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
 import { Progress } from './progress.ts';
+import { SchemaChanges } from './schema-changes.ts';
 import { SourceGenerations } from './source-generations.ts';
 import { SourceStatuses } from './source-status.ts';
 import { SyncOperations } from './sync-operations.ts';
@@ -25,6 +26,7 @@ export interface Repositories {
   readonly generations: SourceGenerations;
   readonly sourceStatuses: SourceStatuses;
   readonly deadLetters: DeadLetters;
+  readonly schemaChanges: SchemaChanges;
   readonly apiKeys: ApiKeys;
   readonly idempotency: IdempotencyKeys;
   readonly components: Components;
@@ -56,6 +58,7 @@ function repositories(db: Queryable, secrets: SecretBox): Repositories {
     generations: new SourceGenerations(db),
     sourceStatuses: new SourceStatuses(db),
     deadLetters: new DeadLetters(db),
+    schemaChanges: new SchemaChanges(db),
     apiKeys: new ApiKeys(db),
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),

@@ -10,7 +10,19 @@ const SOURCE_LOCK = 0x74665372;
 
 /** {@link ControlPort} on the control database. */
 export function supervisionStore(control: Control): ControlPort {
-  const { database, pairs, runs, tables, progress, deadLetters, generations, sourceStatuses, systems, audit } = control;
+  const {
+    database,
+    pairs,
+    runs,
+    tables,
+    progress,
+    deadLetters,
+    schemaChanges,
+    generations,
+    sourceStatuses,
+    systems,
+    audit,
+  } = control;
   /** Changes applied since each pair was made; who tells of a pair is one process at a time. */
   const totals = new Map<string, number>();
   return {
@@ -43,6 +55,8 @@ export function supervisionStore(control: Control): ControlPort {
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
+    noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
+    settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),
     forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
