@@ -301,6 +301,26 @@ const table = {
     status: 409,
     fix: 'Run a full operation first; after it, incremental ones bring what is new.',
   },
+  SCHEMA_CHANGE_NEEDS_APPROVAL: {
+    heals: false,
+    status: 409,
+    fix: 'Look at the statements in `schema_change` of the pair; POST /api/sync-pairs/<id>/approve has them run and the stream goes on. Changes wait in the topic meanwhile.',
+  },
+  SCHEMA_CHANGE_IMPOSSIBLE: {
+    heals: false,
+    status: 409,
+    fix: 'Something at the target is in the way of what the source has changed: move it away, then resume the pair.',
+  },
+  SOURCE_TABLE_CHANGED: {
+    heals: true,
+    status: 409,
+    fix: 'A table was altered while it was being loaded; the load begins again by itself.',
+  },
+  PAIR_TABLE_GONE: {
+    heals: false,
+    status: 422,
+    fix: "A table that the pair names was renamed, moved or dropped at the source. Name it as it is called now in the pair's tables (with its target table), or take it out; then resume the pair.",
+  },
   PAIR_INVALID: { heals: false, status: 422, fix: 'Correct the named fields of the pair.' },
   PAIR_EXPRESSION_INVALID: {
     heals: false,

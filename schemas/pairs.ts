@@ -116,8 +116,14 @@ export const pairConfig = z.strictObject({
     .default('refuse')
     .describe('What the first load does when a target table holds rows already: refuse, or replace them.'),
   new_tables: z.enum(['follow', 'ignore']).optional(),
-  schema_changes: z.enum(['evolve', 'halt']).default('evolve'),
-  destructive_changes: z.enum(['ask', 'apply']).default('ask'),
+  schema_changes: z
+    .enum(['evolve', 'halt'])
+    .default('evolve')
+    .describe('When a table changes at the source: alter the target likewise, or wait for approval at every change.'),
+  destructive_changes: z
+    .enum(['ask', 'apply'])
+    .default('ask')
+    .describe('What takes values away at the target (a dropped column, a narrower type): wait for approval, or do it.'),
   on_invalid: z
     .enum(onFailure)
     .default('quarantine')

@@ -1,6 +1,7 @@
 import type { BlockTable } from '#schemas/block/index.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
+import type { SourceTable } from '#schemas/source-tables.ts';
 import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
@@ -91,8 +92,28 @@ export interface Source {
   openReader(request: ReaderRequest, context: ConnectorContext): Promise<SourceReader>;
   /** The named tables as they stand, all at one moment. Waits for transactions that were running at the call. @throws SOURCE_SNAPSHOT_BLOCKED */
   openSnapshot(context: ConnectorContext): Promise<SourceSnapshot>;
+  /** The tables of these oids as they stand now, which is later than the stream; those that are gone are left out. */
+  tableStates(relationIds: readonly number[], context: ConnectorContext): Promise<SourceTable[]>;
+  /** What `format_type` makes of each; undefined for a type that is gone. */
+  typeNames(types: readonly ColumnType[], context: ConnectorContext): Promise<(string | undefined)[]>;
+  /**
+   * Rows of a table as they stand now, in COPY's text format: the key's columns, then the others. Undefined when the table or one of the
+   * columns is not there any more, or has another type by now.
+   */
+  readColumns(request: ColumnsRequest, context: ConnectorContext): Promise<AsyncIterable<Buffer> | undefined>;
   /** Writes a transactional message into the source's WAL; the stream delivers it in order. Returns an LSN at or before its commit. */
   emitMessage(prefix: string, content: string, context: ConnectorContext): Promise<Lsn>;
+}
+
+export interface ColumnType {
+  readonly oid: number;
+  readonly typmod: number;
+}
+
+/** Columns of one table, by what does not change when they are renamed. */
+export interface ColumnsRequest {
+  readonly relationId: number;
+  readonly columns: readonly { readonly attnum: number; readonly typeOid: number; readonly typmod: number }[];
 }
 
 export interface ReaderRequest {

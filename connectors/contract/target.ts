@@ -1,10 +1,12 @@
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
+import type { SourceTable } from '#schemas/source-tables.ts';
 import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
+import type { ColumnsRequest } from './source.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
 export interface Applied {
@@ -46,12 +48,22 @@ export interface Target {
   openMonitor?(context: ConnectorContext): Promise<TargetMonitor>;
   /** Opens the first load: one target transaction for all of it. */
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
-  openWriter(pairId: string, context: ConnectorContext, steps?: WriterSteps): Promise<TargetWriter>;
+  /** @param refill gives the source's rows for a plan's refills; without it, a plan must have none */
+  openWriter(
+    pairId: string,
+    context: ConnectorContext,
+    steps?: WriterSteps,
+    refill?: (request: ColumnsRequest) => Promise<AsyncIterable<Buffer> | undefined>,
+  ): Promise<TargetWriter>;
   /**
    * Writes a block of inserts and updates of tolerant tables as upserts, in a transaction of its own and without a position: rows that somebody has
    * mended by hand. @throws TARGET_ROW_REJECTED, TARGET_CONFLICT with the target's reason; nothing is written then
    */
   upsert(block: Buffer, context: ConnectorContext): Promise<void>;
+  /** Notes what a pair's tables look like at the source as its load begins: what the stream brings is compared with it. Replaces what was noted. */
+  holdTables(pairId: string, tables: readonly HeldTable[], context: ConnectorContext): Promise<void>;
+  /** What is noted of the pair's tables; empty before a load. Makes nothing. */
+  heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
   /** Removes the pair's position. The rows stay. */
   forget(pairId: string, context: ConnectorContext): Promise<void>;
 }
@@ -107,6 +119,69 @@ export interface TargetBatch {
    * The mode must not become less strict within a source transaction.
    */
   readonly mode: 'set' | 'ordered' | 'immediate';
+  /** What is to be done to the target's tables before the blocks, in the same target transaction. The batch is the first after its planning. */
+  readonly schema?: SchemaPlan;
+}
+
+/** A table that the target follows through changes of its shape: as it was at the source when last applied, and as what it stands here. */
+export interface HeldTable {
+  readonly source: SourceTable;
+  readonly target: TableName;
+  /** Attribute numbers of columns whose older rows could not be read again yet. */
+  readonly unread: readonly number[];
+}
+
+/** What has changed at the source, at one place in the stream. */
+export interface SchemaNews {
+  /** Tables as they stand from here on. */
+  readonly tables: readonly NewsTable[];
+  /** Oids of tables that are gone. */
+  readonly dropped: readonly number[];
+}
+
+export interface NewsTable {
+  readonly source: SourceTable;
+  readonly target: TableName;
+  /** Columns that do not go over. */
+  readonly exclude: readonly string[];
+  /**
+   * What is known of changes of values that no row's change tells. no: there was none. cast: where a column's type changed, the values were
+   * cast. perhaps: where a column's type changed, by any expression. all: any column's values may have changed.
+   */
+  readonly rewritten: 'no' | 'cast' | 'perhaps' | 'all';
+}
+
+/**
+ * additive: nothing is lost, and a later change can undo it. destructive: values, a column, a table go.
+ * unknown: what the rows should hold afterwards cannot be told from here: the table has to be loaded anew.
+ */
+export type SchemaStepKind = 'additive' | 'destructive' | 'unknown';
+
+/** One thing to do at the target. */
+export interface SchemaStep {
+  readonly kind: SchemaStepKind;
+  /** In a person's words: what has happened at the source, and what follows. */
+  readonly what: string;
+  readonly sql: readonly string[];
+  /** Columns to read again from the source, once the statements have run. */
+  readonly refill?: Refill;
+}
+
+export interface Refill {
+  readonly request: ColumnsRequest;
+  readonly table: TableName;
+  /** Names at the target: the key's, then the others', as in the request. */
+  readonly keys: readonly string[];
+  readonly columns: readonly string[];
+  /** Columns that must not be NULL, as far as the rows allow. */
+  readonly notNull: readonly string[];
+}
+
+export interface SchemaPlan {
+  readonly steps: readonly SchemaStep[];
+  /** What is noted with the steps: tables as they stand now, and the oids of those to forget. */
+  readonly held: readonly HeldTable[];
+  readonly forget: readonly number[];
 }
 
 export interface BatchOutcome {
@@ -132,6 +207,8 @@ export interface TableOutcome {
 
 /** Moments at which tests look in, or end the process. Given only by them: the writer waits for the target before it calls. */
 export interface WriterSteps {
+  /** Tables are altered, their transaction is open. */
+  schemaAltered?(): void;
   /** Rows and position are written at the target, their transaction is open. */
   beforeCommit?(): void;
   /** In ordered and immediate mode: some changes are written, their transaction is open. */
@@ -141,6 +218,13 @@ export interface WriterSteps {
 export interface TargetWriter extends AsyncDisposable {
   /** What the target held when the writer was opened; undefined before a first load. */
   readonly held: Applied | undefined;
+  /** What is noted of the pair's tables, when the writer was opened. */
+  readonly tables: readonly HeldTable[];
+  /**
+   * What would have to be done at the target, as it stands after all batches so far. Changes nothing.
+   * @throws {TerraFusionError} SCHEMA_CHANGE_IMPOSSIBLE when the target holds something that is in the way
+   */
+  plan(news: SchemaNews): Promise<SchemaPlan>;
   /**
    * Applies the batch within the writer's target transaction; commits at a source transaction's end, with the position, in one.
    * (Promises 2 and 3) May be called again before the earlier call has resolved (two in flight keep the target busy); order is kept.

@@ -5,3 +5,4 @@ export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';
 export { withoutTransactions } from './without-transactions.ts';
+export { splitBefore, type SplitBlock } from './split.ts';

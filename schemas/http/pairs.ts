@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
 import { walBudgetLevels } from '../slots.ts';
 import { tableNameText } from '../tables.ts';
+import { schemaChangeView } from './schema-changes.ts';
 import { checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 
 const exampleTables = [
@@ -172,6 +173,7 @@ export const pairView = z
   .object({
     ...summaryShape,
     slot: slotView.nullable(),
+    schema_change: schemaChangeView.nullable().describe('What waits for POST …/approve; null when nothing does.'),
     tables: z.array(pairTableView),
     definition: z.object({
       tables: z
@@ -204,6 +206,7 @@ export const pairView = z
         failover: true,
         looked_at: '2026-01-31T08:16:01.456Z',
       },
+      schema_change: null,
       tables: [
         {
           source: 'pacs.property',

@@ -8,6 +8,7 @@ import { IdempotencyKeys } from './idempotency.ts';
 import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
 import { Progress } from './progress.ts';
+import { SchemaChanges } from './schema-changes.ts';
 import { SourceGenerations } from './source-generations.ts';
 import { SourceSlots } from './source-slots.ts';
 import { SourceStatuses } from './source-status.ts';
@@ -27,6 +28,7 @@ export interface Repositories {
   readonly sourceSlots: SourceSlots;
   readonly sourceStatuses: SourceStatuses;
   readonly deadLetters: DeadLetters;
+  readonly schemaChanges: SchemaChanges;
   readonly apiKeys: ApiKeys;
   readonly idempotency: IdempotencyKeys;
   readonly components: Components;
@@ -59,6 +61,7 @@ function repositories(db: Queryable, secrets: SecretBox): Repositories {
     sourceSlots: new SourceSlots(db),
     sourceStatuses: new SourceStatuses(db),
     deadLetters: new DeadLetters(db),
+    schemaChanges: new SchemaChanges(db),
     apiKeys: new ApiKeys(db),
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),

@@ -8,6 +8,7 @@ import { keyRoutes } from './routes/keys.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { pairCommandRoutes } from './routes/pair-commands.ts';
+import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
 import { systemRoutes } from './routes/systems.ts';
@@ -23,6 +24,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     systemRoutes,
     syncPairRoutes,
     pairCommandRoutes,
+    schemaChangeRoutes,
     operationRoutes,
     deadLetterRoutes,
     auditRoutes,

@@ -45,6 +45,8 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/sync-pairs/check': 'editor',
   'PATCH /api/sync-pairs/:id': 'editor',
   'DELETE /api/sync-pairs/:id': 'editor',
+  'GET /api/sync-pairs/:id/schema-changes': 'viewer',
+  'POST /api/sync-pairs/:id/approve': 'editor',
   'POST /api/sync-pairs/:id/start': 'operator',
   'POST /api/sync-pairs/:id/pause': 'operator',
   'POST /api/sync-pairs/:id/resume': 'operator',

@@ -4,6 +4,7 @@ import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
 import type { KeyView } from '#schemas/http/keys.ts';
 import type { OperationView } from '#schemas/http/operations.ts';
 import type { PairSummary, PairTableView, PairView, SlotView } from '#schemas/http/pairs.ts';
+import type { SchemaChangeView } from '#schemas/http/schema-changes.ts';
 import type { SystemView } from '#schemas/http/systems.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { formatTableName } from '#schemas/tables.ts';
@@ -15,6 +16,7 @@ import type { Page } from '#services/control/pages.ts';
 import { maskText } from '#services/kernel/masking.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import type { PairTableRecord } from '#services/control/pair-tables.ts';
+import type { SchemaChangeRecord } from '#services/control/schema-changes.ts';
 import type { Generation } from '#services/control/source-generations.ts';
 import type { SlotSeen } from '#services/control/source-slots.ts';
 import type { OperationRecord } from '#services/control/sync-operations.ts';
@@ -94,12 +96,14 @@ export function pairView(
     readonly generation: Generation | undefined;
     readonly slot: SlotSeen | undefined;
     readonly tables: readonly PairTableRecord[];
+    readonly schemaChange: SchemaChangeRecord | undefined;
   },
 ): PairView {
   const { tables, config } = pair.definition;
   return {
     ...pairSummary(pair, now),
     slot: slotView(parts.generation, parts.slot),
+    schema_change: parts.schemaChange ? schemaChangeView(parts.schemaChange) : null,
     tables: parts.tables.map(pairTableView),
     definition: { tables: tables === undefined ? null : tables.map((table) => ({ ...table })), config: { ...config } },
   };
@@ -141,6 +145,19 @@ export function pairTableView(table: PairTableRecord): PairTableView {
     changes_applied: table.changesApplied,
     last_change_at: iso(table.lastChangeAt),
     schema_version: table.schemaVersion,
+  };
+}
+
+export function schemaChangeView(change: SchemaChangeRecord): SchemaChangeView {
+  return {
+    id: change.id,
+    position: change.position,
+    state: change.state,
+    steps: change.steps.map(({ kind, what, sql }) => ({ kind, what, sql: [...sql] })),
+    created_at: change.createdAt.toISOString(),
+    decided_by: change.decidedBy ?? null,
+    decided_at: iso(change.decidedAt),
+    applied_at: iso(change.appliedAt),
   };
 }
 

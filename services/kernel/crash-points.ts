@@ -27,6 +27,8 @@ export const crashPoints = {
   WRITER_MID_LARGE_TRANSACTION: 'writer.mid-large-transaction',
   /** A batch failed on a constraint and is being applied change by change: nothing is committed, it comes again. */
   WRITER_MID_ORDERED_REPLAY: 'writer.mid-ordered-replay',
+  /** The target's tables are altered in an open target transaction: the target forgets it, and is altered again in the same place. */
+  WRITER_SCHEMA_ALTERED_NOT_COMMITTED: 'writer.schema-altered-not-committed',
   /** Dead letters are stored, the target transaction that skips their rows is not committed: they are stored again and not doubled. */
   WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED: 'writer.dead-letters-stored-not-committed',
 

@@ -3,10 +3,10 @@ import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { PairDefinition } from '#schemas/pairs.ts';
 import { formatPosition } from '#schemas/position.ts';
-import { formatTableName } from '#schemas/tables.ts';
+import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
 import { isNonEmpty, problemsError, type Problem } from './problems.ts';
 import { TableRewriter, type Verdict } from './rewriter.ts';
-import { routeProblems, Router } from './route.ts';
+import { type Route, routeProblems, Router } from './route.ts';
 import { planTable, sameColumn, type TablePlan } from './table-plan.ts';
 
 /** Changes of a block by what became of them; messages are not counted. `in` = `out` + `filtered` + `rejected`. */
@@ -30,6 +30,13 @@ export interface ProcessedBlock {
   readonly counts: Counts;
 }
 
+/** A table of the pair as it was when last brought in line with the target. */
+export interface KnownTable {
+  readonly relationId: number;
+  readonly source: TableName;
+  readonly target: TableName;
+}
+
 /** A pair's chain. A pure function of the block: the same block gives the same result, however often. */
 export interface Processor {
   /**
@@ -44,10 +51,10 @@ export interface Processor {
  * Compiles a pair. What depends on the tables' columns is compiled when a block first brings them, and again when they change.
  * @throws {TerraFusionError} PAIR_INVALID for tables that cannot be in one pair
  */
-export function compilePair(definition: PairDefinition): Processor {
+export function compilePair(definition: PairDefinition, known: readonly KnownTable[] = []): Processor {
   const problems = routeProblems(definition);
   if (isNonEmpty(problems)) throw problemsError(problems);
-  return new PairProcessor(definition);
+  return new PairProcessor(definition, known);
 }
 
 /** A table in one shape, with what the pair makes of it: undefined when the pair does not have it. */
@@ -71,14 +78,16 @@ const SHAPES_KEPT = 4;
 class PairProcessor implements Processor {
   readonly #definition: PairDefinition;
   readonly #router: Router;
+  readonly #known: ReadonlyMap<number, KnownTable>;
   readonly #writer = new BlockWriter();
   /** By the table's oid, newest shape first. */
   readonly #chains = new Map<number, Chain[]>();
   #tally: Tally = newTally();
 
-  constructor(definition: PairDefinition) {
+  constructor(definition: PairDefinition, known: readonly KnownTable[]) {
     this.#definition = definition;
     this.#router = new Router(definition);
+    this.#known = new Map(known.map((table) => [table.relationId, table]));
   }
 
   process(bytes: Buffer, inputOffset: bigint): ProcessedBlock {
@@ -178,8 +187,23 @@ class PairProcessor implements Processor {
     return chain;
   }
 
+  /** By its oid a table is known under whatever name: one that the pair names would else be left out in silence. (Promise 2) */
+  #assertStillNamed(shape: BlockTable, route: Route | undefined): void {
+    const known = this.#known.get(shape.relationId);
+    if (!this.#definition.tables || !known || formatTableName(known.source) === formatTableName(shape)) return;
+    const entry = route && formatTableName(parseTableName(route.input.target ?? route.input.source));
+    if (entry === formatTableName(known.target) || !this.#router.routeOf(known.source)) return;
+    const name = formatTableName(known.source);
+    throw new TerraFusionError(
+      'PAIR_TABLE_GONE',
+      `Table ${name}, which the pair names, is called ${formatTableName(shape)} at the source now`,
+      { details: { table: name } },
+    );
+  }
+
   #compile(shape: BlockTable): Chain {
     const route = this.#router.routeOf(shape);
+    this.#assertStillNamed(shape, route);
     if (!route) return { shape, plan: undefined, rewriter: undefined };
     const problems: Problem[] = [];
     const plan = planTable(route.input, shape, this.#definition.config, route.path, problems);

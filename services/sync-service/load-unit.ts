@@ -12,6 +12,7 @@ import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { assertPossible } from './preflight.ts';
 import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
+import { assertUnchanged, tablesToHold } from './schema-policy.ts';
 import type { Generation, LoadedSnapshot, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
 import { ensureStream } from './source-setup.ts';
 
@@ -46,6 +47,8 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     if (made.length > 0)
       env.log.info({ pair: pair.name, tables: made.map(formatTableName) }, 'Tables were created at the target.');
   }
+  const held = await tablesToHold(tables, source, context);
+  await target.holdTables(pair.id, held, context);
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
   const { load, start } = await chooseStart(pair, tables, source, env, context);
   env.wake(); // the reader of a new generation starts now, so that the slot does not hold WAL for longer than it must
@@ -57,6 +60,7 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   const noteSnapshot = async ({ until, shown }: LoadedSnapshot) => {
     copied = { ...load, snapshot: { until, shown } };
     await record(copied, pair, env);
+    await assertUnchanged(held, source, context);
   };
   try {
     await copy(pair, tables, start, progress, noteSnapshot, { source, target, env, context });

@@ -1,5 +1,5 @@
 import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
-import type { Target } from '#connectors/contract/target.ts';
+import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
@@ -93,6 +93,12 @@ export interface SourceStatus {
   readonly error: TerraFusionError | undefined;
 }
 
+export interface SchemaChangeNote {
+  readonly id: string;
+  readonly position: string;
+  readonly steps: readonly Pick<SchemaStep, 'kind' | 'what' | 'sql'>[];
+}
+
 /** What the supervisor reads from and tells the control database. */
 export interface ControlPort {
   /** Every pair, deleted ones until they are purged. */
@@ -144,6 +150,17 @@ export interface ControlPort {
   /** Runs `work` while no other process is in a section of the same source. */
   lockedSource<T>(sourceId: string, work: () => Promise<T>): Promise<T>;
   storeDeadLetters(pairId: string, letters: readonly DeadLetter[]): Promise<void>;
+  /** Notes a schema change that a pair's stream stands before. @returns whether it may go on */
+  noteSchemaChange(
+    pairId: string,
+    change: SchemaChangeNote,
+    allowed: boolean,
+  ): Promise<'waiting' | 'approved' | 'applied'>;
+  /** The pair's target has passed this position. @returns the changes that were not known to be applied */
+  settleSchemaChanges(
+    pairId: string,
+    position: string,
+  ): Promise<readonly (SchemaChangeNote & { readonly decidedBy: string | undefined })[]>;
   /** Forgets the letters of an earlier load: the next one looks at every row again. */
   forgetLoadLetters(pairId: string): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */

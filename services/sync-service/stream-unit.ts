@@ -4,7 +4,7 @@ import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
-import { compilePair } from '#services/stream-processor/compile.ts';
+import { compilePair, type KnownTable } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
 import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
@@ -13,6 +13,7 @@ import { deleteReadyTopics } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
 import type { SupervisedPair } from './ports.ts';
+import { schemaOptions } from './schema-policy.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
 const TELL_MS = 1000;
@@ -23,12 +24,28 @@ const TELL_MS = 1000;
  */
 export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const topic = changesTopic(pair.sourceId);
-  const processor = laidOver(compilePair(pair.definition), pair.load.snapshot);
+  const processor = laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.snapshot);
   await runWriter(pair, topic, env, signal, (from, stop) =>
     processed(env.bus.read(topic, from.nextOffset, stop), processor, (letters) =>
       storeLetters(pair, 'process', letters, env),
     ),
   );
+}
+
+/** The pair's tables by their oids, as the target holds them: a pair that names its tables must hear when one is called otherwise. */
+async function knownTables(
+  pair: SupervisedPair,
+  { control, clock, log }: WorkEnvironment,
+  signal: AbortSignal,
+): Promise<KnownTable[]> {
+  if (pair.definition.tables === undefined) return [];
+  const target = await control.openTarget(pair.targetId);
+  const held = await target.heldTables(pair.id, { clock, log, signal });
+  return held.map(({ source, target: name }) => ({
+    relationId: source.relation_id,
+    source: { schema: source.schema, name: source.name },
+    target: name,
+  }));
 }
 
 /** With Kafka: the source's topic through the chain into the pair's own topic. */
@@ -47,7 +64,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
       bus: env.bus,
       input: changesTopic(pair.sourceId),
       output: readyTopic(pair.id, number),
-      processor: laidOver(compilePair(pair.definition), pair.load.snapshot),
+      processor: laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.snapshot),
       start: { offset: startOffset, position: parsePosition(startPosition) },
       storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
       onAppended: ({ nextOffset }) => {
@@ -116,10 +133,12 @@ async function runWriter(
   // Promise 9: it is not streaming until it has been seen to; what an earlier process said of it is about the past.
   if (pair.state === 'streaming') await control.recordState(pair, 'catching_up');
   const target = await control.openTarget(pair.targetId);
+  const source = await control.openSource(pair.sourceId);
   const progress = new StreamProgress(pair, topic, env);
   const stage = new WriterStage({
     pairId: pair.id,
     loaded: pair.load.snapshot,
+    schema: schemaOptions(pair, source, env, context),
     target,
     topic,
     open,

@@ -20,6 +20,7 @@ export function supervisionStore(control: Control): ControlPort {
     tables,
     progress,
     deadLetters,
+    schemaChanges,
     generations,
     sourceStatuses,
     sourceSlots,
@@ -77,6 +78,8 @@ export function supervisionStore(control: Control): ControlPort {
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
+    noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
+    settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),
     forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>

@@ -43,7 +43,14 @@ export class BatchBuilder {
    * @throws {TerraFusionError} PAIR_HISTORY_LOST when a block continues from somewhere after what came before it (Promise 2)
    */
   build(blocks: readonly ReadyBlock[], mode: TargetBatch['mode']): readonly Built[] {
-    const news = blocks.map((block) => this.#news(block)).filter((part) => part !== undefined);
+    return this.batches(
+      blocks.map((block) => this.news(block)).filter((part) => part !== undefined),
+      mode,
+    );
+  }
+
+  /** Batches of parts that are news. */
+  batches(news: readonly News[], mode: TargetBatch['mode']): readonly Built[] {
     const whole = news.findLastIndex(({ last }) => isWhole(last)) + 1;
     return [news.slice(0, whole), news.slice(whole)]
       .filter((parts) => parts.length > 0)
@@ -56,7 +63,11 @@ export class BatchBuilder {
       });
   }
 
-  #news({ bytes, nextOffset }: ReadyBlock): News | undefined {
+  /**
+   * What of a block the target does not hold yet.
+   * @throws {TerraFusionError} PAIR_HISTORY_LOST
+   */
+  news({ bytes, nextOffset }: ReadyBlock): News | undefined {
     const after = continuesFrom(bytes) ?? BlockReader.open(bytes).header.after;
     const order = comparePositions(after, this.#position);
     if (order > 0) throw this.#gap(after);
@@ -88,7 +99,7 @@ export class BatchBuilder {
   }
 }
 
-interface News extends ReadyBlock {
+export interface News extends ReadyBlock {
   readonly last: Position;
   readonly lastCommitTime: number;
 }

@@ -3,17 +3,20 @@ import type {
   Applied,
   BatchOutcome,
   TableOutcome,
+  SchemaNews,
   TargetBatch,
   TargetWriter,
   WriterSteps,
 } from '#connectors/contract/target.ts';
+import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
-import { formatPosition, type Position } from '#schemas/position.ts';
+import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import { BlockQueue } from '#services/kernel/block-queue.ts';
 import { CRASH_POINT_VARIABLE, crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
-import { BatchBuilder, isWhole, type ReadyBlock } from './batch.ts';
+import { BatchBuilder, isWhole, type News, type ReadyBlock } from './batch.ts';
 import type { Repetition } from './repetition.ts';
+import { schemaChange, SchemaGate } from './schema-gate.ts';
 import type { WriterOptions } from './writer.ts';
 
 /** Bytes of blocks in one batch, and in the queue behind the batches in flight. (Promise 6) */
@@ -26,6 +29,9 @@ const armedSteps: WriterSteps | undefined = process.env[CRASH_POINT_VARIABLE]
   ? {
       beforeCommit() {
         crashPoint(crashPoints.WRITER_BEFORE_COMMIT);
+      },
+      schemaAltered() {
+        crashPoint(crashPoints.WRITER_SCHEMA_ALTERED_NOT_COMMITTED);
       },
       betweenChanges() {
         crashPoint(crashPoints.WRITER_MID_ORDERED_REPLAY);
@@ -52,6 +58,8 @@ export class Session {
   /** What batches have done since the last commit. */
   #uncommitted: BatchOutcome = NOTHING;
   #failure: unknown;
+  /** Tables were altered since the last commit. */
+  #altered = false;
   /** Position up to which batches were given to the target. */
   #sent: Position | undefined;
   #mode: TargetBatch['mode'] = 'set';
@@ -68,7 +76,12 @@ export class Session {
   /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
   async run(): Promise<void> {
     const { options, context, stop } = this.#parts;
-    await using writer = await options.target.openWriter(options.pairId, context, armedSteps);
+    await using writer = await options.target.openWriter(
+      options.pairId,
+      context,
+      armedSteps,
+      options.schema?.readAgain,
+    );
     const { held } = writer;
     if (!held) {
       throw new TerraFusionError(
@@ -77,6 +90,7 @@ export class Session {
       );
     }
     options.observer.opened(held);
+    await this.#tellApplied(held.position);
     const done = new AbortController();
     const pumping = this.#pump(held, AbortSignal.any([stop, done.signal]));
     try {
@@ -106,7 +120,10 @@ export class Session {
   }
 
   async #apply(writer: TargetWriter, held: Applied): Promise<void> {
-    const builder = new BatchBuilder(held, this.#parts.options.topic, this.#parts.options.loaded);
+    const { schema, topic, loaded } = this.#parts.options;
+    const builder = new BatchBuilder(held, topic, loaded);
+    const gate =
+      schema && new SchemaGate(schema.definition, writer.tables, schema.catalog, (table) => schema.newTable(table));
     const stopping = () => this.#parts.stop.aborted;
     let position = held.position;
     while (!stopping()) {
@@ -116,14 +133,75 @@ export class Session {
       const blocks = await this.#queue.take(this.#mode === 'set' ? BATCH_BYTES : 1);
       this.#throwFailure();
       if (blocks.length === 0 || stopping()) break;
-      for (const { batch, lastCommitTime } of builder.build(blocks, this.#mode)) {
-        await this.#room();
-        this.#send(writer, batch, lastCommitTime, held.overlayUntil);
-        position = batch.last;
+      const news = blocks.map((block) => builder.news(block)).filter((part) => part !== undefined);
+      const stretches = gate ? this.#stretches(news, gate, writer, held) : [news];
+      for await (const stretch of stretches) {
+        if (isWhole(position)) this.#mode = this.#parts.repetition.modeAfter(position);
+        for (const { batch, lastCommitTime } of builder.batches(stretch, this.#mode)) {
+          await this.#room();
+          this.#send(writer, batch, lastCommitTime, held.overlayUntil);
+          position = batch.last;
+        }
       }
     }
     await Promise.all(this.#inFlight);
     this.#throwFailure();
+  }
+
+  /** Parts of blocks that may go together; between two stretches tables are altered. */
+  async *#stretches(
+    news: readonly News[],
+    gate: SchemaGate,
+    writer: TargetWriter,
+    held: Applied,
+  ): AsyncGenerator<readonly News[], void, undefined> {
+    const together: News[] = [];
+    for (const part of news) {
+      for await (const piece of gate.cut(part.bytes)) {
+        if ('bytes' in piece && piece.bytes === part.bytes) {
+          together.push(part);
+          continue;
+        }
+        if (together.length > 0) yield together.splice(0);
+        if ('bytes' in piece) yield [partOf(piece.bytes, part)];
+        else await this.#evolve(writer, gate, piece, part, held);
+      }
+    }
+    if (together.length > 0) yield together;
+  }
+
+  /** Alters the target's tables where the source's have changed, once everything before is there. (CHECKLIST 21) */
+  async #evolve(
+    writer: TargetWriter,
+    gate: SchemaGate,
+    { news, at }: { readonly news: SchemaNews; readonly at: Position },
+    { nextOffset, lastCommitTime }: News,
+    held: Applied,
+  ): Promise<void> {
+    const { topic, schema } = this.#parts.options;
+    await Promise.all(this.#inFlight);
+    this.#throwFailure();
+    const plan = await writer.plan(news);
+    if (plan.steps.length > 0) {
+      await schema!.decide(schemaChange(at, plan.steps));
+      this.#altered = true;
+    }
+    gate.note(plan.held, plan.forget);
+    this.#send(
+      writer,
+      { blocks: [], last: at, topic, nextOffset: nextOffset - 1n, mode: this.#mode, schema: plan },
+      lastCommitTime,
+      held.overlayUntil,
+    );
+    await Promise.all(this.#inFlight);
+    this.#throwFailure();
+  }
+
+  async #tellApplied(position: Position): Promise<void> {
+    const { schema } = this.#parts.options;
+    await schema?.applied(position).catch((error: unknown) => {
+      schema.failedToTell(error);
+    });
   }
 
   /** Waits until another batch may be given to the target; change by change one at a time. */
@@ -175,12 +253,20 @@ export class Session {
     const { options, context } = this.#parts;
     options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime);
     this.#uncommitted = NOTHING;
+    if (this.#altered) void this.#tellApplied(last);
+    this.#altered = false;
     this.#parts.progressed();
     context.log.debug({ pair: options.pairId, position: formatPosition(last) }, 'A batch was committed at the target.');
   }
 }
 
 const NOTHING: BatchOutcome = { committed: false, inserted: 0, updated: 0, deleted: 0, rejected: 0, tables: [] };
+/** A part of a block: only its last one lets the topic be read on behind the block. */
+function partOf(bytes: Buffer, whole: News): News {
+  const { last, lastCommitTime } = BlockReader.summary(bytes);
+  const ends = comparePositions(last, whole.last) === 0;
+  return { bytes, last, lastCommitTime, nextOffset: ends ? whole.nextOffset : whole.nextOffset - 1n };
+}
 
 function sum(a: BatchOutcome, b: BatchOutcome): BatchOutcome {
   return {

@@ -1,10 +1,15 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { ColumnsRequest } from '#connectors/contract/source.ts';
 import type { Applied, BatchOutcome, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
+import type { PairDefinition } from '#schemas/pairs.ts';
+import type { Position } from '#schemas/position.ts';
+import type { SourceTable } from '#schemas/source-tables.ts';
 import { Backoff, reconnectPolicy } from '#services/kernel/retry.ts';
 import type { ReadyBlock } from './batch.ts';
+import type { SchemaChange, SourceCatalog } from './schema-gate.ts';
 import { Repetition } from './repetition.ts';
 import { Session } from './session.ts';
 
@@ -22,8 +27,26 @@ export interface WriterOptions {
   /** Ready blocks from what the target holds on; some from before it do no harm. Called again after every interruption. */
   open(from: Applied, signal: AbortSignal): AsyncIterable<ReadyBlock>;
   storeDeadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  /** How changes of the source's tables are followed; left out, they are not. */
+  readonly schema?: SchemaOptions;
   readonly observer: WriterObserver;
   readonly drainWithinMs?: number;
+}
+
+/** How changes of the source's tables are followed. */
+export interface SchemaOptions {
+  readonly definition: PairDefinition;
+  readonly catalog: SourceCatalog;
+  /** See {@link Target.openWriter}. */
+  readonly readAgain: (request: ColumnsRequest) => Promise<AsyncIterable<Buffer> | undefined>;
+  /** Returns when the change may be made. @throws {TerraFusionError} SCHEMA_CHANGE_NEEDS_APPROVAL when it has to wait */
+  decide(change: SchemaChange): Promise<void>;
+  /** The target has committed what was decided up to this position. */
+  applied(position: Position): Promise<void>;
+  /** The stream tells of a table that the target does not have. */
+  newTable(table: SourceTable): Promise<void>;
+  /** `applied` has failed; the stream goes on. */
+  failedToTell(error: unknown): void;
 }
 
 /** What the supervisor and the metrics want to know; per batch. */

@@ -70,6 +70,8 @@ export interface TestPair {
   untilBegun(within?: number): Promise<void>;
   /** Resolves with the pair's error once it is one of this code, whether it heals or not. */
   untilError(code: ErrorCode, within?: number): Promise<string>;
+  /** Lets the schema change through that the pair waits for. */
+  approve(): Promise<void>;
   /** Resolves once everything committed at the source before the call is at the target. */
   fence(within?: number): Promise<void>;
   /** The newest dead letters, at most a hundred. */
@@ -222,6 +224,13 @@ class Pair implements TestPair {
       { within, what: `the pair to say ${code}` },
     ).catch((cause: unknown) => {
       throw new Error(`The pair is ${last}`, { cause });
+    });
+  }
+
+  async approve(): Promise<void> {
+    await this.#control.transaction(async ({ schemaChanges, runs }) => {
+      await schemaChanges.approve(this.id, undefined, 'test');
+      await runs.setDesired(this.id, 'running');
     });
   }
 

@@ -11,6 +11,8 @@ import { publishTables } from './publication.ts';
 import { openReader } from './reader.ts';
 import { dropSlot, readSlot } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
+import { readColumns } from './read-columns.ts';
+import { readStates, readTypeNames } from './table-states.ts';
 import { createStream } from './stream.ts';
 import type pg from 'pg';
 
@@ -64,6 +66,14 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
     openReader: (request, context) => openReader(settings, options, request, context),
 
     openSnapshot: (context) => openSnapshot(settings, options, context),
+
+    tableStates: (relationIds, context) =>
+      use(context, 'Could not read the catalog of the source', (client) => readStates(client, relationIds)),
+
+    typeNames: (types, context) =>
+      use(context, 'Could not read the catalog of the source', (client) => readTypeNames(client, types)),
+
+    readColumns: (request, context) => readColumns(settings, request, context),
 
     emitMessage: (prefix, content, context) =>
       use(context, 'Could not write a message into the WAL of the source', async (client) => {

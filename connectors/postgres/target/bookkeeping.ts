@@ -2,13 +2,15 @@ import type pg from 'pg';
 import type { Applied } from '#connectors/contract/target.ts';
 import { formatLsn, parseLsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
+import { heldTablesSql } from './evolution/held-tables.ts';
+import { SCHEMA } from './own-schema.ts';
 
 /**
  * What we keep at the target: schema `_terrafusion`, one row a pair, written in the same transaction as the pair's rows.
  *
  * The functions' names end in a version: an older and a newer program may serve the same target, each with its own.
  */
-export const SCHEMA = '_terrafusion';
+export { SCHEMA } from './own-schema.ts';
 
 /** SQLSTATE of a position that another writer has moved. */
 export const FENCED = 'TF001';
@@ -80,7 +82,7 @@ END $$`,
   },
 ];
 
-const presentSql = `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL
+const presentSql = `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL AND to_regclass('${SCHEMA}.held_tables') IS NOT NULL
   AND ${functions.map(({ signature }) => `to_regprocedure('${SCHEMA}.${signature}') IS NOT NULL`).join(' AND ')} AS present`;
 
 /** Makes what is missing of the bookkeeping. Safe when several do it at once. Not to be called within a transaction. */
@@ -95,6 +97,7 @@ export async function ensureBookkeeping(client: pg.ClientBase): Promise<void> {
       const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [SCHEMA]);
       if (rowCount === 0) await client.query(`CREATE SCHEMA ${SCHEMA}`);
       await client.query(tableSql);
+      await client.query(heldTablesSql);
       for (const { sql } of functions) await client.query(sql);
     }
     await client.query('COMMIT');
@@ -133,8 +136,12 @@ export async function readApplied(client: pg.ClientBase, pairId: string): Promis
 }
 
 export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
-  if ((await readApplied(client, pairId)) === undefined) return;
-  await client.query(`DELETE FROM ${SCHEMA}.applied_positions WHERE pair_id = $1`, [pairId]);
+  for (const table of ['applied_positions', 'held_tables']) {
+    const { rows } = await client.query<{ there: boolean }>(
+      `SELECT to_regclass('${SCHEMA}.${table}') IS NOT NULL AS there`,
+    );
+    if (rows[0]!.there) await client.query(`DELETE FROM ${SCHEMA}.${table} WHERE pair_id = $1`, [pairId]);
+  }
 }
 
 /** Sets the position whatever was there before: a first load replaces history. */

@@ -52,6 +52,8 @@ export interface CatalogTable {
   readonly rowSecurity: boolean;
   readonly columns: readonly CatalogColumn[];
   readonly primaryKey: readonly string[];
+  /** Null without one. */
+  readonly primaryKeyName: string | null;
   /** Columns of each unique index that can decide INSERT … ON CONFLICT. */
   readonly uniqueKeys: readonly (readonly string[])[];
   /** First columns of all usable indexes. */
@@ -105,6 +107,7 @@ SELECT json_build_object(
   'rowSecurity', row_security_active(c.oid),
   'columns', coalesce((${columnsSql}), '[]'),
   'primaryKey', coalesce((SELECT ${keyColumns('i')} FROM pg_index i WHERE ${usable} AND i.indisprimary), '[]'),
+  'primaryKeyName', (SELECT k.conname FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'p'),
   'uniqueKeys', coalesce((SELECT json_agg(${keyColumns('i')}) FROM pg_index i WHERE ${usable} AND i.indisunique AND i.indimmediate), '[]'),
   'indexed', coalesce((SELECT json_agg(DISTINCT a.attname) FROM pg_index i
     JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] WHERE ${usable}), '[]'),

@@ -109,6 +109,12 @@ export class Pipeline {
     this.#failure = this.#lost;
   }
 
+  /** Statements are prepared anew from here on. */
+  forgetStatements(): void {
+    for (const name of this.#statements.values()) this.out.closeStatement(name);
+    this.#statements.clear();
+  }
+
   /** SQL texts that were prepared since the last `sync`. */
   get freshStatements(): readonly string[] {
     return this.#fresh;

@@ -23,6 +23,12 @@ export class PlanBook {
     return this.#ranks.get(table.oid) ?? 0;
   }
 
+  /** Tables have been altered: the catalog is asked anew. */
+  forget(): void {
+    this.#plans.clear();
+    this.#tables.clear();
+  }
+
   /** Whether `resolve` would not have to ask. */
   knows(shapes: readonly BlockTable[]): boolean {
     return shapes.every((shape) => isOurs(shape) || this.#plans.has(signatureOf(shape)));

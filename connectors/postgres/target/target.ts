@@ -3,10 +3,11 @@ import type { Target, TargetMonitor } from '#connectors/contract/target.ts';
 import { connect, endClient, withClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
-import { forgetApplied, readApplied } from './bookkeeping.ts';
+import { ensureBookkeeping, forgetApplied, readApplied } from './bookkeeping.ts';
 import { checkTarget } from './check.ts';
 import { createTables } from './create-tables.ts';
 import { describeTables } from './describe.ts';
+import { readHeldTables, replaceHeldTables } from './evolution/held-tables.ts';
 import { openTargetLoad } from './load.ts';
 import type { TargetOptions } from './session.ts';
 import { upsertBlock } from './upsert.ts';
@@ -45,7 +46,27 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
 
     openLoad: (request, context) => openTargetLoad(settings, request, context, options),
 
-    openWriter: (pairId, context, steps = {}) => openTargetWriter(settings, pairId, context, options, steps),
+    openWriter: (pairId, context, steps = {}, readAgain) =>
+      openTargetWriter(settings, pairId, context, options, steps, readAgain),
+
+    holdTables: (pairId, tables, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: `Could not note the tables of pair ${pairId} at the target` },
+        async (client) => {
+          await ensureBookkeeping(client);
+          await replaceHeldTables(client, pairId, tables);
+        },
+      ),
+
+    heldTables: (pairId, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'status', what: `Could not read the tables of pair ${pairId} at the target` },
+        (client) => readHeldTables(client, pairId),
+      ),
 
     upsert: (block, context) => upsertBlock(settings, block, context, options),
 

@@ -1,13 +1,24 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, BatchOutcome, TargetBatch, TargetWriter, WriterSteps } from '#connectors/contract/target.ts';
+import type {
+  Applied,
+  BatchOutcome,
+  HeldTable,
+  SchemaNews,
+  SchemaPlan,
+  TargetBatch,
+  TargetWriter,
+  WriterSteps,
+} from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { LAST_ORDINAL, type Position } from '#schemas/position.ts';
-import { translateError } from '../errors.ts';
+import { isPostgresError, translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { advanceSql, advanceValues, ensureBookkeeping, holdSql, holdValues, readApplied } from './bookkeeping.ts';
-import { batchFailure } from './failures.ts';
+import { Evolver, type ReadAgain } from './evolution/evolve.ts';
+import { readHeldTables } from './evolution/held-tables.ts';
+import { batchFailure, reasonOf } from './failures.ts';
 import { OrderedApplier } from './ordered-apply.ts';
 import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
@@ -22,13 +33,14 @@ export async function openTargetWriter(
   context: ConnectorContext,
   options: TargetOptions,
   steps: WriterSteps,
+  readAgain: ReadAgain | undefined,
 ): Promise<TargetWriter> {
   try {
     const session = await openPipeline(settings, context, options, `writer ${pairId}`, async (client) => {
       await ensureBookkeeping(client);
-      return readApplied(client, pairId);
+      return { applied: await readApplied(client, pairId), tables: await readHeldTables(client, pairId) };
     });
-    return new PostgresWriter(session, pairId, session.prepared, context.signal, steps);
+    return new PostgresWriter(session, pairId, session.prepared, context.signal, steps, readAgain);
   } catch (cause) {
     context.signal.throwIfAborted();
     throw translateError(cause, 'target', `Could not open the writer of pair ${pairId}`);
@@ -42,6 +54,7 @@ export async function openTargetWriter(
  */
 class PostgresWriter implements TargetWriter {
   readonly held: Applied | undefined;
+  readonly tables: readonly HeldTable[];
   readonly #pairId: string;
   readonly #session: PipelineSession;
   readonly #pipeline: Pipeline;
@@ -50,6 +63,7 @@ class PostgresWriter implements TargetWriter {
   readonly #book: PlanBook;
   readonly #sets: SetApplier;
   readonly #ordered: OrderedApplier;
+  readonly #evolver: Evolver;
   /** Where the target will be once all that was sent is committed. */
   #position: Position | undefined;
   /** A target transaction is open: the source transaction goes on in the next batch. */
@@ -60,11 +74,13 @@ class PostgresWriter implements TargetWriter {
   constructor(
     session: PipelineSession,
     pairId: string,
-    held: Applied | undefined,
+    { applied: held, tables }: { readonly applied: Applied | undefined; readonly tables: readonly HeldTable[] },
     signal: AbortSignal,
     steps: WriterSteps,
+    readAgain: ReadAgain | undefined,
   ) {
     this.held = held;
+    this.tables = tables;
     this.#session = session;
     this.#pipeline = session.pipeline;
     this.#pairId = pairId;
@@ -74,6 +90,17 @@ class PostgresWriter implements TargetWriter {
     this.#book = new PlanBook(session.pipeline);
     this.#sets = new SetApplier(session.pipeline, this.#book);
     this.#ordered = new OrderedApplier(session.pipeline, steps.betweenChanges?.bind(steps));
+    this.#evolver = new Evolver(session.pipeline, pairId, tables, readAgain);
+  }
+
+  async plan(news: SchemaNews): Promise<SchemaPlan> {
+    await this.#turn;
+    if (this.#failure) throw this.#failure;
+    try {
+      return await this.#evolver.plan(news);
+    } catch (error) {
+      throw this.#fail(error);
+    }
   }
 
   async apply(batch: TargetBatch, reject: (letters: readonly DeadLetter[]) => Promise<void>): Promise<BatchOutcome> {
@@ -83,6 +110,7 @@ class PostgresWriter implements TargetWriter {
     try {
       await before;
       if (this.#failure) throw this.#failure;
+      if (batch.schema) await this.#evolve(batch.schema);
       const blocks = await this.#openBlocks(batch);
       if (batch.mode !== 'set') return await this.#applyOrdered(batch, blocks, reject);
       const { counts, answers } = await this.#sendSet(batch, blocks);
@@ -98,6 +126,31 @@ class PostgresWriter implements TargetWriter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#session[Symbol.asyncDispose]();
+  }
+
+  /** In the batch's own transaction: tables, rows and position change together, and are seen together. (Promise 3) */
+  async #evolve(schema: SchemaPlan): Promise<void> {
+    this.#begin(undefined);
+    try {
+      await this.#evolver.apply(schema);
+    } catch (error) {
+      throw this.#impossible(error);
+    }
+    this.#book.forget();
+    this.#steps.schemaAltered?.();
+  }
+
+  /** A statement that the target refuses for good is nobody's row: somebody has to look at the table. */
+  #impossible(error: unknown): unknown {
+    const cause = this.#pipeline.failure ?? error;
+    if (this.#signal.aborted || !isPostgresError(cause) || !/^(0A|22|23|2B|42)/.test(cause.code)) return error;
+    this.#failure ??= new TerraFusionError(
+      'SCHEMA_CHANGE_IMPOSSIBLE',
+      `The target's tables could not be altered as the source's were: ${reasonOf(cause)}`,
+      { cause },
+    );
+    this.#pipeline.abandon();
+    return this.#failure;
   }
 
   async #openBlocks({ blocks }: TargetBatch): Promise<OpenBlock[]> {

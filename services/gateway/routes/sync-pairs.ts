@@ -215,11 +215,16 @@ const deleted = z
   .object({ id: z.string(), name: z.string() })
   .describe('Accepted: what it left elsewhere is being removed.');
 
-async function viewOf({ generations, sourceSlots, tables }: Repositories, pair: PairOverview, now: number) {
+async function viewOf(
+  { generations, sourceSlots, tables, schemaChanges }: Repositories,
+  pair: PairOverview,
+  now: number,
+) {
   // One after the other: within a transaction there is one connection.
   const generation = await generations.latest(pair.sourceId);
   const slot = await sourceSlots.of(pair.sourceId);
-  return pairView(pair, now, { generation, slot, tables: await tables.list(pair.id) });
+  const schemaChange = await schemaChanges.waiting(pair.id);
+  return pairView(pair, now, { generation, slot, tables: await tables.list(pair.id), schemaChange });
 }
 
 async function systemIdOf(

@@ -61,6 +61,7 @@ describe('bodies', () => {
     ['POST', '/api/sync-pairs/check'],
     ['PATCH', `/api/sync-pairs/${missing}`],
     ['POST', `/api/sync-pairs/${missing}/resync`],
+    ['POST', `/api/sync-pairs/${missing}/approve`],
     ['POST', '/api/sync-operations'],
     ['POST', '/api/dead-letters/1/replay'],
     ['POST', '/api/keys'],
@@ -156,6 +157,8 @@ describe('unknown things', () => {
     ['POST', '/api/sync-pairs/none/pause'],
     ['POST', '/api/sync-pairs/none/resume'],
     ['POST', '/api/sync-pairs/none/resync'],
+    ['POST', '/api/sync-pairs/none/approve'],
+    ['GET', '/api/sync-pairs/none/schema-changes'],
     ['POST', '/api/sync-pairs/none/fence'],
     ['GET', '/api/sync-pairs/none/tables'],
     ['GET', `/api/sync-operations/${missing}`],
@@ -360,6 +363,48 @@ describe('commands for pairs', () => {
     expect((await operations()).body.items.map((each) => each['state'])).toEqual(['pending', 'cancelled', 'completed']);
     const tables = await gateway.ask<List<object>>('/api/sync-pairs/commanded/tables');
     expect(tables.body.items).toMatchObject([{ source: 'a.b', rows_copied: 1, rows_total: null }, { source: 'a.c' }]);
+  });
+
+  test('a schema change that waits is shown, and goes on once an editor has let it through', async () => {
+    const pair = await makePair(gateway.control, 'evolving');
+    const approve = (body?: unknown, as: 'operator' | 'editor' = 'editor') =>
+      post('/api/sync-pairs/evolving/approve', body, { as });
+    await gateway.control.runs.setDesired(pair.id, 'running');
+    expect((await approve()).body.error).toMatchObject({ code: 'CONFLICTING_STATE' });
+    const steps = [{ kind: 'destructive' as const, what: 'Column note was dropped', sql: ['ALTER TABLE …'] }];
+    const note = (id: string) =>
+      gateway.control.schemaChanges.note(pair.id, { id, position: '1:0/10:3', steps }, false);
+    expect(await note('older')).toBe('waiting');
+    expect(await note('aaaa')).toBe('waiting');
+    await gateway.control.runs.recordState(
+      pair.id,
+      'failed',
+      new TerraFusionError('SCHEMA_CHANGE_NEEDS_APPROVAL', 'x'),
+    );
+    const shown = () => gateway.ask('/api/sync-pairs/evolving');
+    expect((await shown()).body).toMatchObject({
+      state: 'failed',
+      error: { code: 'SCHEMA_CHANGE_NEEDS_APPROVAL' },
+      schema_change: { id: 'aaaa', position: '1:0/10:3', state: 'waiting', steps },
+    });
+
+    expect((await approve({}, 'operator')).status).toBe(403);
+    expect((await approve({ change: 'older' })).body.error.message).toContain('"aaaa" does');
+    const before = (await gateway.control.pairs.get(pair.id)).runs;
+    expect((await approve({ change: 'aaaa' })).status).toBe(200);
+    expect(await gateway.control.pairs.get(pair.id)).toMatchObject({ runs: before + 1, error: undefined });
+    expect((await shown()).body).toMatchObject({ schema_change: null });
+    expect((await approve({ change: 'aaaa' })).status).toBe(409);
+
+    // The stream stands before it again, and is let through.
+    expect(await note('aaaa')).toBe('approved');
+    expect(await gateway.control.schemaChanges.settle(pair.id, '1:0/10:2')).toEqual([]);
+    expect(await gateway.control.schemaChanges.settle(pair.id, '1:0/10')).toMatchObject([{ id: 'aaaa' }]);
+    expect(await gateway.control.schemaChanges.settle(pair.id, '1:0/10')).toEqual([]);
+    const list = await gateway.ask<List<object>>('/api/sync-pairs/evolving/schema-changes');
+    expect(list.body.items).toMatchObject([{ id: 'aaaa', state: 'applied', decided_by: 'the editor' }]);
+    const audit = await gateway.ask<List<object>>('/api/audit?action=sync_pair.approve');
+    expect(audit.body.items).toMatchObject([{ entity_id: pair.id, after: { change: 'aaaa' } }]);
   });
 
   test('a pair shows what is known of it, and no figure that is too old', async () => {

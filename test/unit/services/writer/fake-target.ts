@@ -1,5 +1,12 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, BatchOutcome, Target, TargetBatch, TargetWriter } from '#connectors/contract/target.ts';
+import type {
+  Applied,
+  BatchOutcome,
+  SchemaPlan,
+  Target,
+  TargetBatch,
+  TargetWriter,
+} from '#connectors/contract/target.ts';
 import { BlockReader, BlockWriter, Op, readRow } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
@@ -130,6 +137,7 @@ export class FakeTarget {
 
 class FakeWriter implements TargetWriter {
   readonly held: Applied | undefined;
+  readonly tables = [];
   readonly #fake: FakeTarget;
   readonly #signal: AbortSignal;
   #position: Position | undefined;
@@ -142,6 +150,10 @@ class FakeWriter implements TargetWriter {
     this.#signal = signal;
     this.held = fake.held;
     this.#position = fake.held?.position;
+  }
+
+  plan(): Promise<SchemaPlan> {
+    return Promise.resolve({ steps: [], held: [], forget: [] });
   }
 
   apply(batch: TargetBatch, reject: (letters: readonly DeadLetter[]) => Promise<void>): Promise<BatchOutcome> {

@@ -30,6 +30,7 @@ export function catalogTable(name: string, more: Partial<CatalogTable> = {}): Ca
     rowSecurity: false,
     columns: ['id', 'a', 'b'].map((column) => catalogColumn(column)),
     primaryKey: ['id'],
+    primaryKeyName: 'id_pkey',
     uniqueKeys: [['id']],
     indexed: ['id'],
     foreignKeys: [],
