@@ -6,6 +6,7 @@ import type { RowSequence } from './row-sequence.ts';
 import type { Rows } from './rows.ts';
 import { State, type TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
+import { atOnce, STEP_ROWS, type Steps } from './turns.ts';
 
 /** From so many rows on COPY is cheaper than INSERT: it is planned anew each time, but costs less a row. */
 const COPY_FROM = 8;
@@ -22,21 +23,32 @@ export class Emitter {
     this.#runner = runner;
   }
 
-  deletes(changes: TableChanges): void {
+  *deletes(changes: TableChanges): Steps {
     if (changes.onlyInserts) return;
     const { keySource, keyAt } = changes;
     this.#runner.begin(changes.plan.statements.delete(changes.expectation === 'strict'));
-    for (const i of changes.entries(State.delete, State.replace))
+    let left = STEP_ROWS;
+    for (const i of changes.entries(State.delete, State.replace)) {
       this.#runner.add(this.#rows, keySource[i]!, keyAt[i]!, -1, -1);
+      if (--left === 0) {
+        left = STEP_ROWS;
+        yield;
+      }
+    }
     this.#runner.end();
   }
 
   /** Updates, a statement for each set of columns that have values. */
-  updates(changes: TableChanges): void {
+  *updates(changes: TableChanges): Steps {
     if (changes.onlyInserts) return;
     const { source, at, plan } = changes;
     const groups = new Map<string, number[]>();
+    let left = STEP_ROWS;
     for (const i of changes.entries(State.update)) {
+      if (--left === 0) {
+        left = STEP_ROWS;
+        yield;
+      }
       const unchanged = this.#rows.unchanged(source[i]!, at[i]!, plan.shape.columns.length);
       const group = unchanged?.join('') ?? '';
       const entries = groups.get(group);
@@ -49,32 +61,38 @@ export class Emitter {
       const statement = plan.statements.update(unchanged, changes.expectation !== 'overlay');
       if (statement === undefined) continue;
       this.#runner.begin(statement);
-      for (const i of entries) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+      for (const i of entries) {
+        this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+        if (--left === 0) {
+          left = STEP_ROWS;
+          yield;
+        }
+      }
       this.#runner.end();
     }
   }
 
-  inserts(changes: TableChanges): void {
+  *inserts(changes: TableChanges): Steps {
     const { plan, source, at } = changes;
     if (changes.onlyInserts) {
-      this.#insert(plan, source, at);
+      yield* this.#insert(plan, source, at);
       return;
     }
     const chosen = (entries: readonly number[]) =>
       [entries.map((i) => source[i]!), entries.map((i) => at[i]!)] as const;
-    this.#insert(plan, ...chosen(changes.entries(State.insert, State.replace)));
-    this.#putAll(plan, ...chosen(changes.entries(State.put)));
+    yield* this.#insert(plan, ...chosen(changes.entries(State.insert, State.replace)));
+    yield* this.#putAll(plan, ...chosen(changes.entries(State.put)));
   }
 
   /** Changes of a table without a key: one after the other, runs of inserts together. */
-  sequence(sequence: RowSequence): void {
+  *sequence(sequence: RowSequence): Steps {
     const { plan, op, source, at, beforeAt, expectation } = sequence;
     const checked = expectation !== 'overlay';
     for (let i = 0; i < sequence.size;) {
       let end = i + 1;
       if (op[i] === Op.insert) {
         while (end < sequence.size && op[end] === Op.insert) end++;
-        if (checked) this.#insert(plan, source.slice(i, end), at.slice(i, end));
+        if (checked) yield* this.#insert(plan, source.slice(i, end), at.slice(i, end));
         else for (let k = i; k < end; k++) this.insertIfNew(plan, source[k]!, at[k]!);
       } else this.wholeRow(plan, op[i]!, source[i]!, beforeAt[i]!, at[i]!, checked);
       i = end;
@@ -98,10 +116,10 @@ export class Emitter {
 
   /** Inserts one row, or sets it where it is there already. */
   put(plan: TablePlan, source: number, at: number): void {
-    this.#putAll(plan, [source], [at]);
+    atOnce(this.#putAll(plan, [source], [at]));
   }
 
-  #putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+  *#putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
     if (source.length === 0) return;
     const { statements } = plan;
     const upsert = statements.upsert();
@@ -110,22 +128,28 @@ export class Emitter {
     for (const step of steps) {
       if (step === undefined) continue;
       this.#runner.begin(step);
-      for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+      for (let i = 0; i < source.length; i++) {
+        this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
+        if (i % STEP_ROWS === STEP_ROWS - 1) yield;
+      }
       this.#runner.end();
     }
   }
 
-  #insert(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+  *#insert(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
     if (source.length >= COPY_FROM && plan.copyable) {
-      this.#copy(plan, source, at);
+      yield* this.#copy(plan, source, at);
       return;
     }
     this.#runner.begin(plan.statements.insert());
-    for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, -1, -1, source[i]!, at[i]!);
+    for (let i = 0; i < source.length; i++) {
+      this.#runner.add(this.#rows, -1, -1, source[i]!, at[i]!);
+      if (i % STEP_ROWS === STEP_ROWS - 1) yield;
+    }
     this.#runner.end();
   }
 
-  #copy(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+  *#copy(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
     const { out } = this.#pipeline;
     const { skipped } = plan;
     this.#pipeline.run(plan.statements.copy);
@@ -140,6 +164,7 @@ export class Emitter {
         cells = this.#rows.cursor(buffer);
       }
       writeCopyLine(out, bytes, cells, at[i]!, skipped);
+      if (i % STEP_ROWS === STEP_ROWS - 1) yield;
     }
     out.endCopyData();
     out.copyDone();

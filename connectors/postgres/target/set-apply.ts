@@ -10,6 +10,7 @@ import { TableCounts } from './table-counts.ts';
 import { type Expectation, type RowChange, TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
 import { TruncateGroup } from './truncate.ts';
+import { atOnce, STEP_ROWS, type Steps } from './turns.ts';
 
 /** A block and, by table of its header, the plan; undefined for tables that are never written. */
 export interface OpenBlock {
@@ -54,10 +55,11 @@ export class SetApplier {
     this.#emitter = new Emitter(pipeline, this.#rows, this.#runner);
   }
 
-  /** Writes all changes of the blocks as statements, without waiting. */
-  apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Counts {
+  /** Writes all changes of the blocks as statements, without waiting for answers, in steps. */
+  *apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Steps<Counts> {
     const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const truncates = new TruncateGroup();
+    let left = STEP_ROWS;
     for (const { reader, plans } of blocks) {
       const source = this.#rows.add(reader.bytes);
       const { changes, commitTimes } = TableCounts.tally(plans.length);
@@ -67,6 +69,10 @@ export class SetApplier {
         while (reader.nextChange()) {
           const { op } = reader;
           if (op > Op.truncate) continue;
+          if (--left === 0) {
+            left = STEP_ROWS;
+            yield;
+          }
           const plan = plans[reader.table];
           if (plan === undefined) continue;
           if (op === Op.truncate) {
@@ -87,7 +93,7 @@ export class SetApplier {
       counts.tables.add(plans, { changes, commitTimes });
     }
     truncates.flush(this.#pipeline);
-    this.#flush();
+    yield* this.#flushing();
     // The batch is written: its blocks are not to be held until the next one comes. (Promise 6)
     this.#rows = new Rows();
     this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
@@ -142,22 +148,27 @@ export class SetApplier {
     this.#runner.one(statement, this.#rows, source, beforeAt, source, afterAt);
   }
 
-  /** Deletes first, children before parents; then updates and inserts, parents before children. (CHECKLIST 38) */
+  /** What is in the way of what comes next: rare, so at once. */
   #flush(): void {
+    atOnce(this.#flushing());
+  }
+
+  /** Deletes first, children before parents; then updates and inserts, parents before children. (CHECKLIST 38) */
+  *#flushing(): Steps {
     if (this.#tables.size === 0) return;
     const tables = [...this.#tables.values()];
     this.#tables.clear();
     if (tables.length > 1) tables.sort((a, b) => this.#book.rank(a.plan.table) - this.#book.rank(b.plan.table));
     for (const changes of tables.toReversed()) {
-      if (changes instanceof TableChanges) this.#emitter.deletes(changes);
+      if (changes instanceof TableChanges) yield* this.#emitter.deletes(changes);
     }
     for (const changes of tables) {
       if (changes instanceof RowSequence) {
-        this.#emitter.sequence(changes);
+        yield* this.#emitter.sequence(changes);
         continue;
       }
-      this.#emitter.updates(changes);
-      this.#emitter.inserts(changes);
+      yield* this.#emitter.updates(changes);
+      yield* this.#emitter.inserts(changes);
     }
   }
 }

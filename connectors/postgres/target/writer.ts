@@ -24,6 +24,7 @@ import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
 import { type Counts, type OpenBlock, SetApplier } from './set-apply.ts';
+import { inTurns } from './turns.ts';
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
 
@@ -169,7 +170,7 @@ class PostgresWriter implements TargetWriter {
   ): Promise<{ readonly counts: Counts; readonly answers: Promise<Answers> }> {
     const whole = isWhole(batch.last);
     const advanced = this.#begin(whole ? batch : undefined);
-    const counts = this.#sets.apply(blocks, this.held?.overlayUntil ?? 0n);
+    const counts = await inTurns(this.#sets.apply(blocks, this.held?.overlayUntil ?? 0n));
     if (whole) {
       if (!advanced) this.#advance(batch);
       await this.#beforeCommit();
