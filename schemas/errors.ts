@@ -133,6 +133,11 @@ const table = {
     fix: 'Check the database name in the connection URL of the source.',
   },
   SOURCE_WAL_LEVEL: { heals: false, status: 422, fix: 'Set wal_level = logical at the source and restart it.' },
+  SOURCE_ENCODING: {
+    heals: false,
+    status: 422,
+    fix: 'Use a source database in an encoding that has the characters of the message, best UTF8. SQL_ASCII has none: it says nothing about what its bytes mean.',
+  },
   SOURCE_NO_PRIVILEGE: {
     heals: false,
     status: 422,
@@ -254,6 +259,11 @@ const table = {
     heals: false,
     status: 409,
     fix: 'Empty the target table, or set config.existing_rows to "replace" to have its rows replaced by the source\'s.',
+  },
+  TARGET_ENCODING: {
+    heals: false,
+    status: 422,
+    fix: 'Use a target database in an encoding that has the characters of the message, best UTF8. SQL_ASCII has none: its lengths and padding count bytes, so texts would change.',
   },
   TARGET_TYPE_MISSING: {
     heals: false,

@@ -112,6 +112,8 @@ function sourceKind({ code, message }: PostgresError): ErrorCode {
       return 'SOURCE_TABLE_MISSING';
     case '42703':
       return 'SOURCE_COLUMN_MISSING';
+    case '22P05':
+      return 'SOURCE_ENCODING';
     case '42704':
       if (message.includes('replication slot')) return 'SOURCE_SLOT_MISSING';
       // Told while decoding: what was written without the publication cannot be decoded any more.
@@ -168,6 +170,9 @@ function targetKind(code: string): ErrorCode {
       return 'TARGET_COLUMN_MISSING';
     case '42704':
       return 'TARGET_TYPE_MISSING';
+    // Of a row it is known before this is asked: here it is a name that the database cannot hold.
+    case '22P05':
+      return 'TARGET_ENCODING';
     // A value that the column's type, NOT NULL or CHECK refuses will be refused again.
     case '23502':
     case '23514':

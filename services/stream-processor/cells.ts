@@ -1,6 +1,6 @@
 import { Cell, type BlockWriter } from '#schemas/block/index.ts';
 import { WireReader } from '#schemas/block/wire.ts';
-import { decodeBytes, type CelValue, type ValueKind } from './values.ts';
+import { decodeBytes, readText, type CelValue, type ValueKind } from './values.ts';
 
 /**
  * Where the cells of one row lie in a block. Filled again for every row; nothing is decoded.
@@ -96,9 +96,9 @@ export class CellIndex {
     return decodeBytes(this.bytes, this.#from[column]!, this.#to[column]!, kind, name);
   }
 
-  /** The text of a cell that has one. */
+  /** The text of a cell that has one. @throws {RowFailure} */
   text(column: number): string {
-    return this.bytes.toString('utf8', this.#from[column], this.#to[column]);
+    return readText(this.bytes, this.#from[column]!, this.#to[column]!);
   }
 
   copy(column: number, writer: BlockWriter): void {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { BlockColumn } from '#schemas/block/index.ts';
 import { Duration } from '@marcbachmann/cel-js/evaluator';
 import { Decimal } from './expressions/decimal.ts';
@@ -118,7 +119,21 @@ export function decodeBytes(bytes: Buffer, from: number, to: number, kind: Value
       return kind === 'int' ? units : new Decimal(units, point < 0 ? 0 : to - 1 - point);
     }
   }
-  return decodeText(bytes.toString('utf8', from, to), kind, column);
+  return decodeText(readText(bytes, from, to), kind, column);
+}
+
+/** What a decoder puts where bytes are no UTF-8. */
+const REPLACED = '\ufffd';
+
+/**
+ * The text of a cell. Bytes that are none (servers before 16 print a "char" beyond ASCII so) must not go on as another text. (Promise 4)
+ * @throws {RowFailure}
+ */
+export function readText(bytes: Buffer, from: number, to: number): string {
+  const text = bytes.toString('utf8', from, to);
+  if (text.includes(REPLACED) && !isUtf8(bytes.subarray(from, to)))
+    throw new RowFailure('a value holds bytes that are no text in UTF-8');
+  return text;
 }
 
 /** Whether a value is what a column of this kind gives. */

@@ -318,7 +318,9 @@ describe('CHECKLIST 8, 9, 13: checks', () => {
     await database.query(
       `CREATE DATABASE ${name} ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'`,
     );
-    expect(await failing(sourceOf(server.url(name)).check(undefined, contextOf()))).toEqual(['encoding']);
+    const checks = sourceOf(server.url(name)).check(undefined, contextOf());
+    expect(await failing(checks)).toEqual(['encoding']);
+    expect((await checks).find(({ name }) => name === 'encoding')).toMatchObject({ code: 'SOURCE_ENCODING' });
   });
 });
 

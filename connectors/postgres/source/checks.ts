@@ -91,7 +91,7 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
       },
     ),
     check('encoding', row.encoding !== 'SQL_ASCII', `The database is encoded in ${row.encoding}.`, {
-      fix: 'SQL_ASCII says nothing about what its bytes mean. Move the data into a database with a known encoding, best UTF8.',
+      code: 'SOURCE_ENCODING',
     }),
     check('primary', !row.in_recovery, row.in_recovery ? 'The source is a standby.' : 'The source is a primary.', {
       fix: 'Use the primary: publications and heartbeats cannot be made on a standby.',
@@ -172,6 +172,8 @@ interface TableFacts {
   readonly owner: string;
   readonly owner_is_superuser: boolean;
   readonly row_security: boolean;
+  /** Columns of type "char", where the database is not in UTF8. */
+  readonly single_bytes: readonly string[];
 }
 
 async function tableChecks(client: pg.Client, tables: readonly TableName[]): Promise<Check[]> {
@@ -183,7 +185,9 @@ async function tableChecks(client: pg.Client, tables: readonly TableName[]): Pro
                  AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT'))) AS may_select,
             pg_has_role(c.relowner, 'USAGE') AS is_owner, pg_get_userbyid(c.relowner) AS owner,
             (SELECT rolsuper FROM pg_roles r WHERE r.oid = c.relowner) AS owner_is_superuser,
-            row_security_active(c.oid) AS row_security
+            row_security_active(c.oid) AS row_security,
+            ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid = '"char"'::regtype
+                     AND current_setting('server_encoding') <> 'UTF8' ORDER BY a.attnum) AS single_bytes
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             JOIN unnest($1::text[], $2::text[]) AS w(nspname, relname) ON w.nspname = n.nspname AND w.relname = c.relname
       WHERE c.relkind IN ('r', 'p')`,
@@ -246,6 +250,16 @@ function oneTable(
         : `All rows of ${name} are visible.`,
       { code: 'SOURCE_NO_PRIVILEGE', fix: `ALTER ROLE ${role} BYPASSRLS;` },
     ),
+    ...(found.single_bytes.length === 0
+      ? []
+      : [
+          advice(
+            `single_bytes:${name}`,
+            false,
+            `${found.single_bytes.join(', ')} of ${name} holds single bytes ("char"): one beyond ASCII is two in UTF-8, of which a target keeps the first.`,
+            `ALTER TABLE ${sql} ${found.single_bytes.map((column) => `ALTER ${quoteIdentifier(column)} TYPE char(1)`).join(', ')};`,
+          ),
+        ]),
   ];
 }
 

@@ -82,12 +82,7 @@ function serverChecks(server: Server, client: pg.Client): Check[] {
     check('primary', !server.read_only, server.read_only ? 'The target is read only.' : 'The target takes writes.', {
       fix: 'Use the primary, and a database and role without default_transaction_read_only.',
     }),
-    advice(
-      'encoding',
-      server.encoding === 'UTF8',
-      `The database is encoded in ${server.encoding}.`,
-      'Characters that this encoding does not have become dead letters. A database in UTF8 holds them all.',
-    ),
+    encodingCheck(server.encoding),
     check(
       'bookkeeping',
       mayKeep,
@@ -103,6 +98,18 @@ function serverChecks(server: Server, client: pg.Client): Check[] {
       },
     ),
   ];
+}
+
+function encodingCheck(encoding: string): Check {
+  const message = `The database is encoded in ${encoding}.`;
+  return encoding === 'SQL_ASCII'
+    ? check('encoding', false, message, { code: 'TARGET_ENCODING' })
+    : advice(
+        'encoding',
+        encoding === 'UTF8',
+        message,
+        'Characters that this encoding does not have become dead letters. A database in UTF8 holds them all.',
+      );
 }
 
 interface Rights {

