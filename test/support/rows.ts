@@ -17,7 +17,7 @@ export interface TableHash {
 }
 
 /** What decides how PostgreSQL prints a value: both ends are asked in the same way. */
-const CANONICAL = `SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'`;
+const CANONICAL = `SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET lc_monetary = 'C'`;
 
 /** Every table of the non-system schemas, as "schema.table", without our own bookkeeping. */
 export async function tablesOf(database: TestDatabase): Promise<string[]> {

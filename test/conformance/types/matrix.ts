@@ -8,13 +8,12 @@ import {
   firstRows,
   laterChanges,
   pairTables,
-  type Role,
   rolesOf,
   schemas,
   tableOf,
   targetColumns,
 } from './tables.ts';
-import type { TypeCase } from './type-case.ts';
+import type { Role, TypeCase } from './type-case.ts';
 
 /** What differs between source and target, by case and role; nothing for a table that is equal. */
 export type Differences = Partial<Record<Role, string>>;
@@ -67,10 +66,13 @@ export async function majorOf(database: TestDatabase): Promise<number> {
   return database.value<number>(`SELECT current_setting('server_version_num')::int / 10000`);
 }
 
-/** Takes all cases through a pair: there before it, and changed while it streams. One pair for all of them. */
-export async function runMatrix(cases: readonly TypeCase[], ends: Ends): Promise<MatrixResult> {
+/**
+ * Takes all cases through a pair: there before it, and changed while it streams. One pair for all of them.
+ * @param oldestMajor only values that this version knows; the source's when left out
+ */
+export async function runMatrix(cases: readonly TypeCase[], ends: Ends, oldestMajor?: number): Promise<MatrixResult> {
   const { source, target, installation } = ends;
-  const major = await majorOf(source);
+  const major = oldestMajor ?? (await majorOf(source));
   await inCanonicalSession(target, (client) => run(client, setupOf(cases)));
   await inCanonicalSession(source, async (client) => {
     await run(client, [...setupOf(cases), ...cases.flatMap(definitions)]);

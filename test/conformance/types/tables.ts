@@ -2,20 +2,21 @@ import { quoteIdentifier, quoteTable } from '#connectors/postgres/identifiers.ts
 import type { tableInput } from '#schemas/pairs.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import type { z } from 'zod';
-import { type TypeCase, valuesAt } from './type-case.ts';
-
-/** What a table of the matrix is for. */
-export const roles = ['plain', 'mapped', 'computed', 'array', 'keyed', 'full'] as const;
-export type Role = (typeof roles)[number];
+import { type Role, roles, type TypeCase, valuesAt } from './type-case.ts';
 
 /** Tables of a type: one for each role that it can have. */
-export function rolesOf({ without = {}, computed }: TypeCase): Role[] {
-  return roles.filter(
+export function rolesOf({ without = {}, computed, roles: wanted = roles }: TypeCase): Role[] {
+  return wanted.filter(
     (role) =>
       !(role === 'keyed' && without.key !== undefined) &&
       !(role === 'array' && without.array !== undefined) &&
-      !(role === 'computed' && computed !== true),
+      !(role === 'computed' && computed === 'refused'),
   );
+}
+
+/** The cases with some of their tables: for suites that look at something else than the paths. */
+export function only(wanted: readonly Role[], cases: readonly TypeCase[]): TypeCase[] {
+  return cases.map((type) => ({ ...type, roles: wanted }));
 }
 
 /** Tables have the name of the case, in a schema named by the role. */
@@ -72,7 +73,7 @@ export function pairTables(type: TypeCase): z.input<typeof tableInput>[] {
       case 'computed':
         return {
           source,
-          columns: { id: { from: 'id' }, v: { compute: 'row.v', type: type.type }, other: { from: 'other' } },
+          columns: { id: { from: 'id' }, v: { compute: 'row.v', type: bare(type) }, other: { from: 'other' } },
         };
       default:
         return { source };
@@ -170,6 +171,9 @@ export function laterChanges(type: TypeCase, major: number): string[] {
           `INSERT INTO ${table} VALUES (${first}, 300) ON CONFLICT DO NOTHING`,
           `INSERT INTO ${table} VALUES (${second}, 301) ON CONFLICT DO NOTHING`,
           `UPDATE ${table} SET n = 302 WHERE n = 301`,
+          ...(type.twins === undefined
+            ? []
+            : twinChanges(table, [cast(type, type.twins[0]), cast(type, type.twins[1])])),
         ];
       case 'full':
         return [
@@ -186,6 +190,18 @@ export function laterChanges(type: TypeCase, major: number): string[] {
         ];
     }
   });
+}
+
+/** A key that changes to one that equals it: also back and forth within a transaction, and as another row. */
+function twinChanges(table: string, [one, other]: readonly [string, string]): string[] {
+  return [
+    `INSERT INTO ${table} VALUES (${one}, 500)`,
+    `UPDATE ${table} SET k = ${other} WHERE n = 500`,
+    `UPDATE ${table} SET n = 501 WHERE n = 500`,
+    `DO $$ BEGIN DELETE FROM ${table} WHERE n = 501; INSERT INTO ${table} VALUES (${one}, 502); UPDATE ${table} SET k = ${other} WHERE n = 502;
+      UPDATE ${table} SET k = ${one} WHERE n = 502; UPDATE ${table} SET n = 503 WHERE n = 502; END $$`,
+    `UPDATE ${table} SET k = ${other}, n = 504 WHERE n = 503`,
+  ];
 }
 
 function arrayOf(type: TypeCase, values: readonly string[]): string {

@@ -11,6 +11,10 @@ export const paths = {
 } as const;
 export type Path = keyof typeof paths;
 
+/** What a table of the matrix is for. */
+export const roles = ['plain', 'mapped', 'computed', 'array', 'keyed', 'full'] as const;
+export type Role = (typeof roles)[number];
+
 /** A type with the values that are likely to break. SQL is run at both ends, values only at the source. */
 export interface TypeCase {
   /** Also the name of its tables. */
@@ -20,9 +24,11 @@ export interface TypeCase {
   /** Values as SQL expressions; each is cast to the type. At least two; the last differs from all others by the type's own equality. */
   readonly values: readonly string[];
   /** Values that servers before this major version do not have. */
-  readonly newer?: { readonly since: number; readonly values: readonly string[] };
+  readonly newer?: readonly { readonly since: number; readonly values: readonly string[] }[];
   /** A value of more than 2 kB, for storage out of line. */
   readonly large?: string;
+  /** Two values that are one key and print differently; neither equals one of `values`. */
+  readonly twins?: readonly [string, string];
   /** What has to be there first, at both ends; each statement once a database, whoever else needs it. */
   readonly setup?: readonly string[];
   readonly extension?: string;
@@ -34,8 +40,10 @@ export interface TypeCase {
   readonly without?: Readonly<Partial<Record<Path, string>>>;
   /** An array of the values, where ARRAY[…] does not give one. */
   readonly array?: string;
-  /** Whether expressions see more than text in it: then its values go through one as well. */
-  readonly computed?: true;
+  /** An expression that reads a value may refuse it (refusals.ts): such a type is not taken through one. */
+  readonly computed?: 'refused';
+  /** Tables to make of it, of those that it can have; all when left out. See `only` in tables.ts. */
+  readonly roles?: readonly Role[];
   /** What a reader of the page should know. */
   readonly note?: string;
 }
@@ -43,8 +51,8 @@ export interface TypeCase {
 export const NO_ORDER = 'PostgreSQL has no order for it';
 
 /** The values that a server of this major version knows. */
-export function valuesAt({ values, newer }: TypeCase, major: number): readonly string[] {
-  return newer !== undefined && major >= newer.since ? [...values, ...newer.values] : values;
+export function valuesAt({ values, newer = [] }: TypeCase, major: number): readonly string[] {
+  return [...values, ...newer.filter(({ since }) => major >= since).flatMap((more) => more.values)];
 }
 
 /** A text as an SQL literal. */

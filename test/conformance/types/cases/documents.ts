@@ -23,6 +23,7 @@ export const documents: readonly TypeCase[] = [
     name: 'jsonb',
     type: 'jsonb',
     checklist: 24,
+    twins: [`'{"twin": 1.0}'`, `'{"twin": 1.00}'`],
     values: texts(
       '{"b": 1.0, "a": [1.50, 1e3, null, true, {}]}',
       'null',

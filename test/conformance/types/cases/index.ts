@@ -10,17 +10,25 @@ import { times } from './times.ts';
 
 export { unreadable } from './system.ts';
 
-/** Every type that the servers of npm have. To add one: a line in the file of its kind, then `node test/conformance/types/page.ts`. */
-export const typeCases: readonly TypeCase[] = [
-  ...numbers,
-  ...textTypes,
-  ...times,
-  ...documents,
-  ...places,
-  ...structures,
-  ...system,
-  ...extensions,
+/** By the heading under which the page shows them. To add a type: a line in the file of its kind, then `node test/conformance/types/write-page.ts`. */
+export const groups: readonly {
+  readonly title: string;
+  readonly cases: readonly TypeCase[];
+  readonly packaged?: true;
+}[] = [
+  { title: 'Numbers, money, bits', cases: numbers },
+  { title: 'Texts', cases: textTypes },
+  { title: 'Dates and times', cases: times },
+  { title: 'Documents', cases: documents },
+  { title: 'Geometry and networks', cases: places },
+  { title: 'Enums, domains, composites, arrays, ranges', cases: structures },
+  { title: 'Types of the server', cases: system },
+  { title: 'Extensions that come with PostgreSQL', cases: extensions },
+  { title: 'Extensions from packages, where the machine has them', cases: packaged, packaged: true },
 ];
+
+/** Every type that the servers of npm have. */
+export const typeCases: readonly TypeCase[] = groups.flatMap((group) => (group.packaged ? [] : group.cases));
 
 /** Types of extensions that an operating system's packages bring. */
 export const packagedCases: readonly TypeCase[] = packaged;

@@ -166,7 +166,13 @@ export const structures: readonly TypeCase[] = [
     checklist: 25,
     values: texts('[-9223372036854775808,9223372036854775807)', '[1,)'),
   },
-  { name: 'numrange', type: 'numrange', checklist: 25, values: texts('(1.0,1.10]', '[NaN,NaN]', '(-Infinity,)') },
+  {
+    name: 'numrange',
+    type: 'numrange',
+    checklist: 25,
+    twins: ["'[5.0,6.0)'", "'[5.00,6)'"],
+    values: texts('(1.0,1.10]', '[NaN,NaN]', '(-Infinity,)'),
+  },
   { name: 'daterange', type: 'daterange', checklist: 25, values: texts('[4713-11-24 BC,infinity)', '(,2024-01-01)') },
   { name: 'tsrange', type: 'tsrange', checklist: 25, values: texts('["2024-01-01 00:00:00.000001",)', 'empty') },
   {

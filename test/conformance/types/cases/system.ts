@@ -5,7 +5,7 @@ const byName = 'goes over as the name that it prints; one that the target does n
 
 /** CHECKLIST 22 and 25: types of the server itself. Names of objects mean the target's objects of that name. */
 export const system: readonly TypeCase[] = [
-  { name: 'oid', type: 'oid', checklist: 22, computed: true, values: texts('4294967295', '0') },
+  { name: 'oid', type: 'oid', checklist: 22, values: texts('4294967295', '0') },
   { name: 'xid', type: 'xid', checklist: 25, values: texts('4294967295', '3'), without: { key: NO_ORDER } },
   { name: 'cid', type: 'cid', checklist: 25, values: texts('4294967295', '0'), without: { key: NO_ORDER } },
   { name: 'tid', type: 'tid', checklist: 25, values: texts('(4294967295,65535)', '(0,1)') },
