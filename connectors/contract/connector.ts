@@ -13,6 +13,8 @@ export interface Connector<Settings = unknown> {
   readonly secretFields: readonly string[];
   /** Settings as they may be stored: secrets pulled out of URLs into their own fields. */
   normalise(settings: Settings): Settings;
+  /** Names the place that is reached, and as whom; equal for settings that differ only in spelling, secrets and how to connect. */
+  place(settings: Settings): string;
   source?(settings: Settings): Source;
   target?(settings: Settings): Target;
 }

@@ -1,5 +1,5 @@
 import type { Connector } from '#connectors/contract/connector.ts';
-import { normaliseSettings, postgresSettings, type PostgresSettings } from './settings.ts';
+import { normaliseSettings, placeOf, postgresSettings, type PostgresSettings } from './settings.ts';
 import { postgresSource } from './source/source.ts';
 import { postgresTarget } from './target/target.ts';
 
@@ -9,6 +9,7 @@ export const connector: Connector<PostgresSettings> = {
   settings: postgresSettings,
   secretFields: ['password'],
   normalise: normaliseSettings,
+  place: placeOf,
   source: postgresSource,
   target: postgresTarget,
 };

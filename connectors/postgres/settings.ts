@@ -127,6 +127,13 @@ export function resolveAddress(settings: {
   };
 }
 
+/** The database and the user, in one spelling, without the password. */
+export function placeOf(settings: PostgresSettings): string {
+  const { host, port, user, database } = resolveAddress(settings);
+  // Names of hosts have no case; databases and users have.
+  return `postgresql://${encodeURIComponent(user)}@${encodeURIComponent(host.toLowerCase())}:${port}/${encodeURIComponent(database)}`;
+}
+
 /** The settings as they may be stored: the URL's password in its own field, where it is encrypted. (Promise 8) */
 export function normaliseSettings(settings: PostgresSettings): PostgresSettings {
   const { password } = resolveAddress(settings);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { operationView } from './operations.ts';
+import { pageQuery } from './common.ts';
 import { componentView, healthView } from './status.ts';
 import { systemMetrics } from './metrics.ts';
 
@@ -26,7 +26,11 @@ export const syncServicePairs = z.object({ items: z.array(supervisedPair) });
 export const syncServiceSystems = z.object({
   items: z.array(z.object({ id: z.string(), name: z.string(), kind: z.string(), connector: z.string() })),
 });
-export const syncServiceOperations = z.object({ items: z.array(operationView), next_cursor: z.string().nullable() });
+
+/** POST /api/sync/full and /api/sync/incremental of the sync-service: on a pair that is there. */
+export const syncRequest = z.strictObject({ pair_id: z.string().min(1).max(64).describe('Id or name of the pair.') });
+/** GET /api/sync/operations of the sync-service */
+export const pageQueryInput = z.strictObject(pageQuery);
 
 /** POST /sync/:pair_id/start */
 export const startReply = z.object({ pair_id: z.string(), desired: z.literal('running') });

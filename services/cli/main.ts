@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { exitCodes, main } from '#services/kernel/lifecycle.ts';
 import { openClient, withGateway, type GatewayCommandOptions } from './commands/gateway-options.ts';
@@ -104,6 +104,22 @@ function program(terminal: Terminal): Command {
     .action(async (options: GatewayCommandOptions & { pair?: string; limit: number }) => {
       const { operations } = await import('./commands/operations.ts');
       process.exitCode = await operations(await openClient(options), terminal, options.json ?? false, options);
+    });
+  withGateway(root.command('sync'))
+    .description('runs an operation of a pair and shows its progress; it goes on when this command is interrupted')
+    .addArgument(
+      new Argument('<type>', 'full: all tables anew; incremental: what is new').choices(['full', 'incremental']),
+    )
+    .argument('<pair>', 'its name or id')
+    .option('--no-wait', 'only begin it, and print its id')
+    .addHelpText(
+      'after',
+      '\nExit code 0 once it is completed, or begun with --no-wait; 1 when it has failed, was stopped or cancelled.',
+    )
+    .action(async (type: 'full' | 'incremental', pair: string, options: GatewayCommandOptions & { wait: boolean }) => {
+      const { sync } = await import('./commands/sync.ts');
+      const wish = { type, pair, wait: options.wait };
+      process.exitCode = await sync(await openClient(options), terminal, options.json ?? false, wish);
     });
   withGateway(root.command('status'))
     .description('state of every component and pair')

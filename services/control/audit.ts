@@ -28,6 +28,8 @@ export interface AuditFilter {
   readonly action?: string | undefined;
   readonly entityKind?: string | undefined;
   readonly entityId?: string | undefined;
+  /** Of one of these. */
+  readonly entityIds?: readonly string[] | undefined;
   readonly outcome?: 'success' | 'failure' | undefined;
   /** Anywhere in the entry, upper or lower case. */
   readonly text?: string | undefined;
@@ -72,6 +74,7 @@ export class AuditTrail {
       .add('action = ?', filter.action)
       .add('entity_kind = ?', filter.entityKind)
       .add('entity_id = ?', filter.entityId)
+      .add('entity_id = ANY (?)', filter.entityIds)
       .add('outcome = ?', filter.outcome)
       .add(
         `concat_ws(' ', actor, action, entity_kind, entity_id, request_id, before::text, after::text) ILIKE ?`,

@@ -41,6 +41,9 @@ export interface PairFilter {
   readonly text?: string | undefined;
 }
 
+/** Key of an advisory lock, so that it meets nobody else's. */
+const MAKING_LOCK = 0x74664a6f;
+
 /** The pairs: what should be synchronised. How they run is in `pair-runs.ts`. */
 export class SyncPairs {
   readonly #db: Queryable;
@@ -96,6 +99,11 @@ export class SyncPairs {
       [id],
     );
     return row !== undefined;
+  }
+
+  /** Looking for a pair and making it when there is none: one at a time, until the transaction's end. */
+  async holdMaking(): Promise<void> {
+    await this.#db.query('SELECT pg_advisory_xact_lock($1)', [MAKING_LOCK]);
   }
 
   /** By name, deleted ones left out. */

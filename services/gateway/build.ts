@@ -4,6 +4,8 @@ import { describeApi } from './openapi.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { eventRoutes } from './routes/events.ts';
+import { jobRecordRoutes } from './routes/job-records.ts';
+import { jobRoutes } from './routes/jobs.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -26,6 +28,8 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     pairCommandRoutes,
     schemaChangeRoutes,
     operationRoutes,
+    jobRoutes,
+    jobRecordRoutes,
     deadLetterRoutes,
     auditRoutes,
     keyRoutes,

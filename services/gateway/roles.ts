@@ -57,6 +57,22 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/sync-operations/:id': 'viewer',
   'POST /api/sync-operations': 'operator',
 
+  // A job makes its pair where there is none yet.
+  'POST /api/sync/full': 'editor',
+  'POST /api/sync/incremental': 'operator',
+  'GET /api/sync/status/:job_id': 'viewer',
+  'POST /api/sync/stop/:job_id': 'operator',
+  'POST /api/sync/resume/:job_id': 'operator',
+  'POST /api/sync/validate/:job_id/:table': 'operator',
+  'GET /api/sync/audit/:job_id': 'viewer',
+  'GET /api/sync/audit/:job_id/report': 'viewer',
+  'GET /api/sync/health': 'viewer',
+  'GET /api/sync/operations': 'viewer',
+  // Conflicts hold rows of the county's data.
+  'GET /api/sync/conflicts/:job_id': 'operator',
+  'POST /api/sync/conflicts/:job_id/:conflict_id/resolve': 'operator',
+  'POST /api/sync/conflicts/:job_id/resolve-all': 'operator',
+
   // Dead letters hold rows of the county's data.
   'GET /api/dead-letters': 'operator',
   'GET /api/dead-letters/:id': 'operator',

@@ -7,6 +7,7 @@ export const tags = [
   { name: 'Systems', description: 'The registered ends of pairs.' },
   { name: 'Sync pairs', description: 'What is kept in step, and whether it runs.' },
   { name: 'Sync operations', description: 'Runs: first loads, resyncs, catching up.' },
+  { name: 'Jobs', description: 'Sync operations for programs written against the older service.' },
   { name: 'Dead letters', description: 'Changes that could not go on.' },
   { name: 'Audit', description: 'Who did what.' },
   { name: 'Keys', description: 'Who may do what.' },

@@ -11,6 +11,7 @@ import { maskText } from '#services/kernel/masking.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
 import { version } from './heartbeat.ts';
+import { operationRoutes, read } from './http-operations.ts';
 import type { Supervisor } from './supervisor.ts';
 import { systemMetrics } from './system-metrics.ts';
 import type { Role } from './wanted.ts';
@@ -99,7 +100,7 @@ function build(parts: HttpParts): FastifyInstance {
   return app;
 }
 
-function commandRoutes(app: FastifyInstance, { settings, control, supervisor }: HttpParts): void {
+function commandRoutes(app: FastifyInstance, { settings, control, supervisor, log }: HttpParts): void {
   app.get('/api/metrics/system', () => systemMetrics(settings.dataFolder));
   app.get('/systems', async () => {
     const { items } = await control.systems.list({}, { limit: 1000 });
@@ -118,29 +119,15 @@ function commandRoutes(app: FastifyInstance, { settings, control, supervisor }: 
       })),
     };
   });
-  app.post<{ Params: { pair_id: string } }>('/sync/:pair_id/start', async ({ params }) => {
-    const pair = await control.pairs.get(params.pair_id);
-    await control.transaction(async (transaction) => {
-      await transaction.runs.setDesired(pair.id, 'running');
-      await transaction.audit.append({
-        actor: 'sync-service',
-        action: 'sync_pair.start',
-        entityKind: 'sync_pair',
-        entityId: pair.id,
-        outcome: 'success',
-      });
-    });
-    supervisor.wake();
-    return { pair_id: pair.id, desired: 'running' };
+  operationRoutes(app, {
+    control,
+    log,
+    wake: () => {
+      supervisor.wake();
+    },
   });
   app.post<{ Params: { id: string } }>('/dead-letters/:id/replay', async ({ params, body }) => {
-    const parsed = replayRequest.safeParse(body ?? undefined);
-    if (!parsed.success)
-      throw new TerraFusionError(
-        'REQUEST_INVALID',
-        parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
-      );
-    await supervisor.replay(params.id, parsed.data.row);
+    await supervisor.replay(params.id, read(replayRequest, body).row);
     return { id: params.id, applied: true };
   });
 }

@@ -33,7 +33,9 @@ function operationTable(items: readonly OperationView[]): string {
     { title: 'TYPE', value: ({ type }) => type },
     { title: 'STATE', value: ({ state }) => state },
     { title: 'TOOK', value: (operation) => duration(seconds(operation)), right: true },
-    { title: 'ROWS', value: ({ progress }) => count(asNumber(progress['rows_copied'])), right: true },
+    { title: 'ROWS', value: ({ counts }) => count(counts.rows_copied), right: true },
+    { title: 'CHANGES', value: ({ counts }) => count(counts.inserted + counts.updated + counts.deleted), right: true },
+    { title: 'DEAD LETTERS', value: ({ counts }) => count(counts.dead_letters), right: true },
     { title: 'ID', value: ({ id }) => id },
     { title: '', value: ({ error }) => (error === null ? '' : `${error.code}: ${error.message}`) },
   ]);
@@ -41,8 +43,4 @@ function operationTable(items: readonly OperationView[]): string {
 
 function seconds({ started_at, finished_at }: OperationView): number | null {
   return started_at === null || finished_at === null ? null : (Date.parse(finished_at) - Date.parse(started_at)) / 1000;
-}
-
-function asNumber(value: unknown): number | null {
-  return typeof value === 'number' ? value : null;
 }

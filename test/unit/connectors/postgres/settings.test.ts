@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { normaliseSettings, postgresSettings, resolveAddress } from '#connectors/postgres/settings.ts';
+import { normaliseSettings, placeOf, postgresSettings, resolveAddress } from '#connectors/postgres/settings.ts';
 
 function problemsOf(settings: unknown): string[] {
   const parsed = postgresSettings.safeParse(settings);
@@ -111,4 +111,24 @@ describe('as they are stored (Promise 8)', () => {
     const once = normaliseSettings({ url: 'postgresql://a:b@db/d' });
     expect(normaliseSettings(once)).toEqual(once);
   });
+});
+
+test('a place is told from another one, however it is spelt and whatever the password is', () => {
+  const place = placeOf({ url: 'postgresql://sync:one@DB.example:5432/pacs' });
+  for (const url of [
+    'postgres://sync@db.example/pacs',
+    'postgresql://sync:two@db.example:5432/pacs?sslmode=require&application_name=x',
+    'postgresql:///pacs?host=db.example&user=sync&password=three',
+  ]) {
+    expect(placeOf({ url, password_file: '/run/secret' }), url).toBe(place);
+  }
+  for (const url of [
+    'postgresql://sync@db.example/PACS',
+    'postgresql://other@db.example/pacs',
+    'postgresql://sync@db.example:5433/pacs',
+    'postgresql://sync@db2.example/pacs',
+  ]) {
+    expect(placeOf({ url }), url).not.toBe(place);
+  }
+  expect(place).not.toContain('one');
 });
