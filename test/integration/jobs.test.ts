@@ -191,6 +191,8 @@ test('two URLs, and nothing else: full, incremental, validate, stop, resume, rep
   await holder.query('BEGIN; LOCK TABLE parcel IN SHARE MODE');
   const full = (await ask<Accepted>('POST', '/api/sync/full', both)).body;
   expect(full.pair_id).toBe(first.body.pair_id);
+  // Nothing of the pair has changed by it.
+  expect((await ask('GET', `/api/sync-pairs/${full.pair_id}`)).body['version']).toBe(1);
   await until(full.job_id, 'running');
   expect((await ask('POST', `/api/sync/stop/${full.job_id}`)).status).toBe(202);
   await until(full.job_id, 'stopped');

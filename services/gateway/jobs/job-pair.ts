@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { loadConnector } from '#connectors/registry.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { JobBody, JobConfig } from '#schemas/http/jobs.ts';
@@ -101,7 +102,7 @@ export async function ensureJobPair(
   await updateConnection(repositories, pair.sourceId, ends.source);
   await updateConnection(repositories, pair.targetId, ends.target);
   const { definition } = pair;
-  if (JSON.stringify(definition.config) === JSON.stringify(config)) return { pair, made: false };
+  if (isDeepStrictEqual(definition.config, config)) return { pair, made: false };
   return { pair: await repositories.pairs.change(pair.id, { definition: { ...definition, config } }), made: false };
 }
 
@@ -150,7 +151,7 @@ async function updateConnection(
   const system = await systems.get(systemId);
   if (!system.inline) return;
   const stored = await systems.connectionOf(systemId);
-  if (JSON.stringify(stored.settings) === JSON.stringify(settings)) return;
+  if (isDeepStrictEqual({ ...stored.settings }, { ...settings })) return;
   await systems.change(systemId, { connection: { settings, secretFields: connector.secretFields } });
 }
 
