@@ -1,5 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Applied } from '#connectors/contract/target.ts';
+import type { LoadWindow } from '#schemas/pairs.ts';
 import { attempt } from './attempt.ts';
 import type { LoadOptions } from './options.ts';
 import { isOpen, msUntilOpen } from './window.ts';
@@ -19,16 +20,17 @@ export async function loadPair(options: LoadOptions, context: ConnectorContext):
   const { clock, signal } = context;
   const { window } = options.limits;
   for (;;) {
-    if (window !== undefined) await rest(options, context);
+    if (window === undefined) options.observer.resting(undefined);
+    else await rest(window, options, context);
     const outcome = await attempt(options, context);
     if (typeof outcome === 'object') return outcome;
     if (outcome === 'again') await clock.sleep(AGAIN_AFTER_MS, signal);
   }
 }
 
-async function rest({ limits: { window }, observer }: LoadOptions, { clock, signal }: ConnectorContext): Promise<void> {
-  while (!isOpen(window!, clock.now())) {
-    const ms = msUntilOpen(window!, clock.now());
+async function rest(window: LoadWindow, { observer }: LoadOptions, { clock, signal }: ConnectorContext): Promise<void> {
+  while (!isOpen(window, clock.now())) {
+    const ms = msUntilOpen(window, clock.now());
     observer.resting(clock.now() + ms);
     await clock.sleep(Math.min(ms, LOOK_EVERY_MS), signal);
   }

@@ -107,7 +107,7 @@ describe('a snapshot', () => {
     await chunks.next();
     const sending = () =>
       database.value<boolean>(
-        `SELECT wait_event IS NOT DISTINCT FROM 'ClientWrite' FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot reader'`,
+        `SELECT wait_event IS NOT DISTINCT FROM 'ClientWrite' FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot reader'`,
       );
     await eventually(sending, { what: 'the source to wait for us' });
     let bytes = 0;
@@ -122,7 +122,7 @@ describe('a snapshot', () => {
     const opening = sourceOf(database.url).openSnapshot(contextOf());
     await eventually(() =>
       database.value<boolean>(
-        `SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot' AND query LIKE '%pg_prepared_xacts%'`,
+        `SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot' AND query LIKE '%pg_prepared_xacts%'`,
       ),
     );
     await later.query('BEGIN; INSERT INTO early VALUES (2)');
@@ -186,7 +186,7 @@ describe('a snapshot', () => {
     const chunks = lost.copyOut(named('much'), ['id', 'v'], whole, never)[Symbol.asyncIterator]();
     await chunks.next();
     await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot reader'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot reader'`,
     );
     const rest = (async () => {
       while (!(await chunks.next()).done);

@@ -48,7 +48,7 @@ export async function openSnapshot(
       `SELECT pg_current_snapshot()::text AS shown, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS until,
               pg_export_snapshot() AS name`,
     );
-    return new PostgresSnapshot(client, settings, options, rows[0]!);
+    return new PostgresSnapshot(client, context, settings, options, rows[0]!);
   } catch (cause) {
     await endClient(client);
     context.signal.throwIfAborted();
@@ -95,11 +95,15 @@ class PostgresSnapshot implements SourceSnapshot {
   readonly #client: pg.Client;
   readonly #settings: PostgresSettings;
   readonly #options: SourceOptions;
-  readonly #name: string;
+  readonly #context: ConnectorContext;
+  readonly #begin: string;
   readonly #facts = new Map<string, TableFacts>();
+  #looker: pg.Client | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(
     client: pg.Client,
+    context: ConnectorContext,
     settings: PostgresSettings,
     options: SourceOptions,
     { until, shown, name }: { readonly until: string; readonly shown: string; readonly name: string },
@@ -109,20 +113,21 @@ class PostgresSnapshot implements SourceSnapshot {
     this.#client = client;
     this.#settings = settings;
     this.#options = options;
-    this.#name = name;
+    this.#context = context;
+    this.#begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(name)}`;
   }
 
   plan(shapes: readonly TableShape[], size: ChunkSize, signal: AbortSignal): Promise<(readonly ChunkRange[])[]> {
-    return this.#asking(async () => {
+    return this.#asking(async (client) => {
       const facts = await readFacts(
-        this.#client,
+        client,
         shapes.map(({ table }) => table),
         this.#facts,
       );
       const plans: (readonly ChunkRange[])[] = [];
       for (const each of facts) {
         signal.throwIfAborted();
-        plans.push(await planTable(this.#client, each, size));
+        plans.push(await planTable(client, each, size));
       }
       return plans;
     });
@@ -131,11 +136,10 @@ class PostgresSnapshot implements SourceSnapshot {
   async openReader(context: ConnectorContext): Promise<SnapshotReader> {
     const session = new CopySession(await openSession(this.#settings, 'snapshot reader', context));
     const { blockBytes } = this.#options;
-    const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(this.#name)}`;
     const sqlOf = async (table: TableName, columns: readonly string[], range: ChunkRange): Promise<string> => {
-      const [facts] = await this.#asking(() => readFacts(this.#client, [table], this.#facts));
+      const [facts] = await this.#asking((client) => readFacts(client, [table], this.#facts));
       // A transaction a chunk: what locks a table at the source waits for a chunk, not for the load. (Promise 7)
-      return `${begin}; ${copySql(facts!, columns, range)}; COMMIT`;
+      return `${this.#begin}; ${copySql(facts!, columns, range)}; COMMIT`;
     };
     async function* copy<Piece>(
       sql: Promise<string>,
@@ -160,19 +164,40 @@ class PostgresSnapshot implements SourceSnapshot {
   }
 
   altered(tables: readonly TableName[]): Promise<TableName[]> {
-    return this.#asking(() => alteredTables(this.#client, tables));
+    return this.#asking((client) => alteredTables(client, tables));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn;
+    if (this.#looker) await endClient(this.#looker);
     await endClient(this.#client);
   }
 
-  async #asking<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (cause) {
-      throw translateError(cause, 'source', WHAT);
-    }
+  /**
+   * Looks at the source as the snapshot shows it, one after the other. In short transactions of a session of its own: what it locks for
+   * that it does not lock for as long as the snapshot is held. (Promise 7)
+   */
+  #asking<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const asked = this.#turn.then(async () => {
+      try {
+        this.#looker ??= await openSession(this.#settings, 'snapshot reader', this.#context);
+        await this.#looker.query(this.#begin);
+        try {
+          return await work(this.#looker);
+        } finally {
+          await this.#looker.query('ROLLBACK');
+        }
+      } catch (cause) {
+        this.#context.signal.throwIfAborted();
+        const error = translateError(cause, 'source', WHAT);
+        throw snapshotGone(error) ?? error;
+      }
+    });
+    this.#turn = asked.then(
+      () => undefined,
+      () => undefined,
+    );
+    return asked;
   }
 }
 
