@@ -180,7 +180,7 @@ class PostgresSnapshot implements SourceSnapshot {
   #asking<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
     const asked = this.#turn.then(async () => {
       try {
-        this.#looker ??= await openSession(this.#settings, 'snapshot reader', this.#context);
+        this.#looker ??= await openSession(this.#settings, 'snapshot catalog', this.#context);
         await this.#looker.query(this.#begin);
         try {
           return await work(this.#looker);
