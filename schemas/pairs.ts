@@ -96,19 +96,79 @@ export const tableInput = z.strictObject({
 });
 export type TableInput = z.output<typeof tableInput>;
 
+const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'use hours and minutes: "22:30"');
+
+/** From a time of day to another one, over midnight when the second is the earlier one. */
+export const loadWindow = z.strictObject({
+  from: timeOfDay.describe('First minute of it, "22:30".'),
+  to: timeOfDay.describe('First minute after it.'),
+  zone: z
+    .string()
+    .refine(isTimeZone, 'use the name of a time zone: "America/Los_Angeles"')
+    .default('UTC')
+    .describe('Time zone by its name, such as America/Los_Angeles.'),
+});
+export type LoadWindow = z.output<typeof loadWindow>;
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const pairConfig = z.strictObject({
   batch_size: z
     .int()
     .min(1)
     .max(100_000)
     .default(1000)
-    .describe('Rows a read of the polling strategies; streams batch by bytes.'),
+    .describe('Rows a read of the polling strategies; streams batch by bytes, loads by load_chunk_rows.'),
   detection_strategy: z.enum(['cdc', 'hash', 'primary_key', 'timestamp', 'content']).default('cdc'),
   conflict_strategy: z
     .enum(['source_wins', 'target_wins', 'newer_wins', 'field_level', 'manual'])
     .default('source_wins'),
-  max_parallel_tables: z.int().min(1).max(32).default(1),
-  max_parallel_operations: z.int().min(1).max(32).default(5),
+  max_parallel_tables: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(1)
+    .describe('Tables that a load copies at once, each over up to two connections at either end.'),
+  max_parallel_operations: z
+    .int()
+    .min(1)
+    .max(32)
+    .default(5)
+    .describe('Chunks that a load copies at once over all tables: its connections at either end.'),
+  load_chunk_rows: z
+    .int()
+    .min(1)
+    .max(100_000_000)
+    .nullable()
+    .optional()
+    .describe(
+      'Rows a chunk of a load: more cost less, and more is read again after an interruption. Left out: about 16 MiB of the table.',
+    ),
+  load_max_rows_per_second: z
+    .int()
+    .min(1)
+    .nullable()
+    .optional()
+    .describe('Loads go no faster, so that the source has time for its own work. Left out: as fast as they can.'),
+  load_max_mb_per_second: z
+    .number()
+    .positive()
+    .nullable()
+    .optional()
+    .describe('The same by size, in MB (1,000,000 bytes) a second.'),
+  load_window: loadWindow
+    .nullable()
+    .optional()
+    .describe(
+      'Time of day in which loads may run. Outside of it they rest between chunks; a table without a key that has been begun is finished.',
+    ),
   audit_level: z.enum(['minimal', 'standard', 'detailed']).default('standard'),
   create_tables: z.boolean().default(true).describe('Whether missing target tables are created.'),
   existing_rows: z

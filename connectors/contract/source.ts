@@ -156,6 +156,28 @@ export interface ReaderStatus {
   readonly bufferedBytes: number;
 }
 
+/**
+ * A part of a table. by "key": the rows whose key lies between the bounds, compared column by column; it means the same in every snapshot.
+ * by "place": the rows that lie between two places of the table's file, which means the same only within one snapshot. "whole": all rows.
+ */
+export type ChunkRange =
+  | {
+      readonly by: 'key';
+      readonly columns: readonly string[];
+      /** As the source prints it. The lower bound belongs to the chunk, the upper one does not; null: there is none. */
+      readonly lower: readonly string[] | null;
+      readonly upper: readonly string[] | null;
+    }
+  | { readonly by: 'place'; readonly lower: number | null; readonly upper: number | null }
+  | { readonly by: 'whole' };
+
+/** How large the parts of a table should be. */
+export interface ChunkSize {
+  readonly bytes: number;
+  /** Rows instead, when somebody wants it so. */
+  readonly rows?: number | undefined;
+}
+
 export interface SourceSnapshot extends AsyncDisposable {
   /** Everything the snapshot shows was committed before this LSN. */
   readonly until: Lsn;
@@ -164,8 +186,21 @@ export interface SourceSnapshot extends AsyncDisposable {
    * exactly: what the snapshot shows is left out, all else is applied.
    */
   readonly shown: string | undefined;
-  /** The table's rows as COPY's text format, in chunks of any cut, columns in the given order. */
-  copyOut(table: TableName, columns: readonly string[], signal: AbortSignal): AsyncIterable<Buffer>;
-  /** The table's rows as blocks of inserts (position: generation 0, ordinals counting), for chains that look into them. */
-  blocks(shape: TableShape, signal: AbortSignal): AsyncIterable<SourceBlock>;
+  /** Cuts each of the tables into parts that have each of its rows once, about as large as asked. In the tables' order. */
+  plan(tables: readonly TableShape[], size: ChunkSize, signal: AbortSignal): Promise<(readonly ChunkRange[])[]>;
+  /** A session that sees exactly this snapshot: several may read at the same time. @throws SOURCE_DISCONNECTED once the snapshot is gone */
+  openReader(context: ConnectorContext): Promise<SnapshotReader>;
+  /**
+   * Those of the tables that were truncated, rewritten or made anew since the snapshot: reading them shows other rows than the snapshot
+   * should, and they have to be read again in a later one.
+   */
+  altered(tables: readonly TableName[]): Promise<TableName[]>;
+}
+
+/** Reads one chunk after the other. Between them it holds no lock at the source. (Promise 7) */
+export interface SnapshotReader extends AsyncDisposable {
+  /** The rows as COPY's text format, in pieces of any cut, columns in the given order. */
+  copyOut(table: TableName, columns: readonly string[], range: ChunkRange, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** The rows as blocks of inserts (position: generation 0, ordinals counting from the one given), for chains that look into them. */
+  blocks(shape: TableShape, range: ChunkRange, firstOrdinal: number, signal: AbortSignal): AsyncIterable<SourceBlock>;
 }

@@ -6,7 +6,7 @@ import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
-import type { ColumnsRequest } from './source.ts';
+import type { ChunkRange, ColumnsRequest } from './source.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
 export interface Applied {
@@ -46,7 +46,7 @@ export interface Target {
   applied(pairId: string, context: ConnectorContext): Promise<Applied | undefined>;
   /** To ask for {@link applied} again and again over one connection: for waiting until a position is reached. Left out: `applied` is asked. */
   openMonitor?(context: ConnectorContext): Promise<TargetMonitor>;
-  /** Opens the first load: one target transaction for all of it. */
+  /** Opens a load, or goes on with it. @throws TARGET_TABLE_MISSING, TARGET_TABLE_NOT_EMPTY, TARGET_FENCED */
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
   /** @param refill gives the source's rows for a plan's refills; without it, a plan must have none */
   openWriter(
@@ -64,7 +64,7 @@ export interface Target {
   holdTables(pairId: string, tables: readonly HeldTable[], context: ConnectorContext): Promise<void>;
   /** What is noted of the pair's tables; empty before a load. Makes nothing. */
   heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
-  /** Removes the pair's position. The rows stay. */
+  /** Removes the pair's position and what is kept of its load. The rows stay. */
   forget(pairId: string, context: ConnectorContext): Promise<void>;
 }
 
@@ -87,21 +87,83 @@ export interface TargetTable {
 }
 
 export interface LoadRequest {
+  /** Under which the position, and the load's progress, are kept. */
   readonly pairId: string;
-  /** In the order of the load: parents of foreign keys first is the connector's work. */
+  /** Number of the load, from 1. A later load knows nothing of an earlier one's progress; an earlier one is refused. */
+  readonly number: number;
   readonly tables: readonly TableName[];
+  /** What happens to rows that are there before the load's first chunk: noted, so that it happens once. */
   readonly existingRows: 'refuse' | 'replace';
+  /**
+   * What the load has begun with, whatever that is: where its stream begins, what its tables look like. What was loaded with another one is
+   * emptied as the load is opened.
+   */
+  readonly begun: string;
 }
 
+/** A table of a load, as the target's foreign keys want it. */
+export interface LoadTable {
+  readonly table: TableName;
+  /** Tables of the load that must be whole before this one begins. */
+  readonly after: readonly TableName[];
+  /**
+   * Tables that point to each other, or to themselves (then it is the table alone): all of them go over whole, in one target transaction.
+   * Empty: chunk by chunk.
+   */
+  readonly together: readonly TableName[];
+  readonly primaryKey: readonly string[];
+}
+
+/** The snapshot that a chunk was read in. */
+export interface ChunkSnapshot {
+  readonly until: Lsn;
+  readonly shown: string | undefined;
+}
+
+/** A chunk as the target holds it. */
+export interface LoadChunk {
+  readonly table: TableName;
+  /** From 0, within the table. */
+  readonly number: number;
+  /** What the source's plan said, kept as it was given. */
+  readonly range: ChunkRange;
+  /** Written in the transaction of the chunk's rows; undefined until then. */
+  readonly finished: { readonly rows: number; readonly bytes: number; readonly snapshot: ChunkSnapshot } | undefined;
+}
+
+/**
+ * A load: rows come chunk by chunk, each chunk in a transaction of its own with the note that it is there. Killed anywhere, the next
+ * `openLoad` of the same number finds what is there. Who opens it last has it: what an earlier one still sends is refused. (TARGET_FENCED)
+ */
 export interface TargetLoad extends AsyncDisposable {
-  /** The tables in the order in which they must be filled. */
-  readonly order: readonly TableName[];
-  /** Rows in COPY's text format, chunks of any cut. Returns how many rows. `onRows` is called now and then with the count so far. */
-  copyIn(table: TableName, columns: readonly string[], chunks: AsyncIterable<Buffer>): Promise<number>;
+  /** The tables in an order in which they can be filled. */
+  readonly tables: readonly LoadTable[];
+  /** What was planned by now, finished or not. Asked anew each time. */
+  chunks(): Promise<readonly LoadChunk[]>;
+  /** Notes the chunks of tables that have none yet, durably: their numbers are their places in the list. */
+  plan(tables: readonly { readonly table: TableName; readonly ranges: readonly ChunkRange[] }[]): Promise<void>;
+  /** Empties the tables and forgets their chunks, in one transaction. */
+  reset(tables: readonly TableName[]): Promise<void>;
+  /** A connection of its own for chunks; several may write at the same time. */
+  openSession(context: ConnectorContext): Promise<LoadSession>;
+  /** Tells the target's planner what has come. A table that it cannot do that for is left out. */
+  analyze(tables: readonly TableName[]): Promise<void>;
+  /** Stores the position: the load is done. */
+  commit(applied: Applied): Promise<void>;
+}
+
+/** Writes chunks one after the other: `begin`, the rows, `finish`, `commit`. After a rejection it is done: open a new one. */
+export interface LoadSession extends AsyncDisposable {
+  /** @param together the transaction's tables point to each other: constraints that can wait do so until its end */
+  begin(together: boolean): void;
+  /** Rows in COPY's text format, pieces of any cut. */
+  copyIn(table: TableName, columns: readonly string[], pieces: AsyncIterable<Buffer>): Promise<void>;
   /** A block of inserts, already processed. */
   write(block: Buffer): Promise<void>;
-  /** Stores the position with the rows and commits: all of the load is seen, or nothing. */
-  commit(applied: Applied): Promise<void>;
+  /** Notes the chunk in the transaction that has its rows. */
+  finish(chunk: Pick<LoadChunk, 'table' | 'number'> & { readonly finished: NonNullable<LoadChunk['finished']> }): void;
+  /** Resolves once rows and note are there, both or (rejecting) neither. @throws TARGET_ROW_REJECTED, TARGET_CONFLICT … with the place */
+  commit(): Promise<void>;
 }
 
 /** Some blocks, in order, nothing left out between them. */

@@ -4,5 +4,5 @@ export type { BlockSummary } from './summary.ts';
 export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';
-export { withoutTransactions } from './without-transactions.ts';
+export { withoutChanges } from './without-changes.ts';
 export { splitBefore, type SplitBlock } from './split.ts';

@@ -45,7 +45,15 @@ const example = {
   type: 'full' as const,
   state: 'running' as const,
   started_by: 'admin',
-  progress: { rows_copied: 12_000, rows_total: 20_000, tables_done: 1, tables_total: 3 },
+  progress: {
+    rows_copied: 12_000,
+    rows_total: 20_000,
+    bytes_copied: 2_460_000,
+    rows_per_second: 48_000,
+    seconds_left: 0.2,
+    tables_done: 1,
+    tables_total: 3,
+  },
   counts: { rows_copied: 12_000, inserted: 0, updated: 0, deleted: 0, dead_letters: 0 },
   error: null,
   created_at: '2026-01-31T08:15:30.123Z',
@@ -64,7 +72,9 @@ export const operationView = z
         'stopping: finishes what is in hand. stopped: goes on when it, or its pair, is resumed. cancelled: another one took its place, or its pair was removed.',
       ),
     started_by: z.string().describe('Who asked for it: name of a key, or of the service that did it by itself.'),
-    progress: z.record(z.string(), z.unknown()).describe('Counts, as far as they are known.'),
+    progress: z
+      .record(z.string(), z.unknown())
+      .describe('Counts, as far as they are known; resting_until while a load waits for its window.'),
     counts: operationCounts,
     error: problem.nullable(),
     created_at: moment,

@@ -1,6 +1,7 @@
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError, type ErrorCode } from '#schemas/errors.ts';
 import type { DeadLetterState } from '#schemas/http/dead-letters.ts';
+import { formatLsn } from '#schemas/lsn.ts';
 import { parseTableName, type TableName } from '#schemas/tables.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
@@ -61,6 +62,15 @@ export class DeadLetters {
   /** Forgets what an earlier load of the pair has refused: the next one looks at every row again. (Its positions have generation 0.) */
   async forgetLoad(pairId: string): Promise<void> {
     await this.#db.run(`DELETE FROM terrafusion.dead_letters WHERE pair_id = $1 AND position LIKE '0:%'`, [pairId]);
+  }
+
+  /** Forgets those of a part of one source table: its rows with ordinals from `first` to before `end`. */
+  async forgetChunk(pairId: string, relationId: number, first: number, end: number): Promise<void> {
+    await this.#db.run(
+      `DELETE FROM terrafusion.dead_letters WHERE pair_id = $1 AND position LIKE $2
+         AND split_part(position, ':', 3)::numeric >= $3::numeric AND split_part(position, ':', 3)::numeric < $4::numeric`,
+      [pairId, `0:${formatLsn(BigInt(relationId))}:%`, String(first), String(end)],
+    );
   }
 
   /**

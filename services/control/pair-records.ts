@@ -1,6 +1,7 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
-import { parseLsn, type Lsn } from '#schemas/lsn.ts';
+import type { LoadedTables } from '#schemas/loaded.ts';
+import { formatLsn, parseLsn } from '#schemas/lsn.ts';
 import type { SlotReading } from '#schemas/slots.ts';
 import { maskText } from '#services/kernel/masking.ts';
 
@@ -31,8 +32,8 @@ export interface PairLoad {
   readonly startOffset: bigint | undefined;
   /** Position at that offset, as text. */
   readonly startPosition: string | undefined;
-  /** The snapshot that was copied: what it shows (`pg_snapshot`), and the LSN before which all of that was committed. */
-  readonly snapshot?: { readonly until: Lsn; readonly shown: string | undefined } | undefined;
+  /** What was read, and when. */
+  readonly loaded?: LoadedTables | undefined;
 }
 
 /** One end of a pair, for showing. */
@@ -94,7 +95,44 @@ interface StoredLoad {
   readonly state: PairLoad['state'];
   readonly number: number;
   readonly start_position?: string;
-  readonly snapshot?: { readonly until: string; readonly shown?: string };
+  readonly loaded?: {
+    readonly snapshots: readonly StoredSnapshot[];
+    readonly tables: LoadedTables['tables'];
+    readonly rest?: readonly [number, number];
+  };
+  /** As it was before loads went in chunks: all of it in one. */
+  readonly snapshot?: StoredSnapshot;
+}
+
+interface StoredSnapshot {
+  readonly until: string;
+  readonly shown?: string;
+}
+
+/** In the form in which it is kept. */
+export function storedLoad({ state, number, startPosition, loaded }: PairLoad): object {
+  return {
+    state,
+    number,
+    ...(startPosition === undefined ? {} : { start_position: startPosition }),
+    ...(loaded && {
+      loaded: {
+        ...loaded,
+        snapshots: loaded.snapshots.map(({ until, shown }) => ({ until: formatLsn(until), shown })),
+      },
+    }),
+  };
+}
+
+function loadedOf({ loaded, snapshot }: StoredLoad): LoadedTables | undefined {
+  const stored = loaded ?? (snapshot && { snapshots: [snapshot], tables: {}, rest: [0, 0] as const });
+  return (
+    stored && {
+      snapshots: stored.snapshots.map(({ until, shown }) => ({ until: parseLsn(until), shown })),
+      tables: stored.tables,
+      rest: stored.rest,
+    }
+  );
 }
 
 export interface PairRow {
@@ -172,7 +210,7 @@ export function toPair(row: PairRow): PairRecord {
       number: row.load.number,
       startOffset: row.start_offset ?? undefined,
       startPosition: row.load.start_position,
-      snapshot: row.load.snapshot && { until: parseLsn(row.load.snapshot.until), shown: row.load.snapshot.shown },
+      loaded: loadedOf(row.load),
     },
     runs: row.runs,
     createdAt: row.created_at,

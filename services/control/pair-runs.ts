@@ -1,9 +1,8 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
-import { formatLsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
-import { problemOf, type PairLoad } from './pair-records.ts';
+import { problemOf, storedLoad, type PairLoad } from './pair-records.ts';
 
 /** A pair that had failed is no longer: nothing of it runs, and it will be tried. */
 const afresh = `
@@ -81,13 +80,7 @@ export class PairRuns {
    * operation that people see in step. Returns whether the word was taken.
    */
   async recordLoad(id: string, load: PairLoad): Promise<boolean> {
-    const { state, number, startOffset, startPosition, snapshot } = load;
-    const stored = {
-      state,
-      number,
-      ...(startPosition === undefined ? {} : { start_position: startPosition }),
-      ...(snapshot && { snapshot: { until: formatLsn(snapshot.until), shown: snapshot.shown } }),
-    };
+    const { state, number, startOffset } = load;
     const row = await this.#db.one<{ taken: number }>(
       `WITH taken AS (
          UPDATE terrafusion.sync_pairs SET load = $2, start_offset = $3
@@ -119,7 +112,7 @@ export class PairRuns {
            FROM taken WHERE $5 = 'running' AND NOT EXISTS (SELECT FROM moved)
        )
        SELECT count(*)::int AS taken FROM taken`,
-      [id, stored, startOffset ?? null, number, state],
+      [id, storedLoad(load), startOffset ?? null, number, state],
     );
     return row!.taken > 0;
   }

@@ -11,6 +11,11 @@ export interface PairTableProgress {
   readonly rowsCopied: number;
   /** An estimate; undefined when the source does not know. */
   readonly rowsTotal?: number | undefined;
+  /** 0 when left out. */
+  readonly bytesCopied?: number | undefined;
+  /** While it is being loaded. */
+  readonly rowsPerSecond?: number | undefined;
+  readonly secondsLeft?: number | undefined;
   /** In all since the pair was made; what is stored stays when left out. */
   readonly changesApplied?: number | undefined;
   readonly lastChangeAt?: Date | undefined;
@@ -21,6 +26,7 @@ export interface PairTableProgress {
 export interface PairTableRecord extends PairTableProgress {
   readonly changesApplied: number;
   readonly schemaVersion: number;
+  readonly bytesCopied: number;
 }
 
 interface Row {
@@ -31,6 +37,9 @@ interface Row {
   readonly state: PairTableState;
   readonly rows_copied: bigint;
   readonly rows_total: bigint | null;
+  readonly bytes_copied: bigint;
+  readonly rows_per_second: number | null;
+  readonly seconds_left: number | null;
   readonly changes_applied: bigint;
   readonly last_change_at: Date | null;
   readonly schema_version: number;
@@ -55,24 +64,29 @@ export class PairTables {
       state: table.state,
       rows_copied: table.rowsCopied,
       rows_total: table.rowsTotal ?? null,
+      bytes_copied: table.bytesCopied ?? null,
+      rows_per_second: table.rowsPerSecond ?? null,
+      seconds_left: table.secondsLeft ?? null,
       changes_applied: table.changesApplied ?? null,
       last_change_at: table.lastChangeAt?.toISOString() ?? null,
       schema_version: table.schemaVersion ?? null,
     }));
     await this.#db.run(
       `INSERT INTO terrafusion.pair_tables AS t (pair_id, source_schema, source_table, target_schema, target_table, state,
-         rows_copied, rows_total, changes_applied, last_change_at, schema_version)
+         rows_copied, rows_total, bytes_copied, rows_per_second, seconds_left, changes_applied, last_change_at, schema_version)
        SELECT p.id, n.source_schema, n.source_table, n.target_schema, n.target_table, n.state, n.rows_copied, n.rows_total,
-              coalesce(n.changes_applied, 0), n.last_change_at, coalesce(n.schema_version, 1)
+              coalesce(n.bytes_copied, 0), n.rows_per_second, n.seconds_left, coalesce(n.changes_applied, 0), n.last_change_at, coalesce(n.schema_version, 1)
          FROM terrafusion.sync_pairs p, jsonb_to_recordset($2::jsonb) AS n (source_schema text, source_table text,
-              target_schema text, target_table text, state text, rows_copied bigint, rows_total bigint, changes_applied bigint,
-              last_change_at timestamptz, schema_version integer)
+              target_schema text, target_table text, state text, rows_copied bigint, rows_total bigint, bytes_copied bigint,
+              rows_per_second double precision, seconds_left double precision, changes_applied bigint, last_change_at timestamptz, schema_version integer)
         WHERE p.id = $1
         -- Always in the same order: two writers wait for each other instead of locking each other out.
         ORDER BY 2, 3, 4, 5
        ON CONFLICT (pair_id, source_schema, source_table, target_schema, target_table) DO UPDATE SET
          state = EXCLUDED.state, rows_copied = EXCLUDED.rows_copied,
          rows_total = coalesce(EXCLUDED.rows_total, t.rows_total),
+         bytes_copied = EXCLUDED.bytes_copied,
+         rows_per_second = EXCLUDED.rows_per_second, seconds_left = EXCLUDED.seconds_left,
          changes_applied = greatest(EXCLUDED.changes_applied, t.changes_applied),
          last_change_at = coalesce(EXCLUDED.last_change_at, t.last_change_at),
          schema_version = greatest(EXCLUDED.schema_version, t.schema_version), error = NULL`,
@@ -115,7 +129,8 @@ export class PairTables {
   /** By source table. */
   async list(pairId: string): Promise<PairTableRecord[]> {
     const rows = await this.#db.query<Row>(
-      `SELECT source_schema, source_table, target_schema, target_table, state, rows_copied, rows_total, changes_applied,
+      `SELECT source_schema, source_table, target_schema, target_table, state, rows_copied, rows_total, bytes_copied,
+              rows_per_second, seconds_left, changes_applied,
               last_change_at, schema_version
          FROM terrafusion.pair_tables WHERE pair_id = $1
         ORDER BY source_schema, source_table, target_schema, target_table`,
@@ -127,6 +142,9 @@ export class PairTables {
       state: row.state,
       rowsCopied: Number(row.rows_copied),
       rowsTotal: row.rows_total === null ? undefined : Number(row.rows_total),
+      bytesCopied: Number(row.bytes_copied),
+      rowsPerSecond: row.rows_per_second ?? undefined,
+      secondsLeft: row.seconds_left ?? undefined,
       changesApplied: Number(row.changes_applied),
       lastChangeAt: row.last_change_at ?? undefined,
       schemaVersion: row.schema_version,

@@ -58,6 +58,8 @@ interface Row {
   readonly tables_done: number;
   readonly rows_copied: bigint | null;
   readonly rows_total: bigint | null;
+  readonly bytes_copied: bigint | null;
+  readonly rows_per_second: number | null;
   readonly letters: number | null;
 }
 
@@ -68,7 +70,7 @@ const LETTERS_COUNTED = 10_000;
 // Progress of a load under way is that of the pair's tables; what has ended keeps what was noted at its end.
 const select = `SELECT o.id, o.pair_id, p.name AS pair_name, o.type, o.state, o.parameters, o.requested_by, o.progress, o.counts, o.error,
     o.created_at, o.created_at::text AS created_at_text, o.started_at, o.finished_at,
-    t.tables, t.tables_done, t.rows_copied, t.rows_total,
+    t.tables, t.tables_done, t.rows_copied, t.rows_total, t.bytes_copied, t.rows_per_second,
     CASE WHEN o.state IN ${open} THEN (SELECT count(*)::int FROM (
       SELECT FROM terrafusion.dead_letters d WHERE d.pair_id = o.pair_id AND d.created_at >= o.started_at LIMIT ${LETTERS_COUNTED}
     ) counted) END AS letters
@@ -76,7 +78,8 @@ const select = `SELECT o.id, o.pair_id, p.name AS pair_name, o.type, o.state, o.
   JOIN terrafusion.sync_pairs p ON p.id = o.pair_id
   LEFT JOIN LATERAL (
     SELECT count(*)::int AS tables, (count(*) FILTER (WHERE state IN ('loaded', 'streaming')))::int AS tables_done,
-           sum(rows_copied)::bigint AS rows_copied, sum(rows_total)::bigint AS rows_total
+           sum(rows_copied)::bigint AS rows_copied, sum(greatest(rows_total, rows_copied))::bigint AS rows_total,
+           sum(bytes_copied)::bigint AS bytes_copied, sum(rows_per_second) AS rows_per_second
       FROM terrafusion.pair_tables WHERE pair_id = o.pair_id AND o.state IN ('running', 'stopping') AND o.type IN ('full', 'resync')
   ) t ON true`;
 
@@ -137,6 +140,17 @@ export class SyncOperations {
       id,
       progress,
     ]);
+  }
+
+  /** A load rests outside of its window until about then (ms since 1970); undefined: it does not, or not any more. */
+  async recordResting(pairId: string, until: number | undefined): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations
+          SET progress = CASE WHEN $2::text IS NULL THEN progress - 'resting_until' ELSE progress || jsonb_build_object('resting_until', $2::text) END
+        WHERE pair_id = $1 AND state = 'running' AND type IN ('full', 'resync')
+          AND (progress->>'resting_until') IS DISTINCT FROM $2::text`,
+      [pairId, until === undefined ? null : new Date(until).toISOString()],
+    );
   }
 
   /** Ends an operation that has not ended yet. */
@@ -296,6 +310,10 @@ export class SyncOperations {
   }
 }
 
+function secondsLeft({ rows_copied: copied, rows_total: total, rows_per_second: rate }: Row): number | null {
+  return copied === null || total === null || rate === null || rate <= 0 ? null : Number(total - copied) / rate;
+}
+
 function toOperation(row: Row): OperationRecord {
   const live: { readonly rows_copied?: number } & Record<string, unknown> =
     row.tables === 0
@@ -305,6 +323,9 @@ function toOperation(row: Row): OperationRecord {
           tables_done: row.tables_done,
           rows_copied: Number(row.rows_copied ?? 0n),
           rows_total: row.rows_total === null ? null : Number(row.rows_total),
+          bytes_copied: Number(row.bytes_copied ?? 0n),
+          rows_per_second: row.rows_per_second,
+          seconds_left: secondsLeft(row),
         };
   return {
     id: row.id,

@@ -32,11 +32,21 @@ export const crashPoints = {
   /** Dead letters are stored, the target transaction that skips their rows is not committed: they are stored again and not doubled. */
   WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED: 'writer.dead-letters-stored-not-committed',
 
-  /** The snapshot is open, no row has been copied: the load begins again. */
+  /** The snapshot is open, nothing is planned: the load begins again. */
   LOADER_SNAPSHOT_TAKEN: 'loader.snapshot-taken',
-  /** A table is half copied in an open target transaction: the target forgets it, the load begins again. */
+  /** The plan is at the target, no chunk is: the plan is gone on with, in another snapshot. */
+  LOADER_PLANNED_NOT_COPIED: 'loader.planned-not-copied',
+  /** A chunk is half copied in an open target transaction: the target forgets it, the next try reads it again. */
   LOADER_MID_COPY: 'loader.mid-copy',
-  /** All rows are copied, nothing is committed: the load begins again. */
+  /** Dead letters of a chunk are stored, its rows are not: the letters are forgotten, and those of the next try are stored. */
+  LOADER_DEAD_LETTERS_STORED_NOT_COMMITTED: 'loader.dead-letters-stored-not-committed',
+  /** A chunk's rows and its note are in an open target transaction: the target forgets both. */
+  LOADER_CHUNK_COPIED_NOT_COMMITTED: 'loader.chunk-copied-not-committed',
+  /** The target has a chunk and its note, we never heard: the next try finds the note. */
+  LOADER_CHUNK_COMMITTED_NOT_NOTED: 'loader.chunk-committed-not-noted',
+  /** A table is complete, others are not: the next try goes on with those. */
+  LOADER_BETWEEN_TABLES: 'loader.between-tables',
+  /** All chunks are there, the position to stream from is not: the next try has nothing to read. */
   LOADER_BEFORE_COMMIT: 'loader.before-commit',
   /** The target holds the load and the position to stream from, the control database still says loading: the target is believed. */
   LOADER_AFTER_COMMIT: 'loader.after-commit',

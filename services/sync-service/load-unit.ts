@@ -1,20 +1,24 @@
+import { createHash } from 'node:crypto';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source } from '#connectors/contract/source.ts';
-import type { Applied, Target } from '#connectors/contract/target.ts';
+import type { Applied, HeldTable, Target } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import type { LoadedTables } from '#schemas/loaded.ts';
+import type { PairConfig } from '#schemas/pairs.ts';
 import { before, formatPosition, parsePosition, type Position } from '#schemas/position.ts';
 import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
-import { loadPair } from '#services/loader/loader.ts';
+import { type LoadLimits, loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
+import { LoadProgress, observe } from './load-progress.ts';
 import { assertPossible } from './preflight.ts';
 import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
 import { assertUnchanged, tablesToHold } from './schema-policy.ts';
-import type { Generation, LoadedSnapshot, LoadRecord, SupervisedPair, TableProgress } from './ports.ts';
-import { ensureStream } from './source-setup.ts';
+import type { Generation, LoadRecord, SupervisedPair } from './ports.ts';
+import { ensureStream, whyGone } from './source-setup.ts';
 
 /** How often a load's progress is told, in milliseconds. */
 const TELL_MS = 500;
@@ -50,27 +54,43 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   const held = await tablesToHold(tables, source, context);
   await target.holdTables(pair.id, held, context);
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
-  const { load, start } = await chooseStart(pair, tables, source, env, context);
+  const begin = await chooseStart(pair, tables, source, env, context);
   env.wake(); // the reader of a new generation starts now, so that the slot does not hold WAL for longer than it must
 
-  const progress = new LoadProgress(tables);
+  const progress = new LoadProgress(tables, clock);
   const telling = new AbortController();
-  const told = progress.tellRegularly(pair.id, env, telling.signal);
-  let copied = load;
-  const noteSnapshot = async ({ until, shown }: LoadedSnapshot) => {
-    copied = { ...load, snapshot: { until, shown } };
-    await record(copied, pair, env);
-    await assertUnchanged(held, source, context);
+  const told = tellRegularly(progress, pair.id, env, telling.signal);
+  let load = begin.load;
+  const noteLoaded = async (loaded: LoadedTables): Promise<void> => {
+    load = { ...load, loaded };
+    await record(load, pair, env);
   };
   try {
-    await copy(pair, tables, start, progress, noteSnapshot, { source, target, env, context });
+    await copy(pair, tables, begin, held, progress, noteLoaded, { source, target, env, context });
   } finally {
     telling.abort();
     await told;
   }
   await control.recordTables(pair.id, progress.tables());
-  await finish(pair, copied, source, env, context);
+  await finish(pair, load, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
+}
+
+async function tellRegularly(
+  progress: LoadProgress,
+  pairId: string,
+  { control, clock, log }: WorkEnvironment,
+  signal: AbortSignal,
+): Promise<void> {
+  const stopped = () => signal.aborted;
+  while (!stopped()) {
+    try {
+      await control.recordTables(pairId, progress.tables());
+    } catch (error) {
+      log.debug({ error }, 'The progress of a load could not be told.');
+    }
+    await clock.sleep(TELL_MS, signal).catch(() => undefined);
+  }
 }
 
 /** @throws {TerraFusionError} LEASE_LOST when a later load was asked for meanwhile: it is started instead */
@@ -79,20 +99,23 @@ async function record(load: LoadRecord, pair: SupervisedPair, { control }: WorkE
   throw new TerraFusionError('LEASE_LOST', `Load ${load.number} of pair ${pair.name} was overtaken by a later one`);
 }
 
-interface Start {
-  readonly topic: string;
-  readonly offset: bigint;
-  readonly position: Position;
+interface Begin {
+  readonly load: LoadRecord;
+  readonly start: { readonly topic: string; readonly offset: bigint; readonly position: Position };
+  readonly generation: Generation;
 }
 
-/** Publishes the tables, sees to the slot, and notes where the pair's stream begins before anything can be trimmed from there on. */
+/**
+ * Publishes the tables, sees to the slot, and notes where the pair's stream begins before anything can be trimmed from there on. A load
+ * that goes on begins where it began: its first chunks are older than the topic's end.
+ */
 async function chooseStart(
   pair: SupervisedPair,
   tables: readonly PlannedTable[],
   source: Source,
   env: WorkEnvironment,
   context: ConnectorContext,
-): Promise<{ load: LoadRecord; start: Start }> {
+): Promise<Begin> {
   const { control, bus } = env;
   return control.lockedSource(pair.sourceId, async () => {
     const published = await publishedTables(pair, sourceTables(tables), source, await control.pairs(), context);
@@ -101,16 +124,19 @@ async function chooseStart(
     const generation = await ensureStream(pair.sourceId, source, published, control, context, begunOn);
     const topic = changesTopic(pair.sourceId);
     await bus.createTopic(topic);
-    const { next } = await bus.range(topic);
+    const { first, next } = await bus.range(topic);
+    const { state, number, startOffset } = pair.load;
+    if (state === 'running' && startOffset !== undefined && startPosition !== undefined) {
+      const position = parsePosition(startPosition);
+      if (position.generation === generation.generation && startOffset >= first && startOffset <= next) {
+        const load: LoadRecord = { state: 'running', number, startOffset, startPosition };
+        return { load, start: { topic, offset: startOffset, position }, generation };
+      }
+    }
     const position = endOfTopic(generation, (await bus.tail(topic))?.bytes);
-    const load: LoadRecord = {
-      state: 'running',
-      number: pair.load.number,
-      startOffset: next,
-      startPosition: formatPosition(position),
-    };
+    const load: LoadRecord = { state: 'running', number, startOffset: next, startPosition: formatPosition(position) };
     await record(load, pair, env);
-    return { load, start: { topic, offset: next, position } };
+    return { load, start: { topic, offset: next, position }, generation };
   });
 }
 
@@ -155,39 +181,73 @@ interface Ends {
 async function copy(
   pair: SupervisedPair,
   tables: readonly PlannedTable[],
-  start: Start,
+  { start, generation }: Begin,
+  held: readonly HeldTable[],
   progress: LoadProgress,
-  noteSnapshot: (snapshot: LoadedSnapshot) => Promise<void>,
+  noteLoaded: (loaded: LoadedTables) => Promise<void>,
   { source, target, env, context }: Ends,
 ): Promise<Applied> {
   const processor = compilePair(pair.definition);
+  const { control, metrics, bus } = env;
   return loadPair(
     {
       pairId: pair.id,
+      number: pair.load.number,
       tables,
       // A resync replaces what the load before it has put there.
       existingRows: pair.load.number > 1 ? 'replace' : pair.definition.config.existing_rows,
       source,
       target,
       start,
-      noteSnapshot,
+      // With other tables, or another place in the stream, chunks of an earlier try mean nothing.
+      begun: digestOf([formatPosition(start.position), String(start.offset), held]),
+      snapshotTaken: () => assertUnchanged(held, source, context),
+      limits: limitsOf(pair.definition.config),
       process: (block) => processor.process(block, -1n),
       storeDeadLetters: async (letters) => {
-        await env.control.storeDeadLetters(pair.id, letters);
-        env.metrics.deadLetters(pair.name, 'process', letters.length);
+        await control.storeDeadLetters(pair.id, letters);
+        metrics.deadLetters(pair.name, 'process', letters.length);
       },
-      observer: {
-        progress: (table, rows) => {
-          progress.copied(table, rows, 'loading');
-        },
-        tableDone: (table, rows) => {
-          progress.copied(table, rows, 'loaded');
-          env.metrics.loaded(pair.name, rows);
-        },
+      forgetDeadLetters: (relationId, first, end) => control.forgetChunkLetters(pair.id, relationId, first, end),
+      noteLoaded,
+      changes: (signal) => blocksOf(bus.read(start.topic, start.offset, signal)),
+      checkStream: async () => {
+        const gone = whyGone(await source.slotStatus(generation.stream.slot, context), generation);
+        if (gone) throw gone;
       },
+      observer: observe(progress, {
+        copied: (rows, bytes) => {
+          metrics.loaded(pair.name, rows, bytes);
+        },
+        resting: (until) => {
+          control.recordResting(pair.id, until).catch((error: unknown) => {
+            env.log.debug({ error }, 'That a load rests could not be told.');
+          });
+        },
+      }),
     },
     context,
   );
+}
+
+function digestOf(what: unknown): string {
+  return createHash('sha256').update(JSON.stringify(what)).digest('hex');
+}
+
+function limitsOf(config: PairConfig): LoadLimits {
+  const { load_max_rows_per_second: rows, load_max_mb_per_second: megabytes = null } = config;
+  return {
+    parallelTables: config.max_parallel_tables,
+    parallelChunks: config.max_parallel_operations,
+    chunkRows: config.load_chunk_rows ?? undefined,
+    rowsPerSecond: rows ?? undefined,
+    bytesPerSecond: megabytes === null ? undefined : megabytes * 1_000_000,
+    window: config.load_window ?? undefined,
+  };
+}
+
+async function* blocksOf(blocks: AsyncIterable<{ readonly bytes: Buffer }>): AsyncIterable<Buffer> {
+  for await (const { bytes } of blocks) yield bytes;
 }
 
 async function finish(
@@ -215,50 +275,4 @@ async function finish(
   // Last of all: as soon as it is known, the stream is started in this work's place.
   await record({ ...load, state: 'done' }, pair, env);
   env.wake();
-}
-
-/** Rows per table, told now and then. */
-class LoadProgress {
-  readonly #tables: Map<string, TableProgress>;
-
-  constructor(tables: readonly PlannedTable[]) {
-    this.#tables = new Map(
-      tables.map(({ shape, target }) => {
-        const source = { schema: shape.table.schema, name: shape.table.name };
-        return [
-          formatTableName(source),
-          { source, target, state: 'waiting', rowsCopied: 0, rowsTotal: Math.round(shape.estimatedRows) },
-        ];
-      }),
-    );
-  }
-
-  get rows(): number {
-    return this.tables().reduce((sum, table) => sum + table.rowsCopied, 0);
-  }
-
-  tables(): TableProgress[] {
-    return [...this.#tables.values()];
-  }
-
-  copied({ schema, name }: TableName, rows: number, state: 'loading' | 'loaded'): void {
-    const key = formatTableName({ schema, name });
-    const table = this.#tables.get(key);
-    if (!table) return;
-    // The estimate may be old; the count, once it is known, is right.
-    const rowsTotal = state === 'loaded' ? rows : Math.max(rows, table.rowsTotal);
-    this.#tables.set(key, { ...table, state, rowsCopied: rows, rowsTotal });
-  }
-
-  async tellRegularly(pairId: string, { control, clock, log }: WorkEnvironment, signal: AbortSignal): Promise<void> {
-    const stopped = () => signal.aborted;
-    while (!stopped()) {
-      try {
-        await control.recordTables(pairId, this.tables());
-      } catch (error) {
-        log.debug({ error }, 'The progress of a load could not be told.');
-      }
-      await clock.sleep(TELL_MS, signal).catch(() => undefined);
-    }
-  }
 }

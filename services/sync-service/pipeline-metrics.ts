@@ -19,6 +19,7 @@ export class PipelineMetrics {
   readonly #budget: Gauge<'source'>;
   readonly #secondsLeft: Gauge<'source'>;
   readonly #copied: Counter<'pair'>;
+  readonly #copiedBytes: Counter<'pair'>;
   readonly #state: Gauge<'pair' | 'state'>;
 
   constructor(registry: Registry) {
@@ -108,6 +109,12 @@ export class PipelineMetrics {
       labelNames: ['pair'],
       registers,
     });
+    this.#copiedBytes = new Counter({
+      name: 'terrafusion_bytes_loaded_total',
+      help: 'Bytes of the rows copied by loads, as they travelled.',
+      labelNames: ['pair'],
+      registers,
+    });
     this.#state = new Gauge({
       name: 'terrafusion_pair_state',
       help: '1 for the state that the pair is in.',
@@ -166,8 +173,9 @@ export class PipelineMetrics {
     tell(this.#secondsLeft, budget.secondsLeft);
   }
 
-  loaded(pair: string, rows: number): void {
+  loaded(pair: string, rows: number, bytes: number): void {
     this.#copied.inc({ pair }, rows);
+    this.#copiedBytes.inc({ pair }, bytes);
   }
 
   state(pair: string, state: PairState): void {

@@ -13,6 +13,8 @@ export interface PlannedTable {
   readonly target: TableName;
   /** Rows go over as they are: same columns, no filter, no rule. */
   readonly identity: boolean;
+  /** Rows are at the target or not by what is in them. */
+  readonly filtered: boolean;
 }
 
 /** The pair's tables as they stand at the source now. @throws SOURCE_TABLE_MISSING naming all that are missing */
@@ -23,7 +25,7 @@ export async function planTables(
 ): Promise<PlannedTable[]> {
   if (definition.tables === undefined) {
     const shapes = await source.describe(undefined, context);
-    return shapes.map((shape) => ({ input: undefined, shape, target: nameOf(shape), identity: true }));
+    return shapes.map((shape) => ({ input: undefined, shape, target: nameOf(shape), identity: true, filtered: false }));
   }
   const names = definition.tables.map((table) => parseTableName(table.source));
   const shapes = await source.describe(names, context);
@@ -31,7 +33,13 @@ export async function planTables(
     const name = names[index]!;
     const shape = shapes.find(({ table }) => table.schema === name.schema && table.name === name.name);
     if (!shape) throw new Error(`the source described everything but ${input.source}`);
-    return { input, shape, target: targetOf(input), identity: isIdentity(input) };
+    return {
+      input,
+      shape,
+      target: targetOf(input),
+      identity: isIdentity(input),
+      filtered: input.where !== undefined,
+    };
   });
 }
 

@@ -2,6 +2,7 @@ import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { LoadedTables } from '#schemas/loaded.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
 import type { SlotReading } from '#schemas/slots.ts';
@@ -37,15 +38,8 @@ export interface LoadRecord {
   readonly startOffset: bigint | undefined;
   /** Position at that offset, as text. */
   readonly startPosition: string | undefined;
-  /** The snapshot that was copied; undefined before it was taken. */
-  readonly snapshot?: LoadedSnapshot | undefined;
-}
-
-export interface LoadedSnapshot {
-  /** Everything it shows was committed before this LSN. */
-  readonly until: Lsn;
-  /** Which transactions it shows (`pg_snapshot`), where the source can tell. */
-  readonly shown: string | undefined;
+  /** What was read, and when; undefined before all of it was. */
+  readonly loaded?: LoadedTables | undefined;
 }
 
 /** A slot's history at a source, with what identifies it. */
@@ -82,6 +76,10 @@ export interface TableProgress {
   readonly state: 'waiting' | 'loading' | 'loaded' | 'streaming';
   readonly rowsCopied: number;
   readonly rowsTotal: number;
+  readonly bytesCopied: number;
+  /** While it is being loaded. */
+  readonly rowsPerSecond: number | undefined;
+  readonly secondsLeft: number | undefined;
 }
 
 export interface SourceStatus {
@@ -139,6 +137,8 @@ export interface ControlPort {
   /** Nothing of the paused pair runs any more: its operations have stopped. */
   stopped(pairId: string): Promise<void>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
+  /** Outside of its window the load rests until about then (ms since 1970); undefined: it does not. */
+  recordResting(pairId: string, until: number | undefined): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /** From where the pair's stream processor needs the source's topic. */
   recordNeeded(pairId: string, nextOffset: bigint): Promise<void>;
@@ -163,6 +163,8 @@ export interface ControlPort {
   ): Promise<readonly (SchemaChangeNote & { readonly decidedBy: string | undefined })[]>;
   /** Forgets the letters of an earlier load: the next one looks at every row again. */
   forgetLoadLetters(pairId: string): Promise<void>;
+  /** Forgets those of one source table with ordinals from `first` to before `end`. */
+  forgetChunkLetters(pairId: string, relationId: number, first: number, end: number): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */

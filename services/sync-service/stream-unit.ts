@@ -2,6 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Applied, BatchOutcome } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { laidOverUntil } from '#schemas/loaded.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
 import { compilePair, type KnownTable } from '#services/stream-processor/compile.ts';
@@ -24,7 +25,7 @@ const TELL_MS = 1000;
  */
 export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const topic = changesTopic(pair.sourceId);
-  const processor = laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.snapshot);
+  const processor = laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded);
   await runWriter(pair, topic, env, signal, (from, stop) =>
     processed(env.bus.read(topic, from.nextOffset, stop), processor, (letters) =>
       storeLetters(pair, 'process', letters, env),
@@ -64,7 +65,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
       bus: env.bus,
       input: changesTopic(pair.sourceId),
       output: readyTopic(pair.id, number),
-      processor: laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.snapshot),
+      processor: laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded),
       start: { offset: startOffset, position: parsePosition(startPosition) },
       storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
       onAppended: ({ nextOffset }) => {
@@ -137,7 +138,6 @@ async function runWriter(
   const progress = new StreamProgress(pair, topic, env);
   const stage = new WriterStage({
     pairId: pair.id,
-    loaded: pair.load.snapshot,
     schema: schemaOptions(pair, source, env, context),
     target,
     topic,
@@ -251,8 +251,9 @@ class StreamProgress {
 
   async #tellState({ position, overlayUntil }: Applied): Promise<void> {
     const { control, metrics, log } = this.#env;
-    // Once it has passed the snapshot's end the target is consistent, and stays so.
-    if (this.#state === 'catching_up' && position.commitLsn >= (this.#pair.load.snapshot?.until ?? overlayUntil)) {
+    const { loaded } = this.#pair.load;
+    // Once it has passed the end of the last snapshot the target is consistent, and stays so.
+    if (this.#state === 'catching_up' && position.commitLsn >= (loaded ? laidOverUntil(loaded) : overlayUntil)) {
       this.#state = 'streaming';
       log.info({ pair: this.#pair.name }, 'The pair is streaming.');
     }

@@ -80,7 +80,9 @@ export function supervisionStore(control: Control): ControlPort {
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
     noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
     settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),
+    recordResting: (pairId, until) => operations.recordResting(pairId, until),
     forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
+    forgetChunkLetters: (pairId, relationId, first, end) => deadLetters.forgetChunk(pairId, relationId, first, end),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
       audit.append({

@@ -1,9 +1,7 @@
 import type { Applied, TargetBatch } from '#connectors/contract/target.ts';
-import { BlockReader, continuesFrom, dropThrough, withoutTransactions } from '#schemas/block/index.ts';
+import { BlockReader, continuesFrom, dropThrough } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
-import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, LAST_ORDINAL, type Position } from '#schemas/position.ts';
-import { parseSnapshot, type Visibility } from '#schemas/visibility.ts';
 
 /** A block that has been through the chain, and where the topic goes on after it. */
 export interface ReadyBlock {
@@ -20,21 +18,12 @@ export interface Built {
 /** Makes batches of blocks that follow one another without a gap, the parts that the target holds already left out. */
 export class BatchBuilder {
   readonly #topic: string;
-  /** Until this LSN transactions may be in the loaded snapshot. */
-  readonly #until: Lsn;
-  readonly #shown: Visibility | undefined;
   #position: Position;
-  #done = false;
 
-  /**
-   * @param held what the target holds; the first block may begin before it, not after
-   * @param loaded the snapshot that the first load has copied
-   */
-  constructor(held: Applied, topic: string, loaded?: { readonly until: Lsn; readonly shown: string | undefined }) {
+  /** @param held what the target holds; the first block may begin before it, not after */
+  constructor(held: Applied, topic: string) {
     this.#position = held.position;
     this.#topic = topic;
-    this.#until = loaded?.until ?? 0n;
-    this.#shown = loaded?.shown === undefined ? undefined : parseSnapshot(loaded.shown);
   }
 
   /**
@@ -77,17 +66,7 @@ export class BatchBuilder {
     const { transactions, last, lastCommitTime } = BlockReader.summary(rest);
     if (transactions === 0) return undefined;
     this.#position = last;
-    return { bytes: this.#laidOver(rest), last, lastCommitTime, nextOffset };
-  }
-
-  /** Without the transactions that came with the snapshot: the stream begins before it, so that nothing is missed between them. */
-  #laidOver(bytes: Buffer): Buffer {
-    const shown = this.#shown;
-    if (!shown || this.#done) return bytes;
-    const rest = withoutTransactions(bytes, ({ xid, commitLsn }) => commitLsn < this.#until && shown.shows(xid));
-    // Commit LSNs only grow: from here on nothing can be in the snapshot.
-    this.#done = this.#position.commitLsn >= this.#until;
-    return rest;
+    return { bytes: rest, last, lastCommitTime, nextOffset };
   }
 
   #gap(after: Position): TerraFusionError {

@@ -120,8 +120,8 @@ export class Session {
   }
 
   async #apply(writer: TargetWriter, held: Applied): Promise<void> {
-    const { schema, topic, loaded } = this.#parts.options;
-    const builder = new BatchBuilder(held, topic, loaded);
+    const { schema, topic } = this.#parts.options;
+    const builder = new BatchBuilder(held, topic);
     const gate =
       schema && new SchemaGate(schema.definition, writer.tables, schema.catalog, (table) => schema.newTable(table));
     const stopping = () => this.#parts.stop.aborted;

@@ -3,7 +3,6 @@ import type { ColumnsRequest } from '#connectors/contract/source.ts';
 import type { Applied, BatchOutcome, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
-import type { Lsn } from '#schemas/lsn.ts';
 import type { PairDefinition } from '#schemas/pairs.ts';
 import type { Position } from '#schemas/position.ts';
 import type { SourceTable } from '#schemas/source-tables.ts';
@@ -22,8 +21,6 @@ export interface WriterOptions {
   readonly pairId: string;
   readonly target: Target;
   readonly topic: string;
-  /** The snapshot that the first load has copied: transactions that it shows are at the target already. */
-  readonly loaded?: { readonly until: Lsn; readonly shown: string | undefined } | undefined;
   /** Ready blocks from what the target holds on; some from before it do no harm. Called again after every interruption. */
   open(from: Applied, signal: AbortSignal): AsyncIterable<ReadyBlock>;
   storeDeadLetters(letters: readonly DeadLetter[]): Promise<void>;

@@ -24,7 +24,8 @@ const TARGET_RULE = "ALTER TABLE note ADD CHECK (body <> 'refused')";
 export async function createBank(source: TestDatabase, target: TestDatabase): Promise<void> {
   await source.query(`${SCHEMA}
     INSERT INTO checking SELECT n, 'A' || n, ${OPENING}, 0 FROM generate_series(1, ${ACCOUNTS}) AS n;
-    INSERT INTO savings SELECT n, ${OPENING}, repeat(md5(n::text), 200) FROM generate_series(1, ${ACCOUNTS}) AS n;`);
+    INSERT INTO savings SELECT n, ${OPENING}, repeat(md5(n::text), 200) FROM generate_series(1, ${ACCOUNTS}) AS n;
+    INSERT INTO note VALUES (0, -1, 'breaks the rule from the first'), (-1, 1, 'good');`);
   await target.query(`${SCHEMA} ${TARGET_RULE}`);
 }
 

@@ -26,7 +26,13 @@ export const startPoints: readonly CrashPoint[] = [
   crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED,
   crashPoints.READER_SLOT_CREATED_NOT_RECORDED,
   crashPoints.LOADER_SNAPSHOT_TAKEN,
+  crashPoints.LOADER_PLANNED_NOT_COPIED,
   crashPoints.LOADER_MID_COPY,
+  crashPoints.LOADER_CHUNK_COPIED_NOT_COMMITTED,
+  // From here on each finds a table less to do: the one with a rule is the last.
+  crashPoints.LOADER_CHUNK_COMMITTED_NOT_NOTED,
+  crashPoints.LOADER_BETWEEN_TABLES,
+  crashPoints.LOADER_DEAD_LETTERS_STORED_NOT_COMMITTED,
   crashPoints.LOADER_BEFORE_COMMIT,
   crashPoints.LOADER_AFTER_COMMIT,
 ];

@@ -13,6 +13,7 @@ beforeAll(async () => {
 
 const named = (name: string) => parseTableName(`public.${name}`);
 const never = new AbortController().signal;
+const whole = { by: 'whole' } as const;
 
 async function textOf(chunks: AsyncIterable<Buffer>): Promise<string> {
   const all: Buffer[] = [];
@@ -26,9 +27,12 @@ describe('a snapshot', () => {
     const stream = await TestStream.create(database, ['one', 'two']);
     await database.query(`INSERT INTO one VALUES (1, E'a\\tb\\\\\\n'), (2, NULL), (3, '')`);
     await using snapshot = await stream.source.openSnapshot(contextOf());
+    await using reader = await snapshot.openReader(contextOf());
     await database.query('INSERT INTO one VALUES (4); INSERT INTO two VALUES (1)');
-    expect(await textOf(snapshot.copyOut(named('one'), ['v', 'id'], never))).toBe('a\\tb\\\\\\n\t1\n\\N\t2\n\t3\n');
-    expect(await textOf(snapshot.copyOut(named('two'), ['id'], never))).toBe('');
+    expect(await textOf(reader.copyOut(named('one'), ['v', 'id'], whole, never))).toBe(
+      'a\\tb\\\\\\n\t1\n\\N\t2\n\t3\n',
+    );
+    expect(await textOf(reader.copyOut(named('two'), ['id'], whole, never))).toBe('');
     const changes = (await stream.changes()).map(({ after, position }) => ({ id: after?.[0], position }));
     const shown = (await stream.changes()).length; // All is acknowledged: nothing comes twice.
     expect(shown).toBe(0);
@@ -44,10 +48,11 @@ describe('a snapshot', () => {
     const source = sourceOf(database.url);
     const [shape] = await source.describe([named('rows')], contextOf());
     await using snapshot = await source.openSnapshot(contextOf());
+    await using reader = await snapshot.openReader(contextOf());
     const rows: unknown[] = [];
     let after = '';
     let ordinal = 0;
-    for await (const block of snapshot.blocks(shape!, never)) {
+    for await (const block of reader.blocks(shape!, whole, 0, never)) {
       const { last, complete } = BlockReader.summary(block.bytes);
       const { header } = BlockReader.open(block.bytes);
       expect(header.tables).toEqual([shape!.table]);
@@ -63,7 +68,7 @@ describe('a snapshot', () => {
       'SELECT ARRAY[id::text, v, n::text] AS row FROM rows ORDER BY ctid',
     );
     expect(rows).toEqual(wanted.map(({ row }) => row));
-    const text = await textOf(snapshot.copyOut(named('rows'), ['id'], never));
+    const text = await textOf(reader.copyOut(named('rows'), ['id'], whole, never));
     expect(text).toBe(rows.map((row) => `${(row as string[])[0]!}\n`).join(''));
   });
 
@@ -72,8 +77,9 @@ describe('a snapshot', () => {
       CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (9); INSERT INTO parted VALUES (1);
       CREATE TABLE elder (id int PRIMARY KEY); CREATE TABLE heir () INHERITS (elder); INSERT INTO elder VALUES (1); INSERT INTO heir VALUES (2)`);
     await using snapshot = await sourceOf(database.url).openSnapshot(contextOf());
-    expect(await textOf(snapshot.copyOut(named('parted'), ['id'], never))).toBe('1\n');
-    expect(await textOf(snapshot.copyOut(named('elder'), ['id'], never))).toBe('1\n');
+    await using reader = await snapshot.openReader(contextOf());
+    expect(await textOf(reader.copyOut(named('parted'), ['id'], whole, never))).toBe('1\n');
+    expect(await textOf(reader.copyOut(named('elder'), ['id'], whole, never))).toBe('1\n');
   });
 
   test('one row larger than anything that is buffered', async () => {
@@ -83,9 +89,10 @@ describe('a snapshot', () => {
     const source = sourceOf(database.url);
     const [shape] = await source.describe([named('huge')], contextOf());
     await using snapshot = await source.openSnapshot(contextOf());
-    expect((await textOf(snapshot.copyOut(named('huge'), ['v', 'id'], never))).length).toBe(5_000_007);
+    await using reader = await snapshot.openReader(contextOf());
+    expect((await textOf(reader.copyOut(named('huge'), ['v', 'id'], whole, never))).length).toBe(5_000_007);
     const lengths: (number | undefined)[] = [];
-    for await (const block of snapshot.blocks(shape!, never))
+    for await (const block of reader.blocks(shape!, whole, 0, never))
       lengths.push(...changesOf(block).map(({ after }) => after?.[1]?.length));
     expect(lengths).toEqual([5_000_000, 1]);
   });
@@ -95,11 +102,12 @@ describe('a snapshot', () => {
       `CREATE TABLE much AS SELECT g AS id, repeat('x', 1000) AS v FROM generate_series(1, 100000) g`,
     );
     await using snapshot = await sourceOf(database.url).openSnapshot(contextOf());
-    const chunks = snapshot.copyOut(named('much'), ['id', 'v'], never)[Symbol.asyncIterator]();
+    await using reader = await snapshot.openReader(contextOf());
+    const chunks = reader.copyOut(named('much'), ['id', 'v'], whole, never)[Symbol.asyncIterator]();
     await chunks.next();
     const sending = () =>
       database.value<boolean>(
-        `SELECT wait_event IS NOT DISTINCT FROM 'ClientWrite' FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot'`,
+        `SELECT wait_event IS NOT DISTINCT FROM 'ClientWrite' FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot reader'`,
       );
     await eventually(sending, { what: 'the source to wait for us' });
     let bytes = 0;
@@ -114,13 +122,14 @@ describe('a snapshot', () => {
     const opening = sourceOf(database.url).openSnapshot(contextOf());
     await eventually(() =>
       database.value<boolean>(
-        `SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot' AND query LIKE '%pg_prepared_xacts%'`,
+        `SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot' AND query LIKE '%pg_prepared_xacts%'`,
       ),
     );
     await later.query('BEGIN; INSERT INTO early VALUES (2)');
     await writer.query('COMMIT');
     await using snapshot = await opening;
-    expect(await textOf(snapshot.copyOut(named('early'), ['id'], never))).toBe('1\n');
+    await using reader = await snapshot.openReader(contextOf());
+    expect(await textOf(reader.copyOut(named('early'), ['id'], whole, never))).toBe('1\n');
     await later.query('ROLLBACK');
   });
 
@@ -152,7 +161,8 @@ describe('a snapshot', () => {
         ['gone', /gone/],
       ] as const) {
         await using snapshot = await sourceOf(url.href).openSnapshot(contextOf());
-        await expect(textOf(snapshot.copyOut(named(table), ['id'], never))).rejects.toMatchObject({
+        await using reader = await snapshot.openReader(contextOf());
+        await expect(textOf(reader.copyOut(named(table), ['id'], whole, never))).rejects.toMatchObject({
           code: table === 'gone' ? 'SOURCE_TABLE_MISSING' : 'SOURCE_NO_PRIVILEGE',
           message: expect.stringMatching(text) as string,
         });
@@ -165,17 +175,18 @@ describe('a snapshot', () => {
   test('an abort ends a copy, a lost connection is told', async () => {
     const source = sourceOf(database.url);
     const stop = new AbortController();
-    const aborted = await source.openSnapshot(contextOf());
-    const copying = textOf(aborted.copyOut(named('much'), ['id', 'v'], stop.signal));
+    await using snapshot = await source.openSnapshot(contextOf());
+    const aborted = await snapshot.openReader(contextOf());
+    const copying = textOf(aborted.copyOut(named('much'), ['id', 'v'], whole, stop.signal));
     stop.abort(new Error('stopped'));
     await expect(copying).rejects.toThrow('stopped');
     await aborted[Symbol.asyncDispose]();
 
-    await using lost = await source.openSnapshot(contextOf());
-    const chunks = lost.copyOut(named('much'), ['id', 'v'], never)[Symbol.asyncIterator]();
+    await using lost = await snapshot.openReader(contextOf());
+    const chunks = lost.copyOut(named('much'), ['id', 'v'], whole, never)[Symbol.asyncIterator]();
     await chunks.next();
     await database.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'terrafusion snapshot'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot reader'`,
     );
     const rest = (async () => {
       while (!(await chunks.next()).done);

@@ -228,8 +228,9 @@ describe('Promise 4, CHECKLIST 7: values are printed the same whatever the defau
     expect((await stream.changes()).map(({ after }) => after)).toEqual([wanted]);
     const [shape] = await stream.source.describe([{ schema: 'public', name: 'val' }], contextOf());
     await using snapshot = await stream.source.openSnapshot(contextOf());
+    await using reader = await snapshot.openReader(contextOf());
     const rows: unknown[] = [];
-    for await (const block of snapshot.blocks(shape!, new AbortController().signal)) {
+    for await (const block of reader.blocks(shape!, { by: 'whole' }, 0, new AbortController().signal)) {
       rows.push(...changesOf(block).map(({ after }) => after));
     }
     expect(rows).toEqual([wanted]);

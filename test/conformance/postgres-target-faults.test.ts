@@ -239,7 +239,10 @@ describe('the words for what goes wrong (CHECKLIST 32)', () => {
       const url = new URL(database.url);
       [url.username, url.password] = [login, 'secret'];
       const limited = postgresTarget({ url: url.href });
-      await using load = await limited.openLoad({ pairId: pair.id, tables: [], existingRows: 'refuse' }, contextOf());
+      await using load = await limited.openLoad(
+        { pairId: pair.id, number: 1, tables: [], existingRows: 'refuse', begun: '' },
+        contextOf(),
+      );
       await load.commit({ position: pair.history.position, topic: 't', nextOffset: 0n, overlayUntil: 0n });
       await using writer = await limited.openWriter(pair.id, contextOf());
       await expect(writer.apply(pair.batch([block()]), pair.reject)).rejects.toMatchObject({

@@ -193,7 +193,10 @@ export class Pair {
   /** Stores the position that the history begins with, as an empty load would. */
   async start(overlayUntil = 0n): Promise<void> {
     await this.target.forget(this.id, contextOf());
-    await using load = await this.target.openLoad({ pairId: this.id, tables: [], existingRows: 'refuse' }, contextOf());
+    await using load = await this.target.openLoad(
+      { pairId: this.id, number: 1, tables: [], existingRows: 'refuse', begun: '' },
+      contextOf(),
+    );
     await load.commit({ position: this.history.position, topic: 'changes.x', nextOffset: 0n, overlayUntil });
   }
 

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { LoadRequest } from '#connectors/contract/target.ts';
+import type { LoadRequest, LoadSession, TargetLoad } from '#connectors/contract/target.ts';
 import { postgresTarget } from '#connectors/postgres/target/target.ts';
 import { before } from '#schemas/position.ts';
 import { parseTableName } from '#schemas/tables.ts';
@@ -16,8 +16,44 @@ async function* chunks(...texts: string[]): AsyncIterable<Buffer> {
   for (const text of texts) yield Buffer.from(text);
 }
 
-const openLoad = (tables: readonly string[], existingRows: LoadRequest['existingRows'] = 'refuse') =>
-  pair.target.openLoad({ pairId: pair.id, tables: tables.map(name), existingRows }, contextOf());
+const openLoad = (
+  tables: readonly string[],
+  existingRows: LoadRequest['existingRows'] = 'refuse',
+  number = 1,
+  begun = 'here',
+): Promise<TargetLoad> =>
+  pair.target.openLoad({ pairId: pair.id, number, tables: tables.map(name), existingRows, begun }, contextOf());
+
+const snapshot = { until: 42n, shown: '10:20:' };
+const whole = { by: 'whole' } as const;
+
+/** Plans so many chunks of a table. */
+const plan = (load: TargetLoad, of: string, count = 1): Promise<void> =>
+  load.plan([{ table: name(of), ranges: Array.from({ length: count }, () => whole) }]);
+
+interface Piece {
+  readonly of: string;
+  readonly columns: readonly string[];
+  readonly text: readonly string[];
+  readonly number?: number;
+}
+
+/** Chunks in one transaction. */
+async function copy(session: LoadSession, ...pieces: readonly Piece[]): Promise<void> {
+  session.begin(pieces.length > 1);
+  for (const { of, columns, text, number = 0 } of pieces) {
+    await session.copyIn(name(of), columns, chunks(...text));
+    session.finish({ table: name(of), number, finished: { rows: 1, bytes: 10, snapshot } });
+  }
+  await session.commit();
+}
+
+const parentRows = (text: string, number = 0): Piece => ({
+  of: 'public.parent',
+  columns: ['id', 'name'],
+  text: [text],
+  number,
+});
 
 beforeAll(async () => {
   database = await freshDatabase('target');
@@ -34,23 +70,53 @@ describe('a first load', () => {
       CREATE TABLE child (id int PRIMARY KEY, parent_id int REFERENCES parent, up int REFERENCES child)`);
   });
 
-  test('parents first, chunks of any cut, seen only once it is committed', async () => {
-    expect(await pair.applied()).toBeUndefined();
+  test('says which tables wait for others, and which go together', async () => {
+    await database.query('CREATE TABLE alone (id int); CREATE TABLE grandchild (child_id int REFERENCES child)');
+    await using load = await openLoad(['public.grandchild', 'public.alone', 'public.child', 'public.parent']);
+    const tables = new Map(load.tables.map((one) => [one.table.name, one]));
+    expect([...tables.keys()].filter((one) => one !== 'alone')).toEqual(['parent', 'child', 'grandchild']);
+    expect(tables.get('alone')).toMatchObject({ after: [], together: [], primaryKey: [] });
+    expect(tables.get('parent')).toMatchObject({ after: [], together: [], primaryKey: ['id'] });
+    expect(tables.get('child')).toMatchObject({ after: [name('public.parent')], together: [name('public.child')] });
+    expect(tables.get('grandchild')).toMatchObject({ after: [name('public.child')], together: [] });
+  });
+
+  test('a chunk is there with its note, or neither is', async () => {
+    await using load = await openLoad(['public.parent']);
+    await plan(load, 'public.parent', 3);
     {
-      await using load = await openLoad(['public.child', 'public.parent']);
-      expect(load.order).toEqual([name('public.parent'), name('public.child')]);
-      expect(await load.copyIn(name('public.parent'), ['id', 'name'], chunks('1\tA', 'nn\n2', '\t', '\\N\n'))).toBe(2);
-      expect(await load.copyIn(name('public.child'), ['id', 'up', 'parent_id'], chunks('1\t2\t1\n2\t\\N\t2\n'))).toBe(
-        2,
-      );
-      expect(await pair.rows('parent')).toEqual([]);
-      await load.commit(applied);
+      await using session = await load.openSession(contextOf());
+      await copy(session, { ...parentRows(''), text: ['1\tA', 'nn\n2', '\t', '\\N\n'] });
+      session.begin(false);
+      await session.copyIn(name('public.parent'), ['id', 'name'], chunks('3\tBea\n'));
+      session.finish({ table: name('public.parent'), number: 1, finished: { rows: 1, bytes: 6, snapshot } });
+      // Given up before its commit.
     }
     expect(await pair.rows('parent')).toEqual([
       ['1', 'Ann'],
       ['2', null],
     ]);
+    expect((await load.chunks()).map(({ finished }) => finished)).toEqual([
+      { rows: 1, bytes: 10, snapshot },
+      undefined,
+      undefined,
+    ]);
+    expect(await pair.applied()).toBeUndefined();
+    await load.commit(applied);
     expect(await pair.applied()).toEqual(applied);
+  });
+
+  test('several sessions write at the same time', async () => {
+    await using load = await openLoad(['public.parent']);
+    await plan(load, 'public.parent', 8);
+    await Promise.all(
+      [0, 1, 2, 3].map(async (worker) => {
+        await using session = await load.openSession(contextOf());
+        for (const number of [worker, worker + 4]) await copy(session, parentRows(`${number}\tx\n`, number));
+      }),
+    );
+    expect(await database.value('SELECT count(*)::int FROM parent')).toBe(8);
+    expect((await load.chunks()).every(({ finished }) => finished !== undefined)).toBe(true);
   });
 
   test('blocks, of several tables too, and parts of a table by the same COPY', async () => {
@@ -58,15 +124,15 @@ describe('a first load', () => {
     const child = table('public.child', ['id*', 'parent_id', 'up']);
     const rows = (n: number) =>
       Array.from({ length: 100 }, (_, i) => insert(parent, [String(n * 100 + i), `\t${i}\\`]));
-    {
-      await using load = await openLoad(['public.child', 'public.parent']);
-      for (let n = 0; n < 5; n++) await load.write(pair.history.block(rows(n)).bytes);
-      // A row points to one that comes in a later block.
-      await load.write(pair.history.block([insert(child, ['1', '7', '2'])]).bytes);
-      await load.write(pair.history.block([insert(child, ['2', '499', null]), insert(parent, ['1000', null])]).bytes);
-      await load.write(pair.history.block([]).bytes);
-      await load.commit(applied);
-    }
+    await using load = await openLoad(['public.child', 'public.parent']);
+    await using session = await load.openSession(contextOf());
+    session.begin(false);
+    for (let n = 0; n < 5; n++) await session.write(pair.history.block(rows(n)).bytes);
+    // A row points to one that comes later in the block.
+    await session.write(pair.history.block([insert(child, ['1', '7', '2']), insert(child, ['2', '499', null])]).bytes);
+    await session.write(pair.history.block([insert(parent, ['1000', null])]).bytes);
+    await session.write(pair.history.block([]).bytes);
+    await session.commit();
     expect(await database.value('SELECT count(*)::int FROM parent')).toBe(501);
     expect(await database.value('SELECT name FROM parent WHERE id = 499')).toBe('\t99\\');
     expect(await pair.rows('child')).toEqual([
@@ -75,53 +141,79 @@ describe('a first load', () => {
     ]);
   });
 
-  test('tables that hold rows are refused, or emptied within the load', async () => {
+  test('tables that hold rows are refused; or emptied, once: what the load has brought stays', async () => {
     await database.query(`INSERT INTO parent VALUES (1, 'old')`);
     await expect(openLoad(['public.child', 'public.parent'])).rejects.toMatchObject({
       code: 'TARGET_TABLE_NOT_EMPTY',
       message: expect.stringContaining('public.parent') as string,
     });
-    {
-      await using load = await openLoad(['public.child', 'public.parent'], 'replace');
-      await load.copyIn(name('public.parent'), ['id', 'name'], chunks('1\tnew\n'));
-    }
     expect(await pair.rows('parent')).toEqual([['1', 'old']]);
     {
       await using load = await openLoad(['public.child', 'public.parent'], 'replace');
-      await load.copyIn(name('public.parent'), ['id', 'name'], chunks('1\tnew\n'));
-      await load.commit(applied);
+      await plan(load, 'public.parent');
+      await using session = await load.openSession(contextOf());
+      await copy(session, parentRows('1\tnew\n'));
+    }
+    for (const existingRows of ['replace', 'refuse'] as const) {
+      await using load = await openLoad(['public.child', 'public.parent'], existingRows);
+      expect(await load.chunks()).toHaveLength(1);
     }
     expect(await pair.rows('parent')).toEqual([['1', 'new']]);
+    // One that began elsewhere cannot go on with them, and they are its own.
+    {
+      await using elsewhere = await openLoad(['public.child', 'public.parent'], 'refuse', 1, 'elsewhere');
+      expect(await elsewhere.chunks()).toEqual([]);
+      expect(await pair.rows('parent')).toEqual([]);
+      await plan(elsewhere, 'public.parent');
+      await using session = await elsewhere.openSession(contextOf());
+      await copy(session, parentRows('1\tnew\n'));
+    }
+    // Another load does not know them.
+    await using next = await openLoad(['public.child', 'public.parent'], 'replace', 2);
+    expect(await next.chunks()).toEqual([]);
+    expect(await pair.rows('parent')).toEqual([]);
   });
 
   test('a table that others point to is emptied row by row', async () => {
     await database.query(`INSERT INTO parent VALUES (1, 'old')`);
     await using load = await openLoad(['public.parent'], 'replace');
-    await load.copyIn(name('public.parent'), ['id', 'name'], chunks('2\tnew\n'));
-    await load.commit(applied);
+    expect(await pair.rows('parent')).toEqual([]);
+    await plan(load, 'public.parent');
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('2\tnew\n'));
     expect(await pair.rows('parent')).toEqual([['2', 'new']]);
+    await load.reset([name('public.parent')]);
+    expect(await pair.rows('parent')).toEqual([]);
+    expect(await load.chunks()).toEqual([]);
   });
 
-  test('tables whose foreign keys form a circle', async () => {
+  test('tables whose foreign keys form a circle go over in one transaction', async () => {
     await database.query(`ALTER TABLE parent ADD favourite int REFERENCES child DEFERRABLE;
       ALTER TABLE child ALTER CONSTRAINT child_parent_id_fkey DEFERRABLE`);
     await using load = await openLoad(['public.parent', 'public.child']);
-    await load.copyIn(name('public.parent'), ['id', 'favourite'], chunks('1\t1\n'));
-    await load.copyIn(name('public.child'), ['id', 'parent_id'], chunks('1\t1\n'));
-    await load.commit(applied);
+    for (const { together } of load.tables) expect(together).toHaveLength(2);
+    await plan(load, 'public.parent');
+    await plan(load, 'public.child');
+    await using session = await load.openSession(contextOf());
+    await copy(
+      session,
+      { of: 'public.parent', columns: ['id', 'favourite'], text: ['1\t1\n'] },
+      { of: 'public.child', columns: ['id', 'parent_id'], text: ['1\t1\n'] },
+    );
     expect(await database.value('SELECT favourite FROM parent')).toBe(1);
   });
 
-  test('a row that the target refuses ends it, and says where', async () => {
+  test('a row that the target refuses ends the chunk, and says where', async () => {
     await using load = await openLoad(['public.child', 'public.parent']);
-    const copying = load.copyIn(name('public.parent'), ['id', 'name'], chunks('1\ta\n', 'two\tb\n'));
-    await expect(copying).rejects.toMatchObject({
+    await plan(load, 'public.parent');
+    await using session = await load.openSession(contextOf());
+    await expect(copy(session, parentRows('1\ta\ntwo\tb\n'))).rejects.toMatchObject({
       code: 'TARGET_ROW_REJECTED',
       heals: false,
       message: expect.stringContaining('COPY parent, line 2, column id') as string,
     });
-    await expect(load.commit(applied)).rejects.toThrow();
-    expect(await pair.applied()).toBeUndefined();
+    expect(await pair.rows('parent')).toEqual([]);
+    expect((await load.chunks())[0]!.finished).toBeUndefined();
   });
 
   test('a source that breaks off leaves nothing', async () => {
@@ -129,12 +221,49 @@ describe('a first load', () => {
       yield Buffer.from('1\ta\n');
       throw new Error('gone');
     }
+    await using load = await openLoad(['public.child', 'public.parent']);
     {
-      await using load = await openLoad(['public.child', 'public.parent']);
-      await expect(load.copyIn(name('public.parent'), ['id', 'name'], broken())).rejects.toThrow('gone');
+      await using session = await load.openSession(contextOf());
+      session.begin(false);
+      await expect(session.copyIn(name('public.parent'), ['id', 'name'], broken())).rejects.toThrow('gone');
     }
     expect(await pair.rows('parent')).toEqual([]);
     expect(await database.value('SELECT count(*)::int FROM _terrafusion.applied_positions')).toBe(0);
+  });
+
+  test('who opens it last has it: nothing that was sent before is taken (TARGET_FENCED)', async () => {
+    await using before = await openLoad(['public.parent']);
+    await plan(before, 'public.parent', 2);
+    await using old = await before.openSession(contextOf());
+    await copy(old, parentRows('1\ta\n'));
+    await using load = await openLoad(['public.parent']);
+    await expect(copy(old, parentRows('2\tb\n', 1))).rejects.toMatchObject({ code: 'TARGET_FENCED', heals: true });
+    await expect(before.commit(applied)).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+    await expect(before.reset([name('public.parent')])).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+    expect(await pair.rows('parent')).toEqual([['1', 'a']]);
+    await load.commit(applied);
+    await using later = await openLoad(['public.parent'], 'replace', 3);
+    expect(later.tables).toHaveLength(1);
+    await expect(openLoad(['public.parent'], 'replace', 2)).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+  });
+
+  test('a chunk is noted once', async () => {
+    await using load = await openLoad(['public.parent']);
+    await plan(load, 'public.parent');
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('1\ta\n'));
+    await using again = await load.openSession(contextOf());
+    await expect(copy(again, parentRows('2\tb\n'))).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+    expect(await pair.rows('parent')).toEqual([['1', 'a']]);
+  });
+
+  test("the planner's figures are there when it is done", async () => {
+    await using load = await openLoad(['public.parent']);
+    await plan(load, 'public.parent');
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('1\ta\n2\tb\n'));
+    await load.analyze([name('public.parent')]);
+    expect(await database.value(`SELECT reltuples::int FROM pg_class WHERE oid = 'parent'::regclass`)).toBe(2);
   });
 
   test('a table that is not there', async () => {
@@ -201,7 +330,7 @@ describe('the bookkeeping', () => {
     await Promise.all(
       Array.from({ length: 8 }, async (_, i) => {
         await using load = await pair.target.openLoad(
-          { pairId: `p${i}`, tables: [], existingRows: 'refuse' },
+          { pairId: `p${i}`, number: 1, tables: [], existingRows: 'refuse', begun: '' },
           contextOf(),
         );
         await load.commit(applied);

@@ -1,26 +1,34 @@
 import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { SourceBlock, SourceSnapshot, TableShape } from '#connectors/contract/source.ts';
-import { Before, BlockWriter, Op } from '#schemas/block/index.ts';
+import type {
+  ChunkRange,
+  ChunkSize,
+  SnapshotReader,
+  SourceBlock,
+  SourceSnapshot,
+  TableShape,
+} from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { type Lsn, parseLsn } from '#schemas/lsn.ts';
-import { before, type Position } from '#schemas/position.ts';
-import { formatTableName, type TableName } from '#schemas/tables.ts';
+import type { TableName } from '#schemas/tables.ts';
 import { connect, endClient } from '../connection.ts';
-import { translateError } from '../errors.ts';
-import { quoteColumns, quoteTable } from '../identifiers.ts';
+import { isPostgresError, translateError } from '../errors.ts';
+import { quoteLiteral } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { BlockSink } from './block-sink.ts';
 import { describeBlocker, runningTransactions } from './blockers.ts';
+import { copySql, planTable, type TableFacts } from './chunks.ts';
 import { ChunkSink, CopySession, type CopySink } from './copy-out.ts';
-import { writeCopyRow } from './copy-text.ts';
-import { malformed } from './message-reader.ts';
 import type { SourceOptions } from './options.ts';
+import { alteredTables, readFacts } from './table-facts.ts';
 
 /** Between two looks whether the transactions that were running have ended. */
 const LOOK_EVERY_MS = 100;
+const WHAT = 'Could not read a snapshot of the source';
 
 /**
- * Waits until every transaction has ended that was writing at the call, then opens one snapshot for all tables.
+ * Waits until every transaction has ended that was writing at the call, then opens one snapshot for all tables and keeps it: other
+ * sessions read what it shows.
  *
  * Without the wait, a transaction that had written to a table before it was published, and commits after the snapshot, would be in
  * neither the stream nor the snapshot. (Promise 2)
@@ -31,26 +39,34 @@ export async function openSnapshot(
   options: SourceOptions,
   context: ConnectorContext,
 ): Promise<SourceSnapshot> {
-  const client = await connect(settings, context, { role: 'source', purpose: 'snapshot' });
+  const client = await openSession(settings, 'snapshot', context);
   try {
     await waitForRunning(client, options.snapshotWaitMs, context);
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     // The statement's snapshot, which is the transaction's, is taken before the function runs: everything it shows was committed before.
-    const { rows } = await client.query<{ readonly until: string; readonly shown: string }>(
-      `SELECT pg_current_snapshot()::text AS shown, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS until`,
+    const { rows } = await client.query<{ readonly until: string; readonly shown: string; readonly name: string }>(
+      `SELECT pg_current_snapshot()::text AS shown, (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text AS until,
+              pg_export_snapshot() AS name`,
     );
-    const partitioned = await partitionedTables(client);
-    const { until, shown } = rows[0]!;
-    return new PostgresSnapshot(
-      new CopySession(client),
-      { until: parseLsn(until), shown },
-      partitioned,
-      options.blockBytes,
-    );
+    return new PostgresSnapshot(client, context, settings, options, rows[0]!);
   } catch (cause) {
     await endClient(client);
     context.signal.throwIfAborted();
     throw translateError(cause, 'source', 'Could not open a snapshot of the source');
+  }
+}
+
+/** A session without limits of time: a large table takes as long as it takes. (CHECKLIST 29) */
+async function openSession(settings: PostgresSettings, purpose: string, context: ConnectorContext): Promise<pg.Client> {
+  const client = await connect(settings, context, { role: 'source', purpose });
+  try {
+    // A later server's limit that an earlier one would not start with.
+    await client.query(`SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`);
+    return client;
+  } catch (cause) {
+    await endClient(client);
+    context.signal.throwIfAborted();
+    throw translateError(cause, 'source', WHAT);
   }
 }
 
@@ -72,115 +88,128 @@ async function waitForRunning(client: pg.Client, waitMs: number, context: Connec
   }
 }
 
-/** Names of the tables whose rows lie in partitions. */
-async function partitionedTables(client: pg.Client): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<TableName>(
-    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'p'`,
-  );
-  return new Set(rows.map(formatTableName));
-}
-
+/** Holds the snapshot: as long as its session lives, others can see it. */
 class PostgresSnapshot implements SourceSnapshot {
   readonly until: Lsn;
   readonly shown: string;
-  readonly #session: CopySession;
-  readonly #partitioned: ReadonlySet<string>;
-  readonly #blockBytes: number;
+  readonly #client: pg.Client;
+  readonly #settings: PostgresSettings;
+  readonly #options: SourceOptions;
+  readonly #context: ConnectorContext;
+  readonly #begin: string;
+  readonly #facts = new Map<string, TableFacts>();
+  #looker: pg.Client | undefined;
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(
-    session: CopySession,
-    taken: { readonly until: Lsn; readonly shown: string },
-    partitioned: ReadonlySet<string>,
-    blockBytes: number,
+    client: pg.Client,
+    context: ConnectorContext,
+    settings: PostgresSettings,
+    options: SourceOptions,
+    { until, shown, name }: { readonly until: string; readonly shown: string; readonly name: string },
   ) {
-    this.#session = session;
-    this.until = taken.until;
-    this.shown = taken.shown;
-    this.#partitioned = partitioned;
-    this.#blockBytes = blockBytes;
+    this.until = parseLsn(until);
+    this.shown = shown;
+    this.#client = client;
+    this.#settings = settings;
+    this.#options = options;
+    this.#context = context;
+    this.#begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT ${quoteLiteral(name)}`;
   }
 
-  copyOut(table: TableName, columns: readonly string[], signal: AbortSignal): AsyncIterable<Buffer> {
-    return this.#session.copy(this.#copySql(table, columns), new ChunkSink(), signal);
+  plan(shapes: readonly TableShape[], size: ChunkSize, signal: AbortSignal): Promise<(readonly ChunkRange[])[]> {
+    return this.#asking(async (client) => {
+      const facts = await readFacts(
+        client,
+        shapes.map(({ table }) => table),
+        this.#facts,
+      );
+      const plans: (readonly ChunkRange[])[] = [];
+      for (const each of facts) {
+        signal.throwIfAborted();
+        plans.push(await planTable(client, each, size));
+      }
+      return plans;
+    });
   }
 
-  blocks(shape: TableShape, signal: AbortSignal): AsyncIterable<SourceBlock> {
-    const columns = shape.table.columns.map(({ name }) => name);
-    return this.#session.copy(this.#copySql(shape.table, columns), new BlockSink(shape, this.#blockBytes), signal);
+  async openReader(context: ConnectorContext): Promise<SnapshotReader> {
+    const session = new CopySession(await openSession(this.#settings, 'snapshot reader', context));
+    const { blockBytes } = this.#options;
+    const sqlOf = async (table: TableName, columns: readonly string[], range: ChunkRange): Promise<string> => {
+      const [facts] = await this.#asking((client) => readFacts(client, [table], this.#facts));
+      // A transaction a chunk: what locks a table at the source waits for a chunk, not for the load. (Promise 7)
+      return `${this.#begin}; ${copySql(facts!, columns, range)}; COMMIT`;
+    };
+    async function* copy<Piece>(
+      sql: Promise<string>,
+      sink: CopySink<Piece>,
+      signal: AbortSignal,
+    ): AsyncGenerator<Piece, void, undefined> {
+      try {
+        yield* session.copy(await sql, sink, signal);
+      } catch (error) {
+        throw snapshotGone(error) ?? error;
+      }
+    }
+    return {
+      copyOut: (table, columns, range, signal): AsyncIterable<Buffer> =>
+        copy(sqlOf(table, columns, range), new ChunkSink(), signal),
+      blocks: (shape, range, firstOrdinal, signal): AsyncIterable<SourceBlock> => {
+        const columns = shape.table.columns.map(({ name }) => name);
+        return copy(sqlOf(shape.table, columns, range), new BlockSink(shape, blockBytes, firstOrdinal), signal);
+      },
+      [Symbol.asyncDispose]: () => session.end(),
+    };
+  }
+
+  altered(tables: readonly TableName[]): Promise<TableName[]> {
+    return this.#asking((client) => alteredTables(client, tables));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session.end();
+    await this.#turn;
+    if (this.#looker) await endClient(this.#looker);
+    await endClient(this.#client);
   }
 
-  #copySql(table: TableName, columns: readonly string[]): string {
-    const name = quoteTable(table);
-    const list = quoteColumns(columns);
-    // A partitioned table has no rows of its own, and one with children has only its own copied, as the stream sends them.
-    const rows = this.#partitioned.has(formatTableName(table))
-      ? `(SELECT ${list} FROM ${name})`
-      : columns.length === 0
-        ? name
-        : `${name} (${list})`;
-    return `COPY ${rows} TO STDOUT`;
+  /**
+   * Looks at the source as the snapshot shows it, one after the other. In short transactions of a session of its own: what it locks for
+   * that it does not lock for as long as the snapshot is held. (Promise 7)
+   */
+  #asking<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+    const asked = this.#turn.then(async () => {
+      try {
+        this.#looker ??= await openSession(this.#settings, 'snapshot catalog', this.#context);
+        await this.#looker.query(this.#begin);
+        try {
+          return await work(this.#looker);
+        } finally {
+          await this.#looker.query('ROLLBACK');
+        }
+      } catch (cause) {
+        this.#context.signal.throwIfAborted();
+        const error = translateError(cause, 'source', WHAT);
+        throw snapshotGone(error) ?? error;
+      }
+    });
+    this.#turn = asked.then(
+      () => undefined,
+      () => undefined,
+    );
+    return asked;
   }
 }
 
-/** Turns rows of COPY text into blocks of inserts. */
-class BlockSink implements CopySink<SourceBlock> {
-  readonly #shape: TableShape;
-  readonly #blockBytes: number;
-  readonly #writer: BlockWriter;
-  readonly #full: SourceBlock[] = [];
-  #fullBytes = 0;
-  #scratch = Buffer.allocUnsafeSlow(64 * 1024);
-  #position: Position = before(0, 0n);
-  #ordinal = -1;
-
-  constructor(shape: TableShape, blockBytes: number) {
-    this.#shape = shape;
-    this.#blockBytes = blockBytes;
-    this.#writer = new BlockWriter(blockBytes + 64 * 1024);
-  }
-
-  get bytes(): number {
-    return this.#fullBytes + this.#writer.byteLength;
-  }
-
-  row(buf: Buffer, start: number, end: number): void {
-    const writer = this.#writer;
-    if (writer.byteLength >= this.#blockBytes) this.#close();
-    if (writer.isEmpty) {
-      writer.addTable(this.#shape.table);
-      writer.beginTransaction({ xid: 0, commitLsn: 0n, commitTime: 0, origin: undefined });
-    }
-    if (end - start > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(end - start);
-    const width = this.#shape.table.columns.length;
-    writer.beginChange(0, Op.insert, ++this.#ordinal);
-    writer.before(Before.absent);
-    writer.after(true);
-    writer.beginRow(width);
-    const cells = width === 0 ? 0 : writeCopyRow(writer, buf, start, end, this.#scratch);
-    if (cells !== width) malformed(`a row of ${cells} columns where ${width} were asked for`);
-    writer.endRow();
-  }
-
-  take(all: boolean): SourceBlock | undefined {
-    const { isEmpty, byteLength } = this.#writer;
-    if (this.#full.length === 0 && !isEmpty && (all || byteLength >= this.#blockBytes)) this.#close();
-    const block = this.#full.shift();
-    if (block !== undefined) this.#fullBytes -= block.bytes.length;
-    return block;
-  }
-
-  #close(): void {
-    const writer = this.#writer;
-    const last: Position = { generation: 0, commitLsn: 0n, ordinal: this.#ordinal };
-    writer.endTransaction(false, this.#ordinal);
-    const { changes, transactions } = writer;
-    const bytes = writer.finish('', 0, this.#position);
-    this.#position = last;
-    this.#full.push({ bytes, last, changes, transactions, lastCommitTime: 0 });
-    this.#fullBytes += bytes.length;
-  }
+/** The session that held the snapshot has ended, and the snapshot with it: a new one has to be taken. */
+function snapshotGone(error: unknown): TerraFusionError | undefined {
+  const { cause } = error as { cause?: unknown };
+  const gone =
+    (isPostgresError(cause, '22023') || isPostgresError(cause, '42704') || isPostgresError(cause, '55000')) &&
+    /snapshot/.test(cause.message);
+  return gone
+    ? new TerraFusionError('SOURCE_DISCONNECTED', `The session that held the snapshot is gone: ${cause.message}`, {
+        cause,
+      })
+    : undefined;
 }

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Applied } from '#connectors/contract/target.ts';
-import { formatLsn, parseLsn } from '#schemas/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
+import { formatTableName } from '#schemas/tables.ts';
 import { heldTablesSql } from './evolution/held-tables.ts';
 import { SCHEMA } from './own-schema.ts';
 
@@ -28,6 +29,32 @@ CREATE TABLE IF NOT EXISTS ${SCHEMA}.applied_positions (
   overlay_until pg_lsn NOT NULL,
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 20)`;
+
+/** Loads under way or done: who has opened it last, and whether what was there before has been dealt with. */
+const loadsSql = `
+CREATE TABLE IF NOT EXISTS ${SCHEMA}.loads (
+  pair_id text PRIMARY KEY,
+  number int NOT NULL,
+  epoch int NOT NULL DEFAULT 0,
+  begun text NOT NULL,
+  prepared boolean NOT NULL DEFAULT false
+)`;
+
+/** A load's plan; a chunk is finished in the transaction that has its rows. Kept after the load: it tells what the stream is laid over. */
+const chunksSql = `
+CREATE TABLE IF NOT EXISTS ${SCHEMA}.load_chunks (
+  pair_id text NOT NULL,
+  table_schema text NOT NULL,
+  table_name text NOT NULL,
+  chunk int NOT NULL,
+  range jsonb NOT NULL,
+  rows bigint,
+  bytes bigint,
+  shown text,
+  until pg_lsn,
+  finished_at timestamptz,
+  PRIMARY KEY (pair_id, table_schema, table_name, chunk)
+)`;
 
 const positionParameters = `of_pair text,
   from_generation int, from_lsn pg_lsn, from_ordinal bigint`;
@@ -80,9 +107,44 @@ BEGIN
   END IF;
 END $$`,
   },
+  {
+    // Keeps whoever wants to take the load over out until the transaction ends; several chunks go side by side.
+    signature: 'hold_load_1(text,integer)',
+    sql: `
+CREATE OR REPLACE FUNCTION ${SCHEMA}.hold_load_1(of_pair text, of_epoch int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM FROM ${SCHEMA}.loads WHERE pair_id = of_pair AND epoch = of_epoch FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = format('The load of pair %s has been taken over', of_pair);
+  END IF;
+END $$`,
+  },
+  {
+    // Notes a chunk, once.
+    signature: 'finish_chunk_1(text,text,text,integer,bigint,bigint,text,pg_lsn)',
+    sql: `
+CREATE OR REPLACE FUNCTION ${SCHEMA}.finish_chunk_1(of_pair text, of_schema text, of_table text, of_chunk int,
+  has_rows bigint, has_bytes bigint, is_shown text, is_until pg_lsn) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  UPDATE ${SCHEMA}.load_chunks SET rows = has_rows, bytes = has_bytes, shown = is_shown, until = is_until, finished_at = clock_timestamp()
+   WHERE pair_id = of_pair AND table_schema = of_schema AND table_name = of_table AND chunk = of_chunk AND finished_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = format('Chunk %s of %I.%I is not waiting any more', of_chunk, of_schema, of_table);
+  END IF;
+END $$`,
+  },
 ];
 
-const presentSql = `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL AND to_regclass('${SCHEMA}.held_tables') IS NOT NULL
+const tables: Readonly<Record<string, string>> = {
+  applied_positions: tableSql,
+  loads: loadsSql,
+  load_chunks: chunksSql,
+  held_tables: heldTablesSql,
+};
+
+const presentSql = `SELECT ${Object.keys(tables)
+  .map((table) => `to_regclass('${SCHEMA}.${table}') IS NOT NULL`)
+  .join(' AND ')}
   AND ${functions.map(({ signature }) => `to_regprocedure('${SCHEMA}.${signature}') IS NOT NULL`).join(' AND ')} AS present`;
 
 /** Makes what is missing of the bookkeeping. Safe when several do it at once. Not to be called within a transaction. */
@@ -96,8 +158,7 @@ export async function ensureBookkeeping(client: pg.ClientBase): Promise<void> {
       // A role that may not create schemas can use one that was made for it.
       const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [SCHEMA]);
       if (rowCount === 0) await client.query(`CREATE SCHEMA ${SCHEMA}`);
-      await client.query(tableSql);
-      await client.query(heldTablesSql);
+      for (const sql of Object.values(tables)) await client.query(sql);
       for (const { sql } of functions) await client.query(sql);
     }
     await client.query('COMMIT');
@@ -135,13 +196,27 @@ export async function readApplied(client: pg.ClientBase, pairId: string): Promis
   );
 }
 
+/** Forgets the pair: its position, and what is kept of its load. */
 export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
-  for (const table of ['applied_positions', 'held_tables']) {
+  for (const table of Object.keys(tables)) {
     const { rows } = await client.query<{ there: boolean }>(
       `SELECT to_regclass('${SCHEMA}.${table}') IS NOT NULL AS there`,
     );
     if (rows[0]!.there) await client.query(`DELETE FROM ${SCHEMA}.${table} WHERE pair_id = $1`, [pairId]);
   }
+}
+
+/** Until when the pair's target tables are laid over, by name: those that were not read in one snapshot. */
+export async function readOverlays(client: pg.ClientBase, pairId: string): Promise<Map<string, Lsn>> {
+  const { rows } = await client.query<{ table_schema: string; table_name: string; until: string }>(
+    `SELECT table_schema, table_name, max(until)::text AS until FROM ${SCHEMA}.load_chunks
+      WHERE pair_id = $1 GROUP BY table_schema, table_name
+     HAVING min(until) <> max(until) OR min(shown) <> max(shown)`,
+    [pairId],
+  );
+  return new Map(
+    rows.map((row) => [formatTableName({ schema: row.table_schema, name: row.table_name }), parseLsn(row.until)]),
+  );
 }
 
 /** Sets the position whatever was there before: a first load replaces history. */

@@ -114,6 +114,19 @@ export class Emitter {
     if (statement !== undefined) this.#runner.one(statement, this.#rows, source, beforeAt, source, at);
   }
 
+  /**
+   * A key changes of a row that is not whole, which may be at its old key, at its new one, at both or at neither: of both the new one stays.
+   * At neither it was read after it had gone again: its end follows. (CHECKLIST 16)
+   */
+  moveAnyway(plan: TablePlan, keySource: number, beforeAt: number, source: number, at: number): void {
+    const { statements, shape } = plan;
+    const unchanged = this.#rows.unchanged(source, at, shape.columns.length);
+    this.#runner.one(statements.deleteMoved(), this.#rows, keySource, beforeAt, source, at);
+    this.#runner.one(statements.move(unchanged, false), this.#rows, keySource, beforeAt, source, at);
+    const update = statements.update(unchanged, false);
+    if (update !== undefined) this.#runner.one(update, this.#rows, source, at, source, at);
+  }
+
   /** Inserts one row, or sets it where it is there already. */
   put(plan: TablePlan, source: number, at: number): void {
     atOnce(this.#putAll(plan, [source], [at]));

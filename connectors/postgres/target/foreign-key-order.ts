@@ -28,3 +28,37 @@ export function hasCircle(tables: readonly CatalogTable[]): boolean {
     table.foreignKeys.some(({ references }) => (ranks.get(references) ?? -1) > ranks.get(table.oid)!),
   );
 }
+
+/**
+ * Tables that can only be filled in one transaction, by oid: those that point to each other, and those that point to themselves. A table
+ * that is in no circle is not in the map.
+ */
+export function circlesOf(tables: readonly CatalogTable[]): Map<string, readonly CatalogTable[]> {
+  const byOid = new Map(tables.map((table) => [table.oid, table]));
+  const reach = new Map(tables.map((table) => [table.oid, reachable(table, byOid)]));
+  const circles = new Map<string, readonly CatalogTable[]>();
+  for (const table of tables) {
+    const from = reach.get(table.oid)!;
+    if (!from.has(table.oid)) continue;
+    circles.set(
+      table.oid,
+      tables.filter((other) => other === table || (from.has(other.oid) && reach.get(other.oid)!.has(table.oid))),
+    );
+  }
+  return circles;
+}
+
+/** Oids of all tables that a row of the table rests on, directly or not. */
+function reachable(table: CatalogTable, byOid: ReadonlyMap<string, CatalogTable>): Set<string> {
+  const found = new Set<string>();
+  const visit = ({ foreignKeys }: CatalogTable): void => {
+    for (const { references } of foreignKeys) {
+      const parent = byOid.get(references);
+      if (parent === undefined || found.has(references)) continue;
+      found.add(references);
+      visit(parent);
+    }
+  };
+  visit(table);
+  return found;
+}

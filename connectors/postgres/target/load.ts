@@ -1,62 +1,286 @@
 import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, LoadRequest, TargetLoad } from '#connectors/contract/target.ts';
-import { BlockReader, Op } from '#schemas/block/index.ts';
+import type { ChunkRange } from '#connectors/contract/source.ts';
+import type {
+  Applied,
+  LoadChunk,
+  LoadRequest,
+  LoadSession,
+  LoadTable,
+  TargetLoad,
+} from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { parseLsn } from '#schemas/lsn.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
-import { translateError } from '../errors.ts';
-import { quoteColumns, quoteTable } from '../identifiers.ts';
+import { connect, destroy, endClient } from '../connection.ts';
+import { isPostgresError, translateError } from '../errors.ts';
+import { quoteTable } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
-import { rowsOfTag, type ServerError } from '../wire/backend.ts';
-import { copyDataHeader } from '../wire/frontend.ts';
-import { ensureBookkeeping, storeSql, storeValues } from './bookkeeping.ts';
+import { ensureBookkeeping, FENCED, SCHEMA, storeSql, storeValues } from './bookkeeping.ts';
 import type { CatalogTable } from './catalog.ts';
-import { writeCopyLine } from './copy-lines.ts';
 import { hasRows, readTables } from './describe.ts';
-import { hasCircle, rankByForeignKeys } from './foreign-key-order.ts';
-import { isUnknownName, isWithinCopy, rowFailure } from './failures.ts';
-import type { Answers, Pipeline } from './pipeline.ts';
-import { PlanBook } from './plan-book.ts';
-import { RowRunner } from './row-runner.ts';
-import { Rows } from './rows.ts';
-import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
-import type { TablePlan } from './table-plan.ts';
+import { circlesOf, rankByForeignKeys } from './foreign-key-order.ts';
+import { openLoadSession } from './load-session.ts';
+import { LOCK_TIMEOUT_MS, type TargetOptions } from './session.ts';
 
-/** Opens the first load of a pair: tables emptied or found empty, one transaction begun for all that follows. */
+/** Opens a load, or goes on with it: from here on it is ours, and what was at the target before it is dealt with. */
 export async function openTargetLoad(
   settings: PostgresSettings,
   request: LoadRequest,
   context: ConnectorContext,
   options: TargetOptions,
 ): Promise<TargetLoad> {
+  const client = await connect(settings, context, {
+    role: 'target',
+    purpose: `loader ${request.pairId}`,
+    lockTimeoutMs: options.lockTimeoutMs ?? LOCK_TIMEOUT_MS,
+  });
+  const load = new PostgresLoad(client, settings, request, options, context.signal);
   try {
-    const session = await openPipeline(settings, context, options, `loader ${request.pairId}`, async (client) => {
-      await ensureBookkeeping(client);
-      return begin(client, request);
-    });
-    return new PostgresLoad(session, request, session.prepared, context.signal);
-  } catch (cause) {
-    context.signal.throwIfAborted();
-    throw translateError(cause, 'target', `Could not open the load of pair ${request.pairId}`);
+    await load.open();
+    return load;
+  } catch (error) {
+    await load[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
-async function begin(client: pg.Client, { tables, existingRows }: LoadRequest): Promise<CatalogTable[]> {
-  const found = await readTables(client, tables);
-  const names = new Set(found.map(formatTableName));
-  const missing = tables.map(formatTableName).filter((name) => !names.has(name));
-  if (missing.length > 0)
-    throw new TerraFusionError('TARGET_TABLE_MISSING', `The target has no table ${missing.join(', ')}`, {
-      details: { tables: missing },
+interface ChunkRow {
+  readonly table_schema: string;
+  readonly table_name: string;
+  readonly chunk: number;
+  readonly range: ChunkRange;
+  readonly rows: string | null;
+  readonly bytes: string | null;
+  readonly shown: string | null;
+  readonly until: string | null;
+}
+
+class PostgresLoad implements TargetLoad {
+  tables: readonly LoadTable[] = [];
+  readonly #client: pg.Client;
+  readonly #settings: PostgresSettings;
+  readonly #request: LoadRequest;
+  readonly #options: TargetOptions;
+  readonly #signal: AbortSignal;
+  readonly #abort: () => void;
+  /** Parents of foreign keys first. */
+  #catalog: readonly CatalogTable[] = [];
+  #epoch = 0;
+
+  constructor(
+    client: pg.Client,
+    settings: PostgresSettings,
+    request: LoadRequest,
+    options: TargetOptions,
+    signal: AbortSignal,
+  ) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#request = request;
+    this.#options = options;
+    this.#signal = signal;
+    this.#abort = () => {
+      destroy(client);
+    };
+    signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  open(): Promise<void> {
+    const { pairId, tables } = this.#request;
+    return this.#guarded(`Could not open the load of pair ${pairId}`, async () => {
+      await ensureBookkeeping(this.#client);
+      const found = await readTables(this.#client, tables);
+      const names = new Set(found.map(formatTableName));
+      const missing = tables.map(formatTableName).filter((name) => !names.has(name));
+      if (missing.length > 0) {
+        throw new TerraFusionError('TARGET_TABLE_MISSING', `The target has no table ${missing.join(', ')}`, {
+          details: { tables: missing },
+        });
+      }
+      const ranks = rankByForeignKeys(found);
+      this.#catalog = found.toSorted((a, b) => ranks.get(a.oid)! - ranks.get(b.oid)!);
+      this.tables = describeLoad(this.#catalog);
+      this.#epoch = await this.#takeOver();
+      await this.#prepare();
     });
-  const ranks = rankByForeignKeys(found);
-  const order = found.toSorted((a, b) => ranks.get(a.oid)! - ranks.get(b.oid)!);
-  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
-  if (existingRows === 'replace') await empty(client, order);
-  else await requireEmpty(client, order);
-  // Where foreign keys point in a circle, no order fits: those that may wait do so until the end.
-  if (hasCircle(found)) await client.query('SET CONSTRAINTS ALL DEFERRED');
-  return order;
+  }
+
+  /** Waits for chunks that whoever had it before is still writing; from then on nothing of them is taken. */
+  async #takeOver(): Promise<number> {
+    const { pairId, number, begun } = this.#request;
+    await this.#client.query('BEGIN');
+    const { rows } = await this.#client.query<{ readonly epoch: number; readonly prepared: boolean }>(
+      `INSERT INTO ${SCHEMA}.loads AS l (pair_id, number, begun) VALUES ($1, $2, $3)
+       ON CONFLICT (pair_id) DO UPDATE SET epoch = l.epoch + 1, number = excluded.number,
+          prepared = l.prepared AND l.number = excluded.number
+        WHERE l.number <= excluded.number RETURNING epoch, prepared`,
+      [pairId, number, begun],
+    );
+    if (rows[0] === undefined) {
+      throw new TerraFusionError('TARGET_FENCED', `Load ${number} of pair ${pairId} was overtaken by a later one`);
+    }
+    await this.#client.query('COMMIT');
+    return rows[0].epoch;
+  }
+
+  /**
+   * Empties the tables or finds them empty, before the first chunk and never again: from then on the rows are ours. What they hold of a load
+   * that had begun with something else goes, together with the note of what it had begun with.
+   */
+  #prepare(): Promise<void> {
+    const { pairId, existingRows, begun } = this.#request;
+    return this.#transaction(async (client) => {
+      const { rows } = await client.query<{ readonly prepared: boolean; readonly begun: string }>(
+        `SELECT prepared, begun FROM ${SCHEMA}.loads WHERE pair_id = $1`,
+        [pairId],
+      );
+      const held = rows[0]!;
+      if (held.prepared && held.begun === begun) return;
+      if (held.prepared || existingRows === 'replace') await empty(client, this.#catalog);
+      else await requireEmpty(client, this.#catalog);
+      await client.query(`DELETE FROM ${SCHEMA}.load_chunks WHERE pair_id = $1`, [pairId]);
+      await client.query(`UPDATE ${SCHEMA}.loads SET prepared = true, begun = $2 WHERE pair_id = $1`, [pairId, begun]);
+    });
+  }
+
+  chunks(): Promise<readonly LoadChunk[]> {
+    return this.#guarded('Could not read the progress of the load', async () => {
+      const { rows } = await this.#client.query<ChunkRow>(
+        `SELECT table_schema, table_name, chunk, range, rows::text, bytes::text, shown, until::text
+           FROM ${SCHEMA}.load_chunks WHERE pair_id = $1 ORDER BY table_schema, table_name, chunk`,
+        [this.#request.pairId],
+      );
+      return rows.map(chunkOf);
+    });
+  }
+
+  plan(tables: readonly { readonly table: TableName; readonly ranges: readonly ChunkRange[] }[]): Promise<void> {
+    const rows = tables.flatMap(({ table, ranges }) =>
+      ranges.map((range, chunk) => ({ table_schema: table.schema, table_name: table.name, chunk, range })),
+    );
+    return this.#guarded('Could not store the plan of the load', () =>
+      this.#transaction(async (client) => {
+        await client.query(
+          `INSERT INTO ${SCHEMA}.load_chunks (pair_id, table_schema, table_name, chunk, range)
+           SELECT $1, n.* FROM jsonb_to_recordset($2::jsonb) AS n (table_schema text, table_name text, chunk int, range jsonb)`,
+          [this.#request.pairId, JSON.stringify(rows)],
+        );
+      }),
+    );
+  }
+
+  reset(tables: readonly TableName[]): Promise<void> {
+    const names = new Set(tables.map(formatTableName));
+    return this.#guarded('Could not empty tables that are loaded anew', () =>
+      this.#transaction(async (client) => {
+        await empty(
+          client,
+          this.#catalog.filter((table) => names.has(formatTableName(table))),
+        );
+        await client.query(
+          `DELETE FROM ${SCHEMA}.load_chunks c USING unnest($2::text[], $3::text[]) AS n (schema, name)
+            WHERE c.pair_id = $1 AND c.table_schema = n.schema AND c.table_name = n.name`,
+          [this.#request.pairId, tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
+        );
+      }),
+    );
+  }
+
+  openSession(context: ConnectorContext): Promise<LoadSession> {
+    return openLoadSession(
+      this.#settings,
+      { pairId: this.#request.pairId, epoch: this.#epoch },
+      context,
+      this.#options,
+    );
+  }
+
+  async analyze(tables: readonly TableName[]): Promise<void> {
+    for (const table of tables) {
+      const found = this.#catalog.find((one) => formatTableName(one) === formatTableName(table));
+      if (found === undefined || !['r', 'p'].includes(found.kind)) continue;
+      await this.#guarded(`Could not analyze ${formatTableName(table)}`, async () => {
+        await this.#client.query(`ANALYZE ${quoteTable(table)}`);
+      });
+    }
+  }
+
+  commit(applied: Applied): Promise<void> {
+    const { pairId } = this.#request;
+    return this.#guarded(`Could not complete the load of pair ${pairId}`, () =>
+      this.#transaction(async (client) => {
+        await client.query(storeSql, storeValues(pairId, applied));
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#abort);
+    await endClient(this.#client);
+  }
+
+  /** A transaction that only who has the load can commit. */
+  async #transaction(work: (client: pg.Client) => Promise<void>): Promise<void> {
+    const client = this.#client;
+    await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+    try {
+      await client.query(`SELECT ${SCHEMA}.hold_load_1($1, $2)`, [this.#request.pairId, this.#epoch]);
+      await work(client);
+      await client.query('COMMIT');
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      this.#signal.throwIfAborted();
+      if (isPostgresError(cause, FENCED)) throw new TerraFusionError('TARGET_FENCED', cause.message, { cause });
+      throw translateError(cause, 'target', what);
+    }
+  }
+}
+
+/** @param catalog parents of foreign keys first */
+function describeLoad(catalog: readonly CatalogTable[]): LoadTable[] {
+  const byOid = new Map(catalog.map((table) => [table.oid, table]));
+  const circles = circlesOf(catalog);
+  const nameOf = ({ schema, name }: CatalogTable): TableName => ({ schema, name });
+  return catalog.map((table) => {
+    const together = circles.get(table.oid) ?? [];
+    const parents = new Set(
+      (together.length === 0 ? [table] : together).flatMap(({ foreignKeys }) =>
+        foreignKeys.map(({ references }) => byOid.get(references)).filter((parent) => parent !== undefined),
+      ),
+    );
+    for (const one of together) parents.delete(one);
+    return {
+      table: nameOf(table),
+      after: [...parents].map(nameOf),
+      together: together.map(nameOf),
+      primaryKey: table.primaryKey,
+    };
+  });
+}
+
+function chunkOf(row: ChunkRow): LoadChunk {
+  return {
+    table: { schema: row.table_schema, name: row.table_name },
+    number: row.chunk,
+    range: row.range,
+    finished:
+      row.until === null
+        ? undefined
+        : {
+            rows: Number(row.rows),
+            bytes: Number(row.bytes),
+            snapshot: { until: parseLsn(row.until), shown: row.shown ?? undefined },
+          },
+  };
 }
 
 async function requireEmpty(client: pg.Client, tables: readonly CatalogTable[]): Promise<void> {
@@ -80,130 +304,4 @@ async function empty(client: pg.Client, order: readonly CatalogTable[]): Promise
     for (const table of order.toReversed()) await client.query(`DELETE FROM ${quoteTable(table)}`);
   }
   await client.query('RELEASE SAVEPOINT emptying');
-}
-
-class PostgresLoad implements TargetLoad {
-  readonly order: readonly TableName[];
-  readonly #session: PipelineSession;
-  readonly #pipeline: Pipeline;
-  readonly #book: PlanBook;
-  readonly #runner: RowRunner;
-  readonly #pairId: string;
-  readonly #signal: AbortSignal;
-  /** The plan whose COPY is open for blocks. */
-  #copying: TablePlan | undefined;
-  #committed = false;
-
-  constructor(session: PipelineSession, { pairId }: LoadRequest, order: readonly CatalogTable[], signal: AbortSignal) {
-    this.order = order.map(({ schema, name }) => ({ schema, name }));
-    this.#session = session;
-    this.#pipeline = session.pipeline;
-    this.#book = new PlanBook(session.pipeline);
-    this.#runner = new RowRunner(session.pipeline);
-    this.#pairId = pairId;
-    this.#signal = signal;
-  }
-
-  copyIn(table: TableName, columns: readonly string[], chunks: AsyncIterable<Buffer>): Promise<number> {
-    return this.#guarded(`Could not load ${formatTableName(table)}`, async () => {
-      await this.#endCopy();
-      const pipeline = this.#pipeline;
-      pipeline.runOnce(`COPY ${quoteTable(table)} (${quoteColumns(columns)}) FROM STDIN`);
-      for await (const chunk of chunks) {
-        pipeline.writeThrough(copyDataHeader(chunk.length), chunk);
-        await pipeline.room();
-        if (pipeline.failure) throw pipeline.failure;
-      }
-      pipeline.out.copyDone();
-      const { tags } = succeeded(await pipeline.sync());
-      return rowsOfTag(tags.at(-1)!);
-    });
-  }
-
-  write(block: Buffer): Promise<void> {
-    return this.#guarded(`Could not load rows for pair ${this.#pairId}`, async () => {
-      const reader = BlockReader.open(block);
-      const { tables } = reader.header;
-      // The catalog cannot be asked in the middle of a COPY.
-      if (!this.#book.knows(tables)) await this.#endCopy();
-      const plans = await this.#book.resolve(tables);
-      const rows = new Rows();
-      const source = rows.add(reader.bytes);
-      let inMessage = false;
-      while (reader.nextTransaction()) {
-        while (reader.nextChange()) {
-          const plan = plans[reader.table];
-          if (reader.op !== Op.insert || plan === undefined) continue;
-          if (plan !== this.#copying) {
-            if (inMessage) this.#pipeline.out.endCopyData();
-            inMessage = false;
-            await this.#endCopy();
-          }
-          if (!plan.copyable) {
-            this.#runner.one(plan.statements.insert(), rows, -1, -1, source, reader.afterStart);
-            continue;
-          }
-          if (this.#copying === undefined) this.#pipeline.run(plan.statements.copy);
-          this.#copying = plan;
-          if (!inMessage) this.#pipeline.out.beginCopyData();
-          inMessage = true;
-          writeCopyLine(this.#pipeline.out, reader.bytes, rows.cursor(source), reader.afterStart, plan.skipped);
-        }
-      }
-      if (inMessage) this.#pipeline.out.endCopyData();
-      await this.#pipeline.room();
-      if (this.#pipeline.failure) throw this.#pipeline.failure;
-    });
-  }
-
-  commit(applied: Applied): Promise<void> {
-    return this.#guarded(`Could not commit the load of pair ${this.#pairId}`, async () => {
-      await this.#endCopy();
-      this.#pipeline.run(storeSql, storeValues(this.#pairId, applied));
-      // Promise 3: all rows of the load become visible at once, with the position they stand for.
-      this.#pipeline.run('COMMIT');
-      succeeded(await this.#pipeline.sync());
-      this.#committed = true;
-    });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#committed) this.#pipeline.abandon();
-    await this.#session[Symbol.asyncDispose]();
-  }
-
-  /** Consecutive blocks of a table share one COPY; it ends where another table begins. */
-  async #endCopy(): Promise<void> {
-    if (this.#copying === undefined) return;
-    this.#copying = undefined;
-    this.#pipeline.out.copyDone();
-    succeeded(await this.#pipeline.sync());
-  }
-
-  async #guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      this.#signal.throwIfAborted();
-      throw loadFailure(this.#pipeline.failure ?? error, what);
-    }
-  }
-}
-
-/** In a load there are no dead letters: a row that the target refuses ends it, and somebody has to act. */
-function loadFailure(error: unknown, what: string): TerraFusionError {
-  const translated = translateError(error, 'target', what);
-  const refused = rowFailure(error);
-  if (refused === undefined) return translated;
-  if (isUnknownName(error) && !isWithinCopy(error as ServerError)) return translated;
-  const place = /^COPY [^\n]*?, line \d+(?:, column [^:\n]*)?/.exec((error as ServerError).where ?? '')?.[0];
-  return new TerraFusionError(refused, place === undefined ? translated.message : `${translated.message} (${place})`, {
-    cause: error,
-    details: translated.details,
-  });
-}
-
-function succeeded(answers: Answers): Answers {
-  if (answers.error) throw answers.error;
-  return answers;
 }

@@ -11,7 +11,7 @@ import { RowRunner } from './row-runner.ts';
 import { RowScan } from './row-scan.ts';
 import { noKey } from './row-sequence.ts';
 import { Rows } from './rows.ts';
-import { type Counts, expectationOf, type OpenBlock } from './set-apply.ts';
+import { type Counts, expectationOf, type OpenBlock, type Overlay } from './set-apply.ts';
 import { TableCounts } from './table-counts.ts';
 import type { Expectation } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
@@ -65,10 +65,10 @@ export class OrderedApplier {
   }
 
   /** @throws {ServerError} what is not the fault of a change */
-  async apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Promise<OrderedOutcome> {
+  async apply(blocks: readonly OpenBlock[], overlay: Overlay): Promise<OrderedOutcome> {
     this.#rows = new Rows();
     this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
-    const steps = this.#read(blocks, overlayUntil);
+    const steps = this.#read(blocks, overlay);
     const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const letters: DeadLetter[] = [];
     let together = MOST_TOGETHER;
@@ -177,9 +177,13 @@ export class OrderedApplier {
     }
     const cascaded = this.#cascaded(plan, 'onUpdate');
     this.#touched.add(plan.table.oid);
-    this.#run(plan.statements.move(unchanged, checked && !cascaded), given, beforeAt, source, at);
+    if (!checked) {
+      this.#emitter.moveAnyway(plan, given, beforeAt, source, at);
+      return;
+    }
+    this.#run(plan.statements.move(unchanged, !cascaded), given, beforeAt, source, at);
     // The target may have moved the row by itself, along with its parent: then it is found by the new key.
-    if (cascaded) this.#run(plan.statements.update(unchanged, checked), source, at, source, at);
+    if (cascaded) this.#run(plan.statements.update(unchanged, true), source, at, source, at);
   }
 
   #run(
@@ -197,7 +201,7 @@ export class OrderedApplier {
     return table.foreignKeys.some((foreign) => foreign[when] === 'c' && this.#touched.has(foreign.references));
   }
 
-  #read(blocks: readonly OpenBlock[], overlayUntil: Lsn): Step[] {
+  #read(blocks: readonly OpenBlock[], overlay: Overlay): Step[] {
     const steps: Step[] = [];
     let truncate = new TruncateGroup();
     for (const { reader, plans } of blocks) {
@@ -217,7 +221,7 @@ export class OrderedApplier {
           steps.push({
             plan,
             op: reader.op,
-            expectation: expectationOf(plan, commitLsn, overlayUntil),
+            expectation: expectationOf(plan, commitLsn, overlay),
             generation: reader.header.generation,
             commitLsn,
             commitTime,

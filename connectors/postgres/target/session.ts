@@ -10,7 +10,7 @@ export interface TargetOptions {
   readonly lockTimeoutMs?: number;
 }
 
-const LOCK_TIMEOUT_MS = 30_000;
+export const LOCK_TIMEOUT_MS = 30_000;
 
 /**
  * Statements of the writer are planned once, and never read a table as a whole where an index leads to the rows: a plan made while

@@ -1,5 +1,6 @@
 import { type BlockReader, Op } from '#schemas/block/index.ts';
 import type { Lsn } from '#schemas/lsn.ts';
+import { formatTableName } from '#schemas/tables.ts';
 import { Emitter } from './emit.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { PlanBook } from './plan-book.ts';
@@ -26,9 +27,18 @@ export interface Counts {
   readonly tables: TableCounts;
 }
 
+/** Until when a first load is being laid over. */
+export interface Overlay {
+  /** All tables: the source could not tell what its snapshot shows. */
+  readonly until: Lsn;
+  /** Tables that were not read in one snapshot, by name: until the last one of theirs. */
+  readonly tables: ReadonlyMap<string, Lsn>;
+}
+
 /** How much a change may expect of the target. */
-export function expectationOf(plan: TablePlan, commitLsn: Lsn, overlayUntil: Lsn): Expectation {
-  if (commitLsn <= overlayUntil) return 'overlay';
+export function expectationOf(plan: TablePlan, commitLsn: Lsn, { until, tables }: Overlay): Expectation {
+  if (commitLsn <= until) return 'overlay';
+  if (tables.size > 0 && commitLsn < (tables.get(formatTableName(plan.table)) ?? 0n)) return 'overlay';
   return plan.shape.tolerant ? 'tolerant' : 'strict';
 }
 
@@ -56,7 +66,7 @@ export class SetApplier {
   }
 
   /** Writes all changes of the blocks as statements, without waiting for answers, in steps. */
-  *apply(blocks: readonly OpenBlock[], overlayUntil: Lsn): Steps<Counts> {
+  *apply(blocks: readonly OpenBlock[], overlay: Overlay): Steps<Counts> {
     const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const truncates = new TruncateGroup();
     let left = STEP_ROWS;
@@ -82,7 +92,7 @@ export class SetApplier {
             continue;
           }
           truncates.flush(this.#pipeline);
-          this.#take(plan, expectationOf(plan, commitLsn, overlayUntil), reader, source);
+          this.#take(plan, expectationOf(plan, commitLsn, overlay), reader, source);
           if (op === Op.insert) counts.inserted++;
           else if (op === Op.update) counts.updated++;
           else counts.deleted++;
@@ -143,9 +153,14 @@ export class SetApplier {
   }
 
   #move(plan: TablePlan, expectation: Expectation, source: number, beforeAt: number, afterAt: number): void {
+    if (expectation === 'overlay') {
+      // Of a key of several columns one may be stored out of line, and not have changed.
+      const at = this.#rows.merge(source, afterAt, source, beforeAt, plan.isKey);
+      this.#emitter.moveAnyway(plan, source, beforeAt, this.#rows.mergedIn, at);
+      return;
+    }
     const unchanged = this.#rows.unchanged(source, afterAt, plan.shape.columns.length);
-    const statement = plan.statements.move(unchanged, expectation !== 'overlay');
-    this.#runner.one(statement, this.#rows, source, beforeAt, source, afterAt);
+    this.#runner.one(plan.statements.move(unchanged, true), this.#rows, source, beforeAt, source, afterAt);
   }
 
   /** What is in the way of what comes next: rare, so at once. */

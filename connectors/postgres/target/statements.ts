@@ -134,6 +134,21 @@ export class Statements {
     });
   }
 
+  /** Deletes the row at the old key where there is one at the new key. */
+  deleteMoved(): RowStatement {
+    return this.#statement('deleteMoved', () => {
+      const { keys, sql } = this.#plan;
+      const there = keys.map((column, i) => equals(column, keys.length + i, 'o')).join(' AND ');
+      return {
+        sql: `DELETE FROM ${sql} AS t USING ${unnest(2 * keys.length)} WHERE ${this.#keyMatch()}
+ AND EXISTS (SELECT FROM ${sql} AS o WHERE ${there})`,
+        keyCells: cellsOf(keys),
+        rowCells: cellsOf(keys),
+        checked: false,
+      };
+    });
+  }
+
   /** Deletes one of the rows that are equal in all columns. */
   deleteRow(checked: boolean): RowStatement {
     const { written, sql } = this.#plan;
@@ -215,7 +230,7 @@ export class Statements {
   }
 
   #keyMatch(): string {
-    return this.#plan.keys.map(equals).join(' AND ');
+    return this.#plan.keys.map((column, i) => equals(column, i)).join(' AND ');
   }
 
   /** Where one row lies that is equal to `u` in all columns. */
@@ -281,10 +296,10 @@ function assignments(columns: readonly PlanColumn[], before: number): string {
   return columns.map((column, i) => `${column.sql} = ${value(column, before + i)}`).join(', ');
 }
 
-function equals(column: PlanColumn, place: number): string {
+function equals(column: PlanColumn, place: number, of = 't'): string {
   const { cast, domain, equalsIn } = column.column;
   // A domain is only another label for its base type: an index on the column still leads to the row.
-  const held = domain ? `t.${column.sql}::${cast}` : `t.${column.sql}`;
+  const held = domain ? `${of}.${column.sql}::${cast}` : `${of}.${column.sql}`;
   return `${held} OPERATOR(${equalsIn}.=) ${value(column, place)}`;
 }
 

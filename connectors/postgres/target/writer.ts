@@ -15,7 +15,15 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import { isPostgresError, translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
-import { advanceSql, advanceValues, ensureBookkeeping, holdSql, holdValues, readApplied } from './bookkeeping.ts';
+import {
+  advanceSql,
+  advanceValues,
+  ensureBookkeeping,
+  holdSql,
+  holdValues,
+  readApplied,
+  readOverlays,
+} from './bookkeeping.ts';
 import { Evolver, type ReadAgain } from './evolution/evolve.ts';
 import { readHeldTables } from './evolution/held-tables.ts';
 import { batchFailure, reasonOf } from './failures.ts';
@@ -23,7 +31,7 @@ import { OrderedApplier } from './ordered-apply.ts';
 import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
-import { type Counts, type OpenBlock, SetApplier } from './set-apply.ts';
+import { type Counts, type OpenBlock, type Overlay, SetApplier } from './set-apply.ts';
 import { inTurns } from './turns.ts';
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
@@ -39,7 +47,9 @@ export async function openTargetWriter(
   try {
     const session = await openPipeline(settings, context, options, `writer ${pairId}`, async (client) => {
       await ensureBookkeeping(client);
-      return { applied: await readApplied(client, pairId), tables: await readHeldTables(client, pairId) };
+      const applied = await readApplied(client, pairId);
+      const overlay = { until: applied?.overlayUntil ?? 0n, tables: await readOverlays(client, pairId) };
+      return { applied, tables: await readHeldTables(client, pairId), overlay };
     });
     return new PostgresWriter(session, pairId, session.prepared, context.signal, steps, readAgain);
   } catch (cause) {
@@ -56,6 +66,7 @@ export async function openTargetWriter(
 class PostgresWriter implements TargetWriter {
   readonly held: Applied | undefined;
   readonly tables: readonly HeldTable[];
+  readonly #overlay: Overlay;
   readonly #pairId: string;
   readonly #session: PipelineSession;
   readonly #pipeline: Pipeline;
@@ -75,13 +86,22 @@ class PostgresWriter implements TargetWriter {
   constructor(
     session: PipelineSession,
     pairId: string,
-    { applied: held, tables }: { readonly applied: Applied | undefined; readonly tables: readonly HeldTable[] },
+    {
+      applied: held,
+      tables,
+      overlay,
+    }: {
+      readonly applied: Applied | undefined;
+      readonly tables: readonly HeldTable[];
+      readonly overlay: Overlay;
+    },
     signal: AbortSignal,
     steps: WriterSteps,
     readAgain: ReadAgain | undefined,
   ) {
     this.held = held;
     this.tables = tables;
+    this.#overlay = overlay;
     this.#session = session;
     this.#pipeline = session.pipeline;
     this.#pairId = pairId;
@@ -170,7 +190,7 @@ class PostgresWriter implements TargetWriter {
   ): Promise<{ readonly counts: Counts; readonly answers: Promise<Answers> }> {
     const whole = isWhole(batch.last);
     const advanced = this.#begin(whole ? batch : undefined);
-    const counts = await inTurns(this.#sets.apply(blocks, this.held?.overlayUntil ?? 0n));
+    const counts = await inTurns(this.#sets.apply(blocks, this.#overlay));
     if (whole) {
       if (!advanced) this.#advance(batch);
       await this.#beforeCommit();
@@ -192,7 +212,7 @@ class PostgresWriter implements TargetWriter {
     // Where the target allows it, constraints wait for the end of the transaction, as they may have done at the source.
     this.#pipeline.run(`SET CONSTRAINTS ALL ${batch.mode === 'ordered' ? 'DEFERRED' : 'IMMEDIATE'}`);
     succeeded(await this.#pipeline.sync());
-    const { counts, letters } = await this.#ordered.apply(blocks, this.held?.overlayUntil ?? 0n);
+    const { counts, letters } = await this.#ordered.apply(blocks, this.#overlay);
     // Promise 2: what does not reach the target is a dead letter before the position moves past it.
     if (letters.length > 0) await reject(letters);
     const whole = isWhole(batch.last);

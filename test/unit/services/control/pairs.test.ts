@@ -272,17 +272,44 @@ describe('progress', () => {
     const { id } = await makePair(fixture.control);
     const operation = await operations.create({ pairId: id, type: 'full', requestedBy: 'me', state: 'running' });
     const table = (text: string, rowsCopied: number) =>
-      ({ source: name(text), target: name(`${text}_copy`), state: 'loading', rowsCopied, rowsTotal: 10 }) as const;
+      ({
+        source: name(text),
+        target: name(`${text}_copy`),
+        state: 'loading',
+        rowsCopied,
+        rowsTotal: 10,
+        bytesCopied: 90,
+        rowsPerSecond: 2,
+      }) as const;
     await tables.record(id, [table('b', 1), table('a', 2)]);
-    await tables.record(id, [{ ...table('b', 10), state: 'loaded' }]);
+    await tables.record(id, [{ ...table('b', 10), state: 'loaded', rowsPerSecond: undefined }]);
     await tables.addChanges(id, [{ target: name('a_copy'), changes: 4, lastChangeAt: new Date(0) }]);
     expect(await tables.list(id)).toEqual([
       { ...table('a', 2), changesApplied: 4, lastChangeAt: new Date(0), schemaVersion: 1 },
-      { ...table('b', 10), state: 'loaded', changesApplied: 0, lastChangeAt: undefined, schemaVersion: 1 },
+      {
+        ...table('b', 10),
+        state: 'loaded',
+        rowsPerSecond: undefined,
+        changesApplied: 0,
+        lastChangeAt: undefined,
+        schemaVersion: 1,
+      },
     ]);
     expect(await operations.get(operation.id)).toMatchObject({
-      progress: { tables_total: 2, tables_done: 1, rows_copied: 12, rows_total: 20 },
+      progress: {
+        tables_total: 2,
+        tables_done: 1,
+        rows_copied: 12,
+        rows_total: 20,
+        bytes_copied: 180,
+        rows_per_second: 2,
+        seconds_left: 4,
+      },
     });
+    await operations.recordResting(id, 86_400_000);
+    expect((await operations.get(operation.id)).progress).toMatchObject({ resting_until: '1970-01-02T00:00:00.000Z' });
+    await operations.recordResting(id, undefined);
+    expect((await operations.get(operation.id)).progress).not.toHaveProperty('resting_until');
     await tables.keepOnly(id, [table('b', 0)]);
     expect(await tables.list(id)).toHaveLength(1);
     await tables.record(missingId, [table('b', 1)]);

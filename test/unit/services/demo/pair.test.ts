@@ -57,8 +57,9 @@ describe('the demo pair', () => {
     const refused: string[] = [];
     const written: Record<string, number> = {};
     await using snapshot = await source.openSnapshot(context);
+    await using reader = await snapshot.openReader(context);
     for (const shape of await source.describe(tables, context)) {
-      for await (const { bytes } of snapshot.blocks(shape, context.signal)) {
+      for await (const { bytes } of reader.blocks(shape, { by: 'whole' }, 0, context.signal)) {
         const { bytes: out, deadLetters } = processor.process(bytes, 0n);
         refused.push(...deadLetters.map(({ rule, row }) => `${rule ?? ''} ${row['prop_id'] ?? ''}`));
         const block = BlockReader.open(out);

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Applied, BatchOutcome } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
-import { type ReadyBlock, type WriterOptions, WriterStage } from '#services/writer/writer.ts';
+import { type ReadyBlock, WriterStage } from '#services/writer/writer.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { Blocks, FakeTarget } from './fake-target.ts';
 
@@ -43,12 +43,11 @@ async function* read(from: Applied, signal: AbortSignal): AsyncIterable<ReadyBlo
 const moreThan = (count: number, signal: AbortSignal) =>
   eventually(() => signal.aborted || blocks.all.length > count, { every: 1 }).then(() => !signal.aborted);
 
-function stage(open = read, loaded?: WriterOptions['loaded']): WriterStage {
+function stage(open = read): WriterStage {
   return new WriterStage({
     pairId: 'p',
     target: fake.target,
     topic: 'changes.s',
-    loaded,
     open,
     storeDeadLetters: (stored) => {
       letters.push(...stored.map(({ position }) => position));
@@ -309,15 +308,4 @@ test('whatever fails and wherever blocks are cut, every row is held once and in 
     ),
     { numRuns: 60 },
   );
-});
-
-test('what the loaded snapshot shows is not applied again; what it does not show is', async () => {
-  // Transaction numbers are the LSNs here: 110, 120, 130, 140.
-  blocks.add(['1'], ['2']);
-  blocks.add(['3', '…']);
-  blocks.add(['4'], ['5']);
-  const loaded = { until: 135n, shown: '110:131:120' };
-  const running = start(stage(read, loaded));
-  await stopAfter(['2', '5'], running);
-  expect(fake.held?.position.commitLsn).toBe(140n);
 });

@@ -4,15 +4,18 @@ import { keptTables } from './kept-tables.ts';
 import type { BlockTransaction } from './model.ts';
 
 /**
- * The block without the changes of some transactions; their ends stay, since the position moves over them all the same.
+ * The block without some changes, chosen by their transaction and their table (index in the header); the transactions' ends stay, since the
+ * position moves over them all the same.
  * @returns the same bytes when it has none of them
  */
-export function withoutTransactions(bytes: Buffer, leaveOut: (transaction: BlockTransaction) => boolean): Buffer {
+export function withoutChanges(
+  bytes: Buffer,
+  leaveOut: (transaction: BlockTransaction, table: number) => boolean,
+): Buffer {
   const block = BlockReader.open(bytes);
   let any = false;
   while (!any && block.nextTransaction()) {
-    any = leaveOut(block.transaction);
-    while (block.nextChange());
+    while (block.nextChange()) any ||= block.table >= 0 && leaveOut(block.transaction, block.table);
   }
   if (!any) return bytes;
   block.rewind();
@@ -20,9 +23,8 @@ export function withoutTransactions(bytes: Buffer, leaveOut: (transaction: Block
   const tableIndex = keptTables(block, writer);
   while (block.nextTransaction()) {
     writer.beginTransaction(block.transaction);
-    const left = leaveOut(block.transaction);
     while (block.nextChange()) {
-      if (left) continue;
+      if (block.table >= 0 && leaveOut(block.transaction, block.table)) continue;
       writer.beginChange(tableIndex(), block.op, block.ordinal);
       writer.raw(block.bytes, block.imagesStart, block.changeEnd);
     }

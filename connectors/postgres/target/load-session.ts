@@ -1,0 +1,196 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { LoadChunk, LoadSession } from '#connectors/contract/target.ts';
+import { BlockReader, Op } from '#schemas/block/index.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { formatLsn } from '#schemas/lsn.ts';
+import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { isPostgresError, translateError } from '../errors.ts';
+import { quoteColumns, quoteTable } from '../identifiers.ts';
+import type { PostgresSettings } from '../settings.ts';
+import type { ServerError } from '../wire/backend.ts';
+import { copyDataHeader } from '../wire/frontend.ts';
+import { FENCED, SCHEMA } from './bookkeeping.ts';
+import { writeCopyLine } from './copy-lines.ts';
+import { isUnknownName, isWithinCopy, rowFailure } from './failures.ts';
+import type { Pipeline } from './pipeline.ts';
+import { PlanBook } from './plan-book.ts';
+import { RowRunner } from './row-runner.ts';
+import { Rows } from './rows.ts';
+import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
+import type { TablePlan } from './table-plan.ts';
+
+/** Whose load it is, and since when. */
+export interface LoadOwner {
+  readonly pairId: string;
+  readonly epoch: number;
+}
+
+export async function openLoadSession(
+  settings: PostgresSettings,
+  owner: LoadOwner,
+  context: ConnectorContext,
+  options: TargetOptions,
+): Promise<LoadSession> {
+  try {
+    const session = await openPipeline(settings, context, options, `loader ${owner.pairId}`, () =>
+      Promise.resolve(undefined),
+    );
+    return new PostgresLoadSession(session, owner, context.signal);
+  } catch (cause) {
+    context.signal.throwIfAborted();
+    throw translateError(cause, 'target', `Could not open the load of pair ${owner.pairId}`);
+  }
+}
+
+/**
+ * Chunks over one connection, written without waiting for answers up to each COMMIT: after an error the server refuses all that follows,
+ * so nothing that was sent ahead can do harm.
+ */
+class PostgresLoadSession implements LoadSession {
+  readonly #session: PipelineSession;
+  readonly #pipeline: Pipeline;
+  readonly #book: PlanBook;
+  readonly #runner: RowRunner;
+  readonly #owner: LoadOwner;
+  readonly #signal: AbortSignal;
+  /** The plan whose COPY is open for blocks. */
+  #copying: TablePlan | undefined;
+  /** A transaction is open, or has failed. */
+  #open = false;
+
+  constructor(session: PipelineSession, owner: LoadOwner, signal: AbortSignal) {
+    this.#session = session;
+    this.#pipeline = session.pipeline;
+    this.#book = new PlanBook(session.pipeline);
+    this.#runner = new RowRunner(session.pipeline);
+    this.#owner = owner;
+    this.#signal = signal;
+  }
+
+  begin(together: boolean): void {
+    this.#open = true;
+    this.#pipeline.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+    this.#pipeline.run(`SELECT ${SCHEMA}.hold_load_1($1, $2::int)`, [this.#owner.pairId, String(this.#owner.epoch)]);
+    // Where foreign keys point in a circle, no order fits: those that may wait do so until the end.
+    if (together) this.#pipeline.run('SET CONSTRAINTS ALL DEFERRED');
+  }
+
+  copyIn(table: TableName, columns: readonly string[], pieces: AsyncIterable<Buffer>): Promise<void> {
+    return this.#guarded(`Could not load ${formatTableName(table)}`, async () => {
+      this.#endCopy();
+      const pipeline = this.#pipeline;
+      pipeline.runOnce(`COPY ${quoteTable(table)} (${quoteColumns(columns)}) FROM STDIN`);
+      for await (const piece of pieces) {
+        pipeline.writeThrough(copyDataHeader(piece.length), piece);
+        await pipeline.room();
+        if (pipeline.failure) throw pipeline.failure;
+      }
+      pipeline.out.copyDone();
+    });
+  }
+
+  write(block: Buffer): Promise<void> {
+    return this.#guarded(`Could not load rows for pair ${this.#owner.pairId}`, async () => {
+      const reader = BlockReader.open(block);
+      const { tables } = reader.header;
+      // The catalog cannot be asked in the middle of a COPY.
+      if (!this.#book.knows(tables)) await this.#answered();
+      const plans = await this.#book.resolve(tables);
+      const rows = new Rows();
+      const source = rows.add(reader.bytes);
+      let inMessage = false;
+      while (reader.nextTransaction()) {
+        while (reader.nextChange()) {
+          const plan = plans[reader.table];
+          if (reader.op !== Op.insert || plan === undefined) continue;
+          if (plan !== this.#copying) {
+            if (inMessage) this.#pipeline.out.endCopyData();
+            inMessage = false;
+            this.#endCopy();
+          }
+          if (!plan.copyable) {
+            this.#runner.one(plan.statements.insert(), rows, -1, -1, source, reader.afterStart);
+            continue;
+          }
+          if (this.#copying === undefined) this.#pipeline.run(plan.statements.copy);
+          this.#copying = plan;
+          if (!inMessage) this.#pipeline.out.beginCopyData();
+          inMessage = true;
+          writeCopyLine(this.#pipeline.out, reader.bytes, rows.cursor(source), reader.afterStart, plan.skipped);
+        }
+      }
+      if (inMessage) this.#pipeline.out.endCopyData();
+      await this.#pipeline.room();
+      if (this.#pipeline.failure) throw this.#pipeline.failure;
+    });
+  }
+
+  finish({
+    table,
+    number,
+    finished: { rows, bytes, snapshot },
+  }: Pick<LoadChunk, 'table' | 'number'> & { readonly finished: NonNullable<LoadChunk['finished']> }): void {
+    this.#endCopy();
+    this.#pipeline.run(`SELECT ${SCHEMA}.finish_chunk_1($1, $2, $3, $4::int, $5::bigint, $6::bigint, $7, $8::pg_lsn)`, [
+      this.#owner.pairId,
+      table.schema,
+      table.name,
+      String(number),
+      String(rows),
+      String(bytes),
+      snapshot.shown ?? null,
+      formatLsn(snapshot.until),
+    ]);
+  }
+
+  commit(): Promise<void> {
+    return this.#guarded(`Could not load rows for pair ${this.#owner.pairId}`, async () => {
+      this.#endCopy();
+      this.#pipeline.run('COMMIT');
+      await this.#answered();
+      this.#open = false;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#open) this.#pipeline.abandon();
+    await this.#session[Symbol.asyncDispose]();
+  }
+
+  /** Ends the COPY that is open and waits until the server has taken everything. */
+  async #answered(): Promise<void> {
+    this.#endCopy();
+    const { error } = await this.#pipeline.sync();
+    if (error) throw error;
+  }
+
+  /** Consecutive blocks of a table share one COPY; it ends where another table begins. */
+  #endCopy(): void {
+    if (this.#copying === undefined) return;
+    this.#copying = undefined;
+    this.#pipeline.out.copyDone();
+  }
+
+  async #guarded<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw loadFailure(this.#pipeline.failure ?? error, what);
+    }
+  }
+}
+
+/** In a load there are no dead letters: a row that the target refuses ends it, and somebody has to act. */
+function loadFailure(error: unknown, what: string): TerraFusionError {
+  if (isPostgresError(error, FENCED)) return new TerraFusionError('TARGET_FENCED', error.message, { cause: error });
+  const refused = rowFailure(error);
+  const translated = translateError(error, 'target', what);
+  if (refused === undefined) return translated;
+  if (isUnknownName(error) && !isWithinCopy(error as ServerError)) return translated;
+  const place = /^COPY [^\n]*?, line \d+(?:, column [^:\n]*)?/.exec((error as ServerError).where ?? '')?.[0];
+  return new TerraFusionError(refused, place === undefined ? translated.message : `${translated.message} (${place})`, {
+    cause: error,
+    details: translated.details,
+  });
+}

@@ -1,0 +1,249 @@
+import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { SourceSnapshot } from '#connectors/contract/source.ts';
+import type { Applied, LoadChunk, LoadTable, TargetLoad } from '#connectors/contract/target.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import { compareSnapshots } from '#schemas/loaded.ts';
+import { formatTableName } from '#schemas/tables.ts';
+import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import { copyJob, type Hands } from './copy.ts';
+import { movedRows } from './moved-rows.ts';
+import type { LoadOptions } from './options.ts';
+import { chunksByTable, emptyAgain, isAllThere, type Job, planLoad, type LoadPlan } from './plan.ts';
+import { loadedTables, readAtSeveralMoments } from './read-when.ts';
+import { related } from './related.ts';
+import { Schedule } from './schedule.ts';
+import { Throttle } from './throttle.ts';
+import { isOpen } from './window.ts';
+
+/** How often it is looked whether the source still keeps the stream for us. */
+const LOOK_AT_STREAM_MS = 5000;
+/** Connections a table: more than two ranges at once gain nothing on one disk. */
+const CONNECTIONS_A_TABLE = 2;
+
+/**
+ * One snapshot's worth of a load. "again": some tables have to be read again, and were emptied; "resting": the window has closed.
+ */
+export async function attempt(options: LoadOptions, outer: ConnectorContext): Promise<Applied | 'again' | 'resting'> {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([outer.signal, failed.signal]);
+  const context: ConnectorContext = { ...outer, signal };
+  const over = new AbortController();
+  const watching = watchStream(options, outer, over.signal, (error) => {
+    failed.abort(error);
+  });
+  try {
+    const { pairId, number, existingRows, begun, target } = options;
+    await using load = await target.openLoad(
+      { pairId, number, existingRows, begun, tables: options.tables.map((table) => table.target) },
+      context,
+    );
+    const outcome = await copyAll(options, load, context);
+    return outcome === 'done' ? await complete(options, load, context) : outcome;
+  } finally {
+    over.abort();
+    await watching;
+  }
+}
+
+/** A load whose stream is lost would have to be thrown away at its end. (CHECKLIST 10) */
+async function watchStream(
+  options: LoadOptions,
+  { clock, log }: ConnectorContext,
+  over: AbortSignal,
+  lost: (error: TerraFusionError) => void,
+): Promise<void> {
+  const isOver = (): boolean => over.aborted;
+  while (!isOver()) {
+    await clock.sleep(LOOK_AT_STREAM_MS, over).catch(() => undefined);
+    if (isOver()) return;
+    try {
+      await options.checkStream();
+    } catch (error) {
+      if (error instanceof TerraFusionError && !error.heals) {
+        lost(error);
+        return;
+      }
+      log.debug({ error }, 'The state of the slot could not be read.');
+    }
+  }
+}
+
+async function copyAll(
+  options: LoadOptions,
+  load: TargetLoad,
+  context: ConnectorContext,
+): Promise<'done' | 'again' | 'resting'> {
+  const { source } = options;
+  if (isAllThere(load, await load.chunks())) return 'done';
+  await using snapshot = await source.openSnapshot(context);
+  crashPoint(crashPoints.LOADER_SNAPSHOT_TAKEN);
+  await options.snapshotTaken();
+  const plan = await planLoad(options, load, snapshot, context);
+  crashPoint(crashPoints.LOADER_PLANNED_NOT_COPIED);
+  const { window } = options.limits;
+  const schedule = new Schedule(
+    plan.units,
+    options.limits.parallelTables,
+    () => window === undefined || isOpen(window, context.clock.now()),
+  );
+  const failure = await runWorkers(options, load, snapshot, schedule, plan, context);
+  if (failure !== undefined) return await repeatOrThrow(failure, options, load, snapshot, context);
+
+  const altered = await snapshot.altered(options.tables.map(({ shape }) => shape.table));
+  if (altered.length > 0) {
+    const names = new Set(altered.map(formatTableName));
+    const targets = options.tables.filter(({ shape }) => names.has(formatTableName(shape.table)));
+    context.log.warn(
+      { pair: options.pairId, tables: [...names] },
+      'Tables were truncated or rewritten at the source while they were loaded; they are loaded again.',
+    );
+    await emptyAgain(
+      related(
+        load.tables,
+        targets.map(({ target }) => target),
+      ),
+      options,
+      load,
+    );
+    return 'again';
+  }
+  return schedule.isDone ? 'done' : 'resting';
+}
+
+interface Failure {
+  readonly error: unknown;
+  readonly job: Job;
+}
+
+/** @returns what ended it, when it was a job's failure. @throws everything else */
+async function runWorkers(
+  options: LoadOptions,
+  load: TargetLoad,
+  snapshot: SourceSnapshot,
+  schedule: Schedule<Job>,
+  { units, resumed }: LoadPlan,
+  outer: ConnectorContext,
+): Promise<Failure | undefined> {
+  const { parallelTables, parallelChunks, rowsPerSecond, bytesPerSecond } = options.limits;
+  const stop = new AbortController();
+  const context: ConnectorContext = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) };
+  const throttle = new Throttle(outer.clock, { rows: rowsPerSecond, bytes: bytesPerSecond });
+  let failure: Failure | undefined;
+  const worker = async (): Promise<void> => {
+    await using stack = new AsyncDisposableStack();
+    let hands: Hands | undefined;
+    for (let job = await schedule.take(context.signal); job !== undefined; job = await schedule.take(context.signal)) {
+      try {
+        hands ??= {
+          reader: stack.use(await snapshot.openReader(context)),
+          session: stack.use(await load.openSession(context)),
+          throttle,
+          snapshot,
+          resumed,
+        };
+        await copyJob(job, hands, options, context);
+      } catch (error) {
+        failure ??= { error, job };
+        throw error;
+      }
+      const tables = schedule.finished(job);
+      if (tables === undefined) continue;
+      for (const { load: table } of job.parts) options.observer.tableDone(table.shape.table);
+      crashPoint(crashPoints.LOADER_BETWEEN_TABLES);
+    }
+  };
+  const jobs = units.reduce((sum, unit) => sum + unit.jobs.length, 0);
+  const workers = Math.min(parallelChunks, parallelTables * CONNECTIONS_A_TABLE, jobs);
+  const woken = (): void => {
+    schedule.wake();
+  };
+  context.signal.addEventListener('abort', woken, { once: true });
+  const ended = await Promise.allSettled(
+    Array.from({ length: workers }, () =>
+      worker().catch((error: unknown) => {
+        // The others' work is given up: their transactions end with their connections.
+        stop.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  context.signal.removeEventListener('abort', woken);
+  outer.signal.throwIfAborted();
+  if (failure !== undefined) return failure;
+  const broken = ended.find((one) => one.status === 'rejected');
+  if (broken !== undefined) throw broken.reason as Error;
+  return undefined;
+}
+
+/**
+ * Chunks of different moments may contradict each other as long as the stream has not been laid over them: a child whose parent came
+ * later, two rows that have had the same unique value one after the other. What belongs together is then read again at one moment.
+ */
+async function repeatOrThrow(
+  { error, job }: Failure,
+  options: LoadOptions,
+  load: TargetLoad,
+  snapshot: SourceSnapshot,
+  { log }: ConnectorContext,
+): Promise<'again'> {
+  if (!(error instanceof TerraFusionError) || error.code !== 'TARGET_CONFLICT') throw error;
+  const names = related(
+    load.tables,
+    job.parts.map(({ load: table }) => table.target),
+  );
+  const chunks = chunksByTable(await load.chunks());
+  const mixed = names.some((name) =>
+    chunks
+      .get(formatTableName(name))
+      ?.some(({ finished }) => finished && compareSnapshots(finished.snapshot, snapshot) !== 0),
+  );
+  if (!mixed) throw error;
+  log.warn(
+    { pair: options.pairId, error, tables: names.map(formatTableName) },
+    'What was loaded before an interruption does not fit what was loaded after it; these tables are loaded again.',
+  );
+  await emptyAgain(names, options, load);
+  return 'again';
+}
+
+async function complete(options: LoadOptions, load: TargetLoad, context: ConnectorContext): Promise<Applied | 'again'> {
+  const chunks: readonly LoadChunk[] = await load.chunks();
+  const several = readAtSeveralMoments(chunks, options.tables);
+  if (several.size > 0) {
+    const moved = await movedRows(several, options, context);
+    if (moved.length > 0) {
+      context.log.warn(
+        { pair: options.pairId, tables: moved.map(({ target }) => formatTableName(target)) },
+        'Rows have moved between the chunks of an interrupted load without their large values; these tables are loaded again.',
+      );
+      await emptyAgain(
+        related(
+          load.tables,
+          moved.map(({ target }) => target),
+        ),
+        options,
+        load,
+      );
+      return 'again';
+    }
+  }
+  await load.analyze(load.tables.map(({ table }: LoadTable) => table));
+  await options.checkStream();
+  const loaded = loadedTables(chunks, options.tables);
+  await options.noteLoaded(loaded);
+  const { start } = options;
+  const applied: Applied = {
+    position: start.position,
+    topic: start.topic,
+    nextOffset: start.offset,
+    // Where it is known what the snapshots show, nothing has to be tolerated of tables that were read in one.
+    overlayUntil: loaded.snapshots.reduce(
+      (until, snapshot) => (snapshot.shown === undefined && snapshot.until > until ? snapshot.until : until),
+      0n,
+    ),
+  };
+  crashPoint(crashPoints.LOADER_BEFORE_COMMIT);
+  await load.commit(applied);
+  crashPoint(crashPoints.LOADER_AFTER_COMMIT);
+  return applied;
+}

@@ -1,0 +1,134 @@
+import type { LoadObserver, TableStart } from '#services/loader/loader.ts';
+import { formatTableName, type TableName } from '#schemas/tables.ts';
+import type { Clock } from '#connectors/contract/context.ts';
+import type { PlannedTable } from './plan.ts';
+import type { TableProgress } from './ports.ts';
+
+interface Counted {
+  readonly source: TableName;
+  readonly target: TableName;
+  readonly estimate: number;
+  state: TableProgress['state'];
+  rows: number;
+  bytes: number;
+  chunks: number;
+  chunksDone: number;
+  /** Rows of finished chunks. */
+  rowsDone: number;
+  /** When its first row of this try came, on the monotonic clock, and what there was then. */
+  begun: { readonly at: number; readonly rows: number } | undefined;
+}
+
+/** What a load has copied, by table, with rate and time left. */
+export class LoadProgress {
+  readonly #clock: Clock;
+  readonly #tables: Map<string, Counted>;
+
+  constructor(tables: readonly PlannedTable[], clock: Clock) {
+    this.#clock = clock;
+    this.#tables = new Map(
+      tables.map(({ shape, target }) => {
+        const source = { schema: shape.table.schema, name: shape.table.name };
+        const counted: Counted = {
+          source,
+          target,
+          estimate: Math.round(shape.estimatedRows),
+          state: 'waiting',
+          rows: 0,
+          bytes: 0,
+          chunks: 0,
+          chunksDone: 0,
+          rowsDone: 0,
+          begun: undefined,
+        };
+        return [formatTableName(source), counted];
+      }),
+    );
+  }
+
+  get rows(): number {
+    return [...this.#tables.values()].reduce((sum, table) => sum + table.rows, 0);
+  }
+
+  tables(): TableProgress[] {
+    return [...this.#tables.values()].map((table) => this.#view(table));
+  }
+
+  begun(starts: readonly TableStart[]): void {
+    for (const { table, rows, bytes, chunks, chunksDone } of starts) {
+      const counted = this.#of(table);
+      // What a try that broke off had copied of unfinished chunks is gone.
+      const state = chunks === chunksDone ? 'loaded' : chunksDone > 0 ? 'loading' : 'waiting';
+      Object.assign(counted, { rows, bytes, chunks, chunksDone, rowsDone: rows, state, begun: undefined });
+    }
+  }
+
+  copied(table: TableName, rows: number, bytes: number): void {
+    const counted = this.#of(table);
+    counted.state = 'loading';
+    counted.begun ??= { at: this.#clock.monotonic(), rows: counted.rows };
+    counted.rows += rows;
+    counted.bytes += bytes;
+  }
+
+  chunkDone(table: TableName, rows: number): void {
+    const counted = this.#of(table);
+    counted.chunksDone++;
+    counted.rowsDone += rows;
+  }
+
+  tableDone(table: TableName): void {
+    this.#of(table).state = 'loaded';
+  }
+
+  #of({ schema, name }: TableName): Counted {
+    return this.#tables.get(formatTableName({ schema, name }))!;
+  }
+
+  #view(table: Counted): TableProgress {
+    const { source, target, state, rows, bytes, begun } = table;
+    const rowsTotal = this.#total(table);
+    const seconds = begun === undefined ? 0 : (this.#clock.monotonic() - begun.at) / 1000;
+    const rate = state === 'loading' && seconds > 0 ? (rows - begun!.rows) / seconds : undefined;
+    return {
+      source,
+      target,
+      state,
+      rowsCopied: rows,
+      rowsTotal,
+      bytesCopied: bytes,
+      rowsPerSecond: rate,
+      secondsLeft: rate === undefined || rate === 0 ? undefined : (rowsTotal - rows) / rate,
+    };
+  }
+
+  /** The catalog's estimate may be old, or none: chunks are of about the same size, so those that are done tell of those to come. */
+  #total({ state, rows, estimate, chunks, chunksDone, rowsDone }: Counted): number {
+    if (state === 'loaded') return rows;
+    const byChunks = chunks > 1 && chunksDone > 0 ? Math.round((rowsDone / chunksDone) * chunks) : estimate;
+    return Math.max(rows, byChunks);
+  }
+}
+
+/** The observer that keeps `progress`. */
+export function observe(
+  progress: LoadProgress,
+  more: { readonly copied: (rows: number, bytes: number) => void; readonly resting: LoadObserver['resting'] },
+): LoadObserver {
+  return {
+    begun: (tables) => {
+      progress.begun(tables);
+    },
+    copied: (table, rows, bytes) => {
+      progress.copied(table, rows, bytes);
+      more.copied(rows, bytes);
+    },
+    chunkDone: (table, rows) => {
+      progress.chunkDone(table, rows);
+    },
+    tableDone: (table) => {
+      progress.tableDone(table);
+    },
+    resting: more.resting,
+  };
+}
