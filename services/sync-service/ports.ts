@@ -22,6 +22,8 @@ export interface SupervisedPair {
   readonly load: LoadRecord;
   /** Deleted by an operator; what it left at source, target and bus is still to be removed. */
   readonly deleted: boolean;
+  /** An operator has said that what cannot be reached is to be left where it is. */
+  readonly removalForced: boolean;
 }
 
 /** How far a pair's first load (or its latest resync) is. */
@@ -101,6 +103,8 @@ export interface SchemaChangeNote {
 
 /** What the supervisor reads from and tells the control database. */
 export interface ControlPort {
+  /** Id of this installation: what is made at a source carries a part of it. */
+  installation(): Promise<string>;
   /** Every pair, deleted ones until they are purged. */
   pairs(): Promise<readonly SupervisedPair[]>;
   /** Both ends of a system, secrets opened. */
@@ -163,6 +167,8 @@ export interface ControlPort {
   ): Promise<readonly (SchemaChangeNote & { readonly decidedBy: string | undefined })[]>;
   /** Forgets the letters of an earlier load: the next one looks at every row again. */
   forgetLoadLetters(pairId: string): Promise<void>;
+  /** What keeps a deleted pair's leftovers from being removed. */
+  recordRemovalError(pairId: string, error: TerraFusionError): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */
