@@ -26,7 +26,8 @@ export async function runCleanup(pair: SupervisedPair, env: WorkEnvironment, sig
       signal.throwIfAborted();
       const error = asTerraFusionError(thrown);
       const ofEnd = error.code.startsWith(end.toUpperCase());
-      if (!pair.removalForced || !ofEnd) throw ofEnd ? removalWaits(pair, end, error) : error;
+      // Whatever it is, it is tried again: halted, it would be forgotten.
+      if (!pair.removalForced || !ofEnd) throw removalWaits(pair, end, error);
       left.push({ end, code: error.code, message: error.message });
       env.log.warn(
         { pair: pair.name, end, code: error.code, error },
@@ -66,7 +67,10 @@ async function leaveSource(
     const { slot, publication } = generation.stream;
     await at('source', async () => {
       const source = await control.openSource(pair.sourceId);
-      if (isLast) return await source.dropStream(slot, publication, context);
+      if (isLast) {
+        await source.dropStream(slot, publication, context);
+        return;
+      }
       const tables = await publishedTables(pair, [], source, pairs, context);
       if (tables.length > 0) await source.publish(publication, tables, context);
     });

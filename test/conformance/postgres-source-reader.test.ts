@@ -308,7 +308,7 @@ describe('what the slot can no longer give', () => {
     await expect(stream.open(undefined)).rejects.toThrow(
       withCode(
         'SOURCE_SLOT_IN_USE',
-        new RegExp(`process ${String(pid)} \\(user postgres, application terrafusion reader, from .*${slot}`),
+        new RegExp(`process ${pid} \\(user postgres, application terrafusion reader, from .*${slot}`),
       ),
     );
     const patient = sourceOf(database.url, { takeOverMs: 20_000 });

@@ -21,7 +21,7 @@ interface Scene {
   readonly pair: TestPair;
   readonly slot: string;
   /** The source's database at the new primary, to which the system leads from now on. */
-  moveSystem(): Promise<TestDatabase>;
+  readonly moveSystem: () => Promise<TestDatabase>;
 }
 
 async function play(scene: (scene: Scene) => Promise<void>): Promise<void> {
@@ -39,7 +39,7 @@ async function play(scene: (scene: Scene) => Promise<void>): Promise<void> {
   await pair.until('streaming');
   await source.query(`INSERT INTO parcel VALUES (2, 'streamed')`);
   await pair.fence();
-  const slot = await source.value<string>(`SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical'`);
+  const slot = await source.value(`SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical'`);
   const moved: TestDatabase[] = [];
   try {
     await scene({

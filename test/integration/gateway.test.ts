@@ -488,7 +488,7 @@ describe('CHECKLIST 11: what is left at a source', () => {
     readonly active: boolean;
   }
   const slotsOf = async (system: string) =>
-    (await ask('GET', `/api/systems/${system}/slots`)).body['items'] as unknown as Listed[];
+    (await ask('GET', `/api/systems/${system}/slots`)).body['items'] as Listed[];
   const connect = (system: string, url: string) => ask('PATCH', `/api/systems/${system}`, { connection: { url } });
   const isPurged = async (id: string) => (await gateway.control.pairs.all()).every((pair) => pair.id !== id);
   /** A running pair of a registered source, and the source's URL with a password that is wrong. */
@@ -509,7 +509,7 @@ describe('CHECKLIST 11: what is left at a source', () => {
   const waits = () =>
     eventually(
       async () => {
-        const alerts = (await ask('GET', '/api/status')).body['alerts'] as unknown as {
+        const alerts = (await ask('GET', '/api/status')).body['alerts'] as {
           code: string;
           message: string;
         }[];
