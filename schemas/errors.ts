@@ -172,7 +172,17 @@ const table = {
   SOURCE_SLOT_MISSING: {
     heals: false,
     status: 409,
-    fix: 'The replication slot is gone and with it the changes since. Resync the pairs of this source.',
+    fix: 'The replication slot is gone and with it the changes since. Resync the pairs of this source. So that a failover does not cost that, have the standby synchronise slots (17+: sync_replication_slots).',
+  },
+  SOURCE_IDENTITY_CHANGED: {
+    heals: false,
+    status: 409,
+    fix: 'The system leads to another server than the one its changes came from: correct its connection and resume. Is it meant, resync the pairs of this source.',
+  },
+  SOURCE_IS_STANDBY: {
+    heals: true,
+    status: 503,
+    fix: 'Promote the standby, or have the system lead to the primary: publications and heartbeats cannot be made on a standby. It goes on by itself then.',
   },
   SOURCE_HISTORY_LOST: {
     heals: false,
@@ -346,6 +356,11 @@ const table = {
     heals: false,
     status: 422,
     fix: 'A row broke a rule whose policy is halt. Correct the row at the source or the rule, then resume the pair.',
+  },
+  PAIR_REMOVAL_WAITS: {
+    heals: true,
+    status: 503,
+    fix: 'What the deleted pair has left is removed as soon as this works; it is tried again by itself. Is the system gone for good, DELETE /api/sync-pairs/<id>?force=true leaves there what cannot be reached.',
   },
   LEASE_LOST: { heals: true, status: 503, fix: 'Another process has taken over this work. Nothing to do.' },
 } as const satisfies Record<string, ErrorKind>;

@@ -1,4 +1,5 @@
 import type { BlockTable } from '#schemas/block/index.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
 import type { SourceTable } from '#schemas/source-tables.ts';
@@ -61,6 +62,18 @@ export interface SlotStatus {
   readonly inRecovery: boolean;
 }
 
+/** A slot that bears a name of ours, with its publication; or a publication without a slot. Whose it is, its name tells. */
+export interface SlotAtSource {
+  readonly name: string;
+  /** As of a {@link SlotStatus}; undefined: a publication whose slot is gone. */
+  readonly state: string | undefined;
+  readonly active: boolean;
+  readonly activePid: number | undefined;
+  readonly retainedBytes: number | undefined;
+  readonly inactiveSince: string | undefined;
+  readonly publication: string | undefined;
+}
+
 /** One source system. Every method opens what it needs and closes it; only readers and snapshots stay open. */
 export interface Source {
   /** Each precondition by name, with its fix. Never throws for what a check can say. */
@@ -85,9 +98,18 @@ export interface Source {
   /** Drops slot and publication; what is gone already is no error. */
   dropStream(slot: string, publication: string, context: ConnectorContext): Promise<void>;
   slotStatus(slot: string, context: ConnectorContext): Promise<SlotStatus>;
+  /** What bears names of ours at the source, this installation's or another's. */
+  listStreams(context: ConnectorContext): Promise<readonly SlotAtSource[]>;
+  /** Drops what bears that name, its publication with the last slot. Gone already is no error. @throws SOURCE_SLOT_IN_USE naming who reads from it: nobody is sent away */
+  dropLeftBehind(name: string, context: ConnectorContext): Promise<void>;
+  /**
+   * Why the stream's slot is missing: SOURCE_SLOT_MISSING, or SOURCE_IDENTITY_CHANGED when the source is another server by now. Only
+   * for a slot that is.
+   */
+  whyMissing(stream: StreamIdentity, context: ConnectorContext): Promise<TerraFusionError>;
   /**
    * Opens the stream after `after` (undefined: from the stream's beginning).
-   * @throws SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_SLOT_IN_USE, SOURCE_UNREACHABLE …
+   * @throws SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_IDENTITY_CHANGED, SOURCE_IS_STANDBY, SOURCE_SLOT_IN_USE, SOURCE_UNREACHABLE …
    */
   openReader(request: ReaderRequest, context: ConnectorContext): Promise<SourceReader>;
   /** The named tables as they stand, all at one moment. Waits for transactions that were running at the call. @throws SOURCE_SNAPSHOT_BLOCKED */
@@ -126,6 +148,11 @@ export interface ReaderRequest {
 }
 
 export interface SourceReader extends AsyncDisposable {
+  /**
+   * The line of the source's history that it reads from: another than the stream's when the source has failed over and the stream could
+   * go on there. To be noted with the stream before anything that it hands over is stored, since the next reader is told by it where we are.
+   */
+  readonly timeline: number;
   /**
    * Blocks in commit order, each with `header.after` = the end of the one before. A block is closed at about 256 KiB or as soon as
    * the source has nothing more to give; while blocks before it are not acknowledged, what comes may gather for a few milliseconds. Not asking for the next block is the back-pressure; keep-alives are answered all the same.

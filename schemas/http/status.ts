@@ -17,7 +17,9 @@ export type ComponentView = z.output<typeof componentView>;
 export const alertView = z.object({
   code: z
     .string()
-    .describe('pair_failed, component_down, replication_lag, slot_wal_budget, source_waiting, dead_letters, restarts.'),
+    .describe(
+      'pair_failed, component_down, replication_lag, slot_wal_budget, source_waiting, removal_waiting, dead_letters, restarts.',
+    ),
   severity: z.enum(['warning', 'critical']),
   message: z.string(),
   pair: z.string().nullable(),

@@ -62,6 +62,8 @@ export interface PairRecord {
   readonly updatedAt: Date;
   /** What it left at source, target and bus is still to be removed. */
   readonly deleted: boolean;
+  /** Once deleted: an operator has said that what cannot be reached is to be left where it is. */
+  readonly removalForced: boolean;
 }
 
 /** How far a pair is, as last copied from the target. */
@@ -155,6 +157,7 @@ export interface PairRow {
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly deleted_at: Date | null;
+  readonly removal_forced: boolean;
 }
 
 export interface OverviewRow extends PairRow {
@@ -174,7 +177,7 @@ export interface OverviewRow extends PairRow {
 /** What every query of pairs selects, and from where. */
 export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
   t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
-  p.load, p.runs, p.created_at, p.updated_at, p.deleted_at`;
+  p.load, p.runs, p.created_at, p.updated_at, p.deleted_at, p.removal_forced`;
 export const pairTables = `terrafusion.sync_pairs p
   JOIN terrafusion.systems s ON s.id = p.source_id
   JOIN terrafusion.systems t ON t.id = p.target_id`;
@@ -216,6 +219,7 @@ export function toPair(row: PairRow): PairRecord {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     deleted: row.deleted_at !== null,
+    removalForced: row.removal_forced,
   };
 }
 

@@ -117,6 +117,17 @@ export class PairRuns {
     return row!.taken > 0;
   }
 
+  /** What keeps a deleted pair's leftovers from being removed; `since` is kept as long as the code stays. */
+  async recordRemovalError(id: string, error: TerraFusionError): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_pairs SET removal_error = CASE
+           WHEN removal_error->>'code' = $2::jsonb->>'code' THEN $2::jsonb || jsonb_build_object('since', removal_error->'since')
+           ELSE $2::jsonb END
+        WHERE id = $1 AND deleted_at IS NOT NULL`,
+      [id, problemOf(error, new Date())],
+    );
+  }
+
   async #noteError(id: string, error: TerraFusionError): Promise<void> {
     const { code, message } = problemOf(error, new Date());
     // A pair that is tried again every few seconds says the same each time: once an hour is enough to read.

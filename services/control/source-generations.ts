@@ -71,6 +71,19 @@ export class SourceGenerations {
     );
   }
 
+  /** Names of the slots and publications that this installation needs, of all sources: two systems may lead to one database. */
+  async neededNames(): Promise<ReadonlySet<string>> {
+    const rows = await this.#db.query<{ slot_name: string; publication_name: string }>(
+      `SELECT DISTINCT ON (source_id) slot_name, publication_name FROM terrafusion.source_generations ORDER BY source_id, generation DESC`,
+    );
+    return new Set(rows.flatMap((row) => [row.slot_name, row.publication_name]));
+  }
+
+  /** Id of this installation. */
+  async installation(): Promise<string> {
+    return (await this.#db.one<{ id: string }>('SELECT id FROM terrafusion.installation'))!.id;
+  }
+
   /** To be noted before the slot is dropped: whoever comes in between finds out why it is missing. */
   async giveUp(sourceId: string, generation: number, reason: string): Promise<void> {
     await this.#db.run(

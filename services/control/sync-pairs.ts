@@ -160,6 +160,27 @@ export class SyncPairs {
     if (touched === 0) throw noSuchPair(id);
   }
 
+  /**
+   * Of a pair that is deleted already: what cannot be reached is to be left where it is.
+   * @throws NOT_FOUND when there is none, or nothing of it is left
+   */
+  async forceRemoval(id: string): Promise<{ readonly id: string; readonly name: string }> {
+    const row = await this.#db.one<{ id: string; name: string }>(
+      `UPDATE terrafusion.sync_pairs SET removal_forced = true WHERE id = $1 AND deleted_at IS NOT NULL RETURNING id, name`,
+      [isUuid(id) ? id : null],
+    );
+    if (!row) throw noSuchPair(id);
+    return row;
+  }
+
+  /** Deleted pairs whose leftovers could not be removed yet. */
+  async stuckRemovals(): Promise<{ id: string; name: string; code: string; message: string; fix: string }[]> {
+    return await this.#db.query(
+      `SELECT id, name, removal_error->>'code' AS code, removal_error->>'message' AS message, removal_error->>'fix' AS fix
+         FROM terrafusion.sync_pairs WHERE deleted_at IS NOT NULL AND removal_error IS NOT NULL ORDER BY deleted_at LIMIT 100`,
+    );
+  }
+
   /** Removes a deleted pair's row and everything that hangs on it, inline systems that nobody else uses included. */
   async purge(id: string): Promise<void> {
     await this.#db.run('DELETE FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NOT NULL', [id]);

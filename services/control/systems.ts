@@ -1,5 +1,6 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
+import { sourcePart } from '#schemas/stream-names.ts';
 import type { SystemInput, WalBudgetAction } from '#schemas/systems.ts';
 import { isUniqueViolation, type Queryable } from '#services/kernel/database/index.ts';
 import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
@@ -191,6 +192,12 @@ export class Systems {
       Object.entries(opened).map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]),
     );
     return { connector: row.connector, settings };
+  }
+
+  /** What names of streams tell of each system's id. */
+  async sourceParts(): Promise<ReadonlySet<string>> {
+    const rows = await this.#db.query<{ id: string }>('SELECT id FROM terrafusion.systems');
+    return new Set(rows.map(({ id }) => sourcePart(id)));
   }
 
   #row(idOrName: string): Promise<Row | undefined> {

@@ -13,6 +13,7 @@ import { pairCommandRoutes } from './routes/pair-commands.ts';
 import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
+import { systemSlotRoutes } from './routes/system-slots.ts';
 import { systemRoutes } from './routes/systems.ts';
 
 /** The whole gateway, ready to listen (or to be asked by `inject` in tests). */
@@ -24,6 +25,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     statusRoutes,
     eventRoutes,
     systemRoutes,
+    systemSlotRoutes,
     syncPairRoutes,
     pairCommandRoutes,
     schemaChangeRoutes,

@@ -37,6 +37,8 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'PATCH /api/systems/:id': 'editor',
   'DELETE /api/systems/:id': 'editor',
   'POST /api/systems/:id/check': 'operator',
+  'GET /api/systems/:id/slots': 'operator',
+  'DELETE /api/systems/:id/slots/:name': 'admin',
 
   'GET /api/sync-pairs': 'viewer',
   'GET /api/sync-pairs/:id': 'viewer',

@@ -25,11 +25,16 @@ export async function readStatus(deps: GatewayDeps, startedAt: Date): Promise<St
       components: await control.components.list(),
       slots: await control.sourceSlots.alarms(),
       waiting: await control.sourceStatuses.waiting(),
+      removals: await control.pairs.stuckRemovals(),
     })),
     attempt(deps, () => syncService.health()),
   ]);
   const pairs = database.value?.pairs ?? [];
-  const sources = sourceAlerts(database.value?.slots ?? [], database.value?.waiting ?? []);
+  const sources = sourceAlerts(
+    database.value?.slots ?? [],
+    database.value?.waiting ?? [],
+    database.value?.removals ?? [],
+  );
   const components = [
     gatewayView(options.version, startedAt),
     databaseView(database.error),
@@ -150,8 +155,15 @@ function sourceAlerts(
     readonly message: string;
     readonly fix: string;
   }[],
+  removals: readonly { readonly id: string; readonly message: string; readonly fix: string }[],
 ): AlertView[] {
   return [
+    ...removals.map(({ id, message, fix }) => ({
+      code: 'removal_waiting',
+      severity: 'warning' as const,
+      message: `${message}. ${fix} (id ${id})`,
+      pair: null,
+    })),
     ...slots.map(({ source, level, message, fix }) => ({
       code: 'slot_wal_budget',
       severity: level === 'over' ? ('critical' as const) : ('warning' as const),

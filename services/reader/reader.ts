@@ -16,13 +16,15 @@ export interface ReaderOptions {
   readonly topic: string;
   readonly generation: number;
   readonly stream: StreamIdentity;
-  readonly source: Source;
+  readonly source: Pick<Source, 'openReader'>;
   readonly bus: Bus;
   readonly observer: ReaderObserver;
 }
 
 /** What the supervisor and the metrics want to know. */
 export interface ReaderObserver {
+  /** The source has failed over, and the stream goes on there: to be kept before anything is read from it. */
+  failedOver(stream: StreamIdentity): Promise<void>;
   connected(after: Position | undefined): void;
   stored(blocks: readonly SourceBlock[]): void;
   /** The stage tries again by itself. */
@@ -37,10 +39,12 @@ export interface ReaderObserver {
  */
 export class ReaderStage {
   readonly #options: ReaderOptions;
+  #stream: StreamIdentity;
   #reader: SourceReader | undefined;
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#stream = options.stream;
   }
 
   /** Live numbers while connected. */
@@ -79,13 +83,20 @@ export class ReaderStage {
   }
 
   async #connectedRun(context: ConnectorContext, progressed: () => void): Promise<void> {
-    const { bus, topic, source, sourceId, generation, stream, observer } = this.#options;
+    const { bus, topic, source, sourceId, generation, observer } = this.#options;
+    const stream = this.#stream;
     const tail = await bus.tail(topic);
     const held = tail && BlockReader.summary(tail.bytes).last;
     // A slot of a later generation starts its own history: what the topic holds of an earlier one is no place to go on from.
     const after = held?.generation === generation ? held : undefined;
 
     await using reader = await source.openReader({ sourceId, generation, stream, after }, context);
+    if (reader.timeline !== stream.timeline) {
+      // Before a block of the new timeline is stored: where the old one ended says nothing about positions that were read on the new.
+      const moved = { ...stream, timeline: reader.timeline };
+      await observer.failedOver(moved);
+      this.#stream = moved;
+    }
     this.#reader = reader;
     observer.connected(after);
     const queue = new BlockQueue<SourceBlock>(QUEUE_BYTES);

@@ -1,41 +1,91 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
+import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { publishedTables } from './load-unit.ts';
 import type { SupervisedPair } from './ports.ts';
-import { publicationName } from './source-setup.ts';
 
 /**
  * Removes what a deleted pair has left: its position at the target, its tables from the publication, or slot, publication and topic when
  * it was the source's last one. The rows at the target stay. The pair's own row goes last, so that a kill in between is made good.
+ *
+ * An end that cannot be reached, or does not let us in any more, is tried until it works: a slot that is forgotten fills a disk. (Promise
+ * 7, CHECKLIST 11) Or until an operator says to leave there what is there.
+ * @throws {TerraFusionError} PAIR_REMOVAL_WAITS, which heals whatever its cause
  */
 export async function runCleanup(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   crashPoint(crashPoints.SUPERVISOR_PAIR_DELETED_NOT_CLEANED);
-  const { control, bus } = env;
+  const { control } = env;
   const context: ConnectorContext = { clock: env.clock, log: env.log, signal };
-  const target = await control.openTarget(pair.targetId);
-  await target.forget(pair.id, context);
-  await deleteReadyTopics(pair.id, env);
-
-  const source = await control.openSource(pair.sourceId);
-  await control.lockedSource(pair.sourceId, async () => {
-    const generation = await control.generation(pair.sourceId);
-    const pairs = await control.pairs();
-    const others = pairs.filter((other) => other.sourceId === pair.sourceId && !other.deleted);
-    if (others.length > 0) {
-      const tables = await publishedTables(pair, [], source, pairs, context);
-      if (generation && tables.length > 0) await source.publish(publicationName(pair.sourceId), tables, context);
-    } else {
-      if (generation) await source.dropStream(generation.stream.slot, generation.stream.publication, context);
-      await control.forgetGenerations(pair.sourceId);
-      await bus.deleteTopic(changesTopic(pair.sourceId));
+  const left: Left[] = [];
+  const at = async (end: 'source' | 'target', work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (thrown) {
+      signal.throwIfAborted();
+      const error = asTerraFusionError(thrown);
+      const ofEnd = error.code.startsWith(end.toUpperCase());
+      // Whatever it is, it is tried again: halted, it would be forgotten.
+      if (!pair.removalForced || !ofEnd) throw removalWaits(pair, end, error);
+      left.push({ end, code: error.code, message: error.message });
+      env.log.warn(
+        { pair: pair.name, end, code: error.code, error },
+        'What cannot be reached is left, as was asked for.',
+      );
     }
+  };
+  await at('target', async () => {
+    await (await control.openTarget(pair.targetId)).forget(pair.id, context);
   });
-  await control.audit('pair.removed', pair.id, { name: pair.name });
+  await deleteReadyTopics(pair.id, env);
+  await control.lockedSource(pair.sourceId, () => leaveSource(pair, env, context, at));
+  await control.audit('pair.removed', pair.id, { name: pair.name, ...(left.length > 0 && { left }) });
   await control.purge(pair.id);
   env.log.info({ pair: pair.name }, 'A deleted pair and what it left were removed.');
   env.wake();
+}
+
+/** What was left where it is. */
+interface Left {
+  readonly end: 'source' | 'target';
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Under the source's lock. */
+async function leaveSource(
+  pair: SupervisedPair,
+  { control, bus }: WorkEnvironment,
+  context: ConnectorContext,
+  at: (end: 'source', work: () => Promise<void>) => Promise<void>,
+): Promise<void> {
+  const generation = await control.generation(pair.sourceId);
+  const pairs = await control.pairs();
+  const isLast = !pairs.some((other) => other.sourceId === pair.sourceId && !other.deleted);
+  if (generation) {
+    const { slot, publication } = generation.stream;
+    await at('source', async () => {
+      const source = await control.openSource(pair.sourceId);
+      if (isLast) {
+        await source.dropStream(slot, publication, context);
+        return;
+      }
+      const tables = await publishedTables(pair, [], source, pairs, context);
+      if (tables.length > 0) await source.publish(publication, tables, context);
+    });
+  }
+  if (!isLast) return;
+  await control.forgetGenerations(pair.sourceId);
+  await bus.deleteTopic(changesTopic(pair.sourceId));
+}
+
+function removalWaits({ name }: SupervisedPair, end: string, cause: TerraFusionError): TerraFusionError {
+  return new TerraFusionError(
+    'PAIR_REMOVAL_WAITS',
+    `What the deleted pair ${name} has left at its ${end} cannot be removed: ${cause.code}: ${cause.message}`,
+    { cause, details: { end, code: cause.code } },
+  );
 }
 
 /** A pair's ready topics: one for each load, and only the latest is of use. */

@@ -23,6 +23,8 @@ export interface SupervisedPair {
   readonly load: LoadRecord;
   /** Deleted by an operator; what it left at source, target and bus is still to be removed. */
   readonly deleted: boolean;
+  /** An operator has said that what cannot be reached is to be left where it is. */
+  readonly removalForced: boolean;
 }
 
 /** How far a pair's first load (or its latest resync) is. */
@@ -99,6 +101,8 @@ export interface SchemaChangeNote {
 
 /** What the supervisor reads from and tells the control database. */
 export interface ControlPort {
+  /** Id of this installation: what is made at a source carries a part of it. */
+  installation(): Promise<string>;
   /** Every pair, deleted ones until they are purged. */
   pairs(): Promise<readonly SupervisedPair[]>;
   /** Both ends of a system, secrets opened. */
@@ -165,6 +169,8 @@ export interface ControlPort {
   forgetLoadLetters(pairId: string): Promise<void>;
   /** Forgets those of one source table with ordinals from `first` to before `end`. */
   forgetChunkLetters(pairId: string, relationId: number, first: number, end: number): Promise<void>;
+  /** What keeps a deleted pair's leftovers from being removed. */
+  recordRemovalError(pairId: string, error: TerraFusionError): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */

@@ -93,7 +93,8 @@ class SlotWatch {
     const { control, clock, metrics, sourceId, generation, walBudgetBytes } = this.#options;
     const policy = await control.walPolicy(sourceId);
     const budget = this.#budget.look(slot, clock.monotonic(), policy.budgetBytes ?? walBudgetBytes);
-    const gone = whyGone(slot, generation);
+    let gone = whyGone(slot, generation);
+    if (gone?.code === 'SOURCE_SLOT_MISSING') gone = await source.whyMissing(generation.stream, this.#context);
     const { slot: name } = generation.stream;
     const problem = gone ?? describeBudget(name, slot, budget, await control.readerTrouble(sourceId));
     metrics.slot(sourceId, slot, budget);

@@ -1,14 +1,10 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { SlotStatus, Source } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { publicationName, slotName } from '#schemas/stream-names.ts';
 import type { TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import type { ControlPort, Generation } from './ports.ts';
-
-/** Slot and publication names: letters, digits and underscores, told apart by the source's id. */
-export const slotName = (sourceId: string, generation: number): string =>
-  `terrafusion_${sourceId.replaceAll('-', '').slice(0, 16)}_${generation}`;
-export const publicationName = (sourceId: string): string => `terrafusion_${sourceId.replaceAll('-', '').slice(0, 16)}`;
 
 /**
  * Sees to it that the source publishes the tables and keeps a stream for us. The caller holds the source's lock.
@@ -25,16 +21,18 @@ export async function ensureStream(
   context: ConnectorContext,
   begunOn?: number,
 ): Promise<Generation> {
-  const publication = publicationName(sourceId);
-  await source.publish(publication, tables, context);
+  const installation = await control.installation();
   const current = await control.generation(sourceId);
+  // Whatever it was named when it was made, it is one publication for the source's life.
+  const publication = current?.stream.publication ?? publicationName(installation, sourceId);
+  await source.publish(publication, tables, context);
   const gone = current && whyGone(await source.slotStatus(current.stream.slot, context), current);
   if (begunOn !== undefined && gone) throw gone;
   if (begunOn !== undefined && current && begunOn < current.generation) throw leftBehind(current.stream.slot);
   if (current && !gone) return current;
 
   const next = (current?.generation ?? 0) + 1;
-  const slot = slotName(sourceId, next);
+  const slot = slotName(installation, sourceId, next);
   // A slot of that name is one that was made and never recorded: nobody has read from it.
   await dropSlot(source, slot, context);
   const stream = await source.createStream(slot, publication, context);

@@ -48,7 +48,6 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
 
 async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promise<void> {
   const { sourceId, generation, bus, control, metrics, clock, log } = options;
-  const source = await control.openSource(sourceId);
   const context = { clock, log, signal };
   let trouble: TerraFusionError | undefined;
   const stage = new ReaderStage({
@@ -56,9 +55,18 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     topic: changesTopic(sourceId),
     generation: generation.generation,
     stream: generation.stream,
-    source,
+    // Opened anew at each connect: its connection may have been changed, to a new primary for one.
+    source: { openReader: async (request, each) => (await control.openSource(sourceId)).openReader(request, each) },
     bus,
     observer: {
+      failedOver: async (stream) => {
+        await control.recordGeneration(sourceId, { generation: generation.generation, stream });
+        await control.auditSource('source.failed_over', sourceId, { slot: stream.slot, timeline: stream.timeline });
+        log.warn(
+          { source: sourceId, slot: stream.slot, timeline: stream.timeline },
+          'The source has failed over; its slot has come along, and reading goes on there.',
+        );
+      },
       connected: () => {
         trouble = undefined;
       },

@@ -4,11 +4,9 @@ import { formatLsn } from '#schemas/lsn.ts';
 import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
 import type { PairState } from '#schemas/pairs.ts';
 import type { Control } from '#services/control/control.ts';
+import { lockSource } from '#services/control/source-lock.ts';
 import type { SourceStatusRecord } from '#services/control/source-status.ts';
 import type { ControlPort, SourceStatus } from './ports.ts';
-
-/** First part of the advisory locks' keys, so that they meet nobody else's. */
-const SOURCE_LOCK = 0x74665372;
 
 /** {@link ControlPort} on the control database. */
 export function supervisionStore(control: Control): ControlPort {
@@ -46,6 +44,7 @@ export function supervisionStore(control: Control): ControlPort {
       if (!target) throw new TerraFusionError('PAIR_INVALID', `Connector "${connector}" cannot be a target`);
       return target;
     },
+    installation: () => generations.installation(),
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),
@@ -83,6 +82,7 @@ export function supervisionStore(control: Control): ControlPort {
     recordResting: (pairId, until) => operations.recordResting(pairId, until),
     forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
     forgetChunkLetters: (pairId, relationId, first, end) => deadLetters.forgetChunk(pairId, relationId, first, end),
+    recordRemovalError: (pairId, error) => runs.recordRemovalError(pairId, error),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
       audit.append({
@@ -115,16 +115,7 @@ export function supervisionStore(control: Control): ControlPort {
       totals.set(pairId, changesApplied);
     },
 
-    async lockedSource(sourceId, work) {
-      return database.session(async (session) => {
-        await session.query('SELECT pg_advisory_lock($1, hashtext($2))', [SOURCE_LOCK, sourceId]);
-        try {
-          return await work();
-        } finally {
-          await session.query('SELECT pg_advisory_unlock($1, hashtext($2))', [SOURCE_LOCK, sourceId]);
-        }
-      });
-    },
+    lockedSource: (sourceId, work) => lockSource(database, sourceId, work),
   };
 }
 

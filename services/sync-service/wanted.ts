@@ -53,7 +53,8 @@ function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<
   const state = tells(pair, env);
   if (pair.deleted) {
     if (!mine.has('supervisor')) return undefined;
-    return { name: pairWork(pair), version: 'clean-up', run: (signal) => runCleanup(pair, env, signal), ...state };
+    const version = pair.removalForced ? 'clean-up, forced' : 'clean-up';
+    return { name: pairWork(pair), version, run: (signal) => runCleanup(pair, env, signal), ...state };
   }
   if (!isWanted(pair)) return undefined;
   const version = `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`;
@@ -91,6 +92,7 @@ function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halt
     },
     interrupted: async (error) => {
       metrics.retried('pair', pair.name, error.code);
+      if (pair.deleted) await control.recordRemovalError(pair.id, error);
       if (!pair.deleted) await control.recordState(pair, pair.load.state === 'done' ? 'catching_up' : 'loading', error);
     },
   };
@@ -141,5 +143,7 @@ async function sourceUnits(
 
 /** When history is lost a load under way is doomed as well; other troubles of a reader a load may outlive. */
 function haltedBy(error: TerraFusionError, generation: number): (pair: SupervisedPair) => boolean {
-  return /^SOURCE_(SLOT_MISSING|SLOT_GIVEN_UP|HISTORY_LOST)$/.test(error.code) ? restsOn(generation) : streams;
+  return /^SOURCE_(SLOT_MISSING|SLOT_GIVEN_UP|HISTORY_LOST|IDENTITY_CHANGED)$/.test(error.code)
+    ? restsOn(generation)
+    : streams;
 }

@@ -302,7 +302,15 @@ describe('what the slot can no longer give', () => {
   test('CHECKLIST 6: two readers never share a slot; the second one gets it as soon as the first one goes', async () => {
     const stream = await TestStream.create(database, [], { takeOverMs: 200 });
     await using first = await stream.open(undefined);
-    await expect(stream.open(undefined)).rejects.toThrow(withCode('SOURCE_SLOT_IN_USE'));
+    const { slot } = stream.identity;
+    const pid = await database.value('SELECT active_pid FROM pg_replication_slots WHERE slot_name = $1', [slot]);
+    // Who it is, so that a second installation is found.
+    await expect(stream.open(undefined)).rejects.toThrow(
+      withCode(
+        'SOURCE_SLOT_IN_USE',
+        new RegExp(`process ${pid} \\(user postgres, application terrafusion reader, from .*${slot}`),
+      ),
+    );
     const patient = sourceOf(database.url, { takeOverMs: 20_000 });
     const second = stream.open(undefined, contextOf(), patient);
     await first[Symbol.asyncDispose]();
@@ -340,7 +348,9 @@ describe('what the slot can no longer give', () => {
         { sourceId: 'test', generation: 1, stream: { ...stream.identity, ...identity }, after: undefined },
         contextOf(),
       );
-    await expect(open({ systemIdentifier: '7' })).rejects.toThrow(withCode('SOURCE_HISTORY_LOST', /another server/));
+    await expect(open({ systemIdentifier: '7' })).rejects.toThrow(
+      withCode('SOURCE_IDENTITY_CHANGED', /another server/),
+    );
     await expect(open({ timeline: 9 })).rejects.toThrow(withCode('SOURCE_HISTORY_LOST', /timeline 1/));
     await expect(stream.open({ generation: 1, commitLsn: 1n << 60n, ordinal: LAST_ORDINAL })).rejects.toThrow(
       withCode('SOURCE_HISTORY_LOST', /back in time/),

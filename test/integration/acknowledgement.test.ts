@@ -48,7 +48,7 @@ describe('acknowledgement', () => {
       stream,
       source: postgres,
       bus: stalled.bus,
-      observer: { connected() {}, stored() {}, interrupted() {}, paused() {} },
+      observer: { failedOver: () => Promise.resolve(), connected() {}, stored() {}, interrupted() {}, paused() {} },
     });
     const finished = stage.run({ log: silentLog, clock: systemClock, signal: abort.signal });
 

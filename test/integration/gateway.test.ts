@@ -480,3 +480,100 @@ function withPassword(url: string, user?: string): string {
   if (user !== undefined) copy.username = user;
   return copy.href;
 }
+
+describe('CHECKLIST 11: what is left at a source', () => {
+  interface Listed {
+    readonly name: string;
+    readonly kind: string;
+    readonly active: boolean;
+  }
+  const slotsOf = async (system: string) =>
+    (await ask('GET', `/api/systems/${system}/slots`)).body['items'] as Listed[];
+  const connect = (system: string, url: string) => ask('PATCH', `/api/systems/${system}`, { connection: { url } });
+  const isPurged = async (id: string) => (await gateway.control.pairs.all()).every((pair) => pair.id !== id);
+  /** A running pair of a registered source, and the source's URL with a password that is wrong. */
+  async function runningPair(name: string) {
+    const { source, target } = await ends();
+    await ask('POST', '/api/systems', { name: `${name}-source`, connection: { url: source.url } });
+    const made = await ask('POST', '/api/sync-pairs', {
+      name,
+      source: `${name}-source`,
+      target: inline(target),
+      start: true,
+    });
+    await until(name, 'streaming');
+    const wrong = new URL(source.url);
+    wrong.password = 'changed-meanwhile';
+    return { source, id: String(made.body['id']), system: `${name}-source`, wrong: wrong.href };
+  }
+  const waits = () =>
+    eventually(
+      async () => {
+        const alerts = (await ask('GET', '/api/status')).body['alerts'] as {
+          code: string;
+          message: string;
+        }[];
+        return alerts.find(({ code }) => code === 'removal_waiting')?.message;
+      },
+      { within: 60_000, what: 'the removal to be told to wait' },
+    );
+
+  test('a slot that is needed is listed and not dropped; an end that does not let us in is tried until it does', async () => {
+    const { source, id, system, wrong } = await runningPair('comes-back');
+    const [slot, ...others] = await slotsOf(system);
+    expect(others).toEqual([]);
+    expect(slot).toMatchObject({
+      name: expect.stringMatching(/^terrafusion_[0-9a-f]{8}_[0-9a-f]{16}_1$/) as string,
+      kind: 'needed',
+    });
+    expect((await ask('DELETE', `/api/systems/${system}/slots/${slot!.name}`)).body.error?.code).toBe(
+      'CONFLICTING_STATE',
+    );
+
+    await connect(system, wrong);
+    await ask('DELETE', `/api/sync-pairs/${id}`);
+    expect(await waits()).toContain('SOURCE_LOGIN_FAILED');
+    await connect(system, source.url);
+    await eventually(() => isPurged(id), { within: 90_000, what: 'the removal to be made good' });
+    expect(await slotsOf(system)).toEqual([]);
+  });
+
+  test('removed by force, what could not be reached is an orphan, and is dropped by its name', async () => {
+    const { source, id, system, wrong } = await runningPair('by-force');
+    await connect(system, wrong);
+    await ask('DELETE', `/api/sync-pairs/${id}`);
+    await waits();
+    expect((await ask('DELETE', `/api/sync-pairs/${id}?force=true`)).status).toBe(202);
+    await eventually(() => isPurged(id), { within: 60_000, what: 'the forced removal' });
+    await connect(system, source.url);
+    const [orphan, ...others] = await slotsOf(system);
+    expect(others).toEqual([]);
+    expect(orphan).toMatchObject({ kind: 'orphan', active: false, publication: expect.any(String) as string });
+    expect((await ask('DELETE', `/api/systems/${system}/slots/${orphan!.name}`)).status).toBe(204);
+    expect(await slotsOf(system)).toEqual([]);
+    expect(await source.query('SELECT FROM pg_publication')).toEqual([]);
+    const { items } = await gateway.control.audit.list(
+      { action: 'system.drop_slot' },
+      { limit: 10, cursor: undefined },
+    );
+    expect(items).toMatchObject([{ before: { name: orphan!.name } }]);
+    expect((await ask('DELETE', `/api/systems/${system}/slots/${orphan!.name}`)).status).toBe(404);
+    expect((await ask('DELETE', `/api/sync-pairs/${id}?force=true`)).status).toBe(404);
+  });
+
+  test("another installation's is not taken for an orphan, and what is none of ours is not touched", async () => {
+    const { source } = await ends();
+    await ask('POST', '/api/systems', { name: 'shared-source', connection: { url: source.url } });
+    const theirs = 'terrafusion_deadbeef_0123456789abcdef_7';
+    await source.query(`SELECT pg_create_logical_replication_slot('${theirs}', 'pgoutput')`);
+    await source.query(
+      `SELECT pg_create_logical_replication_slot('terrafusion_by_hand_' || oid, 'pgoutput') FROM pg_database WHERE datname = current_database()`,
+    );
+    expect(await slotsOf('shared-source')).toMatchObject([{ name: theirs, kind: 'other_installation', active: false }]);
+    const drop = (query = '') => ask('DELETE', `/api/systems/shared-source/slots/${theirs}${query}`);
+    expect((await drop()).body.error).toMatchObject({ code: 'CONFLICTING_STATE' });
+    expect((await drop('?other_installation=true')).status).toBe(204);
+    expect(await slotsOf('shared-source')).toEqual([]);
+    expect(await source.query('SELECT FROM pg_replication_slots WHERE database = current_database()')).toHaveLength(1);
+  });
+});

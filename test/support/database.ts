@@ -33,15 +33,21 @@ export async function createDatabase(serverUrl: string, prefix: string, encoding
   return new Database(name, url.href, serverUrl);
 }
 
+/** A database that is there: another server's copy, for one. Let go of, it stays. */
+export function databaseAt(url: string): TestDatabase {
+  return new Database(decodeURIComponent(new URL(url).pathname.slice(1)), url, undefined);
+}
+
 class Database implements TestDatabase {
   readonly name: string;
   readonly url: string;
-  readonly #serverUrl: string;
+  /** undefined: it is not ours to drop. */
+  readonly #serverUrl: string | undefined;
   readonly #pool: pg.Pool;
   readonly #clients: pg.Client[] = [];
   #dropping: Promise<void> | undefined;
 
-  constructor(name: string, url: string, serverUrl: string) {
+  constructor(name: string, url: string, serverUrl: string | undefined) {
     this.name = name;
     this.url = url;
     this.#serverUrl = serverUrl;
@@ -76,10 +82,12 @@ class Database implements TestDatabase {
   }
 
   async #drop(): Promise<void> {
-    await this.#dropSubscriptions();
+    const serverUrl = this.#serverUrl;
+    if (serverUrl !== undefined) await this.#dropSubscriptions();
     await Promise.all(this.#clients.map((client) => client.end().catch(() => undefined)));
     await this.#pool.end();
-    await onServer(this.#serverUrl, async (client) => {
+    if (serverUrl === undefined) return;
+    await onServer(serverUrl, async (client) => {
       // No new connections from here on, so that whoever still holds a slot of ours cannot take it again.
       await client.query(`ALTER DATABASE "${this.name}" ALLOW_CONNECTIONS false`);
       await client.query('SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1', [

@@ -4,7 +4,7 @@ import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { spawnAs, type Account } from '#services/kernel/embedded-postgres/account.ts';
+import { giveTo, spawnAs, type Account } from '#services/kernel/embedded-postgres/account.ts';
 import { locatePostgres, type PostgresBinaries } from '#services/kernel/embedded-postgres/binaries.ts';
 import { settingsText, writeSettings } from '#services/kernel/embedded-postgres/cluster.ts';
 import { clearRemains, untilReady } from '#services/kernel/embedded-postgres/postmaster.ts';
@@ -22,6 +22,12 @@ export interface PostgresOptions {
   readonly settings?: Settings;
   /** Lines of pg_hba.conf, before the one that lets everybody in with a password. */
   readonly hba?: readonly string[];
+  /** Begins as a copy of this server, which must be down; what is in it then, databases and replication slots, is in the new one. */
+  readonly copyOf?: TestPostgres;
+  /** Follows a primary: a standby, until it is promoted. */
+  readonly standby?: boolean;
+  /** Called once the copy is made: the server that was copied may be started again. */
+  readonly copied?: () => Promise<void>;
   /** Of another major version, see versions.ts; this platform's of embedded-postgres when left out. */
   readonly binaries?: PostgresBinaries;
 }
@@ -70,13 +76,15 @@ export interface TestPostgres extends AsyncDisposable {
 /** Starts a server; resolves once it accepts connections. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const binaries = options.binaries ?? (await locatePostgres());
-  const template = await clusterTemplate(binaries);
+  const template = options.copyOf === undefined ? await clusterTemplate(binaries) : join(options.copyOf.folder, 'data');
   const [folder, account] = await accountFolder('terrafusion-pg-', binaries);
   const guard = watchOver(folder);
   const server = new Server(binaries, account, folder, await freePort(), guard, options.settings ?? {});
   try {
     await copyTree(template, server.data);
+    await options.copied?.();
     await server.letIn(options.hba ?? []);
+    if (options.standby === true) await server.becomeStandby();
     await server.start();
   } catch (error) {
     await server.stop();
@@ -131,6 +139,12 @@ class Server implements TestPostgres {
     const file = join(this.data, 'pg_hba.conf');
     const before = await readFile(file, 'utf8');
     await writeFile(file, `${hba.join('\n')}\n${before}`);
+  }
+
+  async becomeStandby(): Promise<void> {
+    const file = join(this.data, 'standby.signal');
+    await writeFile(file, '');
+    await giveTo(this.#account, file);
   }
 
   async start(): Promise<void> {

@@ -94,7 +94,7 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
       code: 'SOURCE_ENCODING',
     }),
     check('primary', !row.in_recovery, row.in_recovery ? 'The source is a standby.' : 'The source is a primary.', {
-      fix: 'Use the primary: publications and heartbeats cannot be made on a standby.',
+      code: 'SOURCE_IS_STANDBY',
     }),
     check('wal_level', row.wal_level === 'logical', `wal_level is ${row.wal_level}.`, { code: 'SOURCE_WAL_LEVEL' }),
     check('replication_privilege', row.may_replicate, `The role ${row.may_replicate ? 'may' : 'may not'} replicate.`, {

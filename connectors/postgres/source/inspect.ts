@@ -6,8 +6,9 @@ import { formatPosition } from '#schemas/position.ts';
 import { withClient } from '../connection.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { publicationLost } from './heartbeat.ts';
-import type { SystemIdentity } from './replication-client.ts';
+import { slotMissing } from './history.ts';
 import { readSlot } from './slot.ts';
+import { identifySource } from './stream.ts';
 
 /** What a reader must know of the source before it opens the stream. */
 export interface SourceFacts {
@@ -21,8 +22,6 @@ export interface SourceFacts {
   readonly publicationOid: string;
   /** Whether `pg_logical_emit_message` is there and allowed. */
   readonly mayWriteMessages: boolean;
-  /** @throws {TerraFusionError} SOURCE_HISTORY_LOST when the server is not the one, or not on the line of history, the stream was made on */
-  checkIdentity(identity: SystemIdentity): void;
 }
 
 interface Row {
@@ -34,7 +33,7 @@ interface Row {
 
 /**
  * Looks whether the stream can go on where we are.
- * @throws {TerraFusionError} SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST and what connecting throws
+ * @throws {TerraFusionError} SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_IDENTITY_CHANGED, SOURCE_IS_STANDBY and what connecting throws
  */
 export async function inspectSource(
   settings: PostgresSettings,
@@ -47,13 +46,17 @@ export async function inspectSource(
     { role: 'source', purpose: 'reader', what: 'Could not look at the source' },
     async (client) => {
       const slot = await readSlot(client, stream.slot);
-      if (!slot.exists)
-        throw new TerraFusionError('SOURCE_SLOT_MISSING', `Slot ${stream.slot} does not exist at the source`);
+      if (slot.inRecovery) {
+        throw new TerraFusionError('SOURCE_IS_STANDBY', 'The source is a standby now; reading waits for its promotion');
+      }
+      if (!slot.exists) throw slotMissing(stream, await identifySource(settings, context));
       if (slot.state === 'lost') {
         const reason = slot.invalidationReason ?? 'its WAL was removed';
         throw new TerraFusionError('SOURCE_HISTORY_LOST', `The source has given up slot ${stream.slot}: ${reason}`);
       }
       if (after !== undefined && after.commitLsn > slot.currentLsn) {
+        const identity = await identifySource(settings, context);
+        if (identity.systemIdentifier !== stream.systemIdentifier) throw slotMissing(stream, identity);
         throw new TerraFusionError(
           'SOURCE_HISTORY_LOST',
           `The source has gone back in time: it stands at ${formatLsn(slot.currentLsn)}, we hold ${formatPosition(after)}`,
@@ -76,20 +79,6 @@ export async function inspectSource(
         builtinTypes: new Map(row.types.map(({ oid, name }) => [oid, name])),
         publicationOid: row.publication,
         mayWriteMessages: row.may_write === true,
-        checkIdentity: (identity: SystemIdentity) => {
-          if (identity.systemIdentifier !== stream.systemIdentifier) {
-            throw new TerraFusionError(
-              'SOURCE_HISTORY_LOST',
-              `The source is another server: its system identifier is ${identity.systemIdentifier}, not ${stream.systemIdentifier}`,
-            );
-          }
-          if (identity.timeline !== stream.timeline) {
-            throw new TerraFusionError(
-              'SOURCE_HISTORY_LOST',
-              `The source was restored or has failed over: it is on timeline ${identity.timeline}, the stream was made on ${stream.timeline}`,
-            );
-          }
-        },
       };
     },
   );

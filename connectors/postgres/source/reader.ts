@@ -5,10 +5,12 @@ import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { checkHistory } from './history.ts';
 import { inspectSource, type SourceFacts } from './inspect.ts';
 import type { SourceOptions } from './options.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
 import { ReplicationClient, type ReplicationHandlers } from './replication-client.ts';
+import { slotInUse } from './slot-holder.ts';
 import { acknowledgementOf, idleAcknowledgement, resumePoint, type ResumePoint } from './resume.ts';
 
 /**
@@ -44,6 +46,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   readonly #decoder: PgoutputDecoder;
   readonly #heartbeat: Heartbeat;
   #client: ReplicationClient | undefined;
+  #timeline: number;
 
   readonly #queue: SourceBlock[] = [];
   #queuedBytes = 0;
@@ -74,6 +77,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#request = request;
     this.#context = context;
     this.#facts = facts;
+    this.#timeline = request.stream.timeline;
     this.#start = point.start;
     this.#durable = point.start;
     this.#acknowledged = point.from;
@@ -121,18 +125,24 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     const deadline = clock.monotonic() + this.#options.takeOverMs;
     for (;;) {
       try {
-        this.#client = await ReplicationClient.start(this.#settings, this.#context, request, this, (identity) => {
-          this.#facts.checkIdentity(identity);
+        this.#client = await ReplicationClient.start(this.#settings, this.#context, request, this, async (session) => {
+          const { stream, after } = this.#request;
+          this.#timeline = (await checkHistory(session, stream, after)).timeline;
         });
         break;
       } catch (error) {
         // A reader before us that was killed a moment ago: the server has not noticed yet. (CHECKLIST 6)
         const inUse = error instanceof TerraFusionError && error.code === 'SOURCE_SLOT_IN_USE';
-        if (!inUse || clock.monotonic() >= deadline) throw error;
+        if (!inUse) throw error;
+        if (clock.monotonic() >= deadline) throw await slotInUse(this.#settings, this.#context, slot, error);
         await clock.sleep(100, signal);
       }
     }
     this.#heartbeat.start();
+  }
+
+  get timeline(): number {
+    return this.#timeline;
   }
 
   /** Leaving the loop leaves the stream open: what is stored now is still acknowledged until the reader is disposed of. */

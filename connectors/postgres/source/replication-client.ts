@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
@@ -77,7 +78,7 @@ export class ReplicationClient {
   }
 
   /**
-   * Opens the session, lets `accept` look at the server's identity, and starts the stream.
+   * Opens the session, lets `accept` look at the server, and starts the stream.
    * @throws {TerraFusionError} SOURCE_SLOT_IN_USE, SOURCE_HISTORY_LOST, SOURCE_NO_PRIVILEGE, SOURCE_UNREACHABLE …, and what `accept` throws
    */
   static async start(
@@ -85,11 +86,11 @@ export class ReplicationClient {
     context: ConnectorContext,
     request: ReplicationRequest,
     handlers: ReplicationHandlers,
-    accept: (identity: SystemIdentity) => void,
+    accept: (session: pg.Client) => Promise<void>,
   ): Promise<ReplicationClient> {
     const pgClient = await connect(settings, context, { role: 'source', replication: true, purpose: 'reader' });
     try {
-      accept(await identifySystem(pgClient));
+      await accept(pgClient);
     } catch (cause) {
       await endClient(pgClient);
       throw translateError(cause, 'source', 'Could not identify the source');

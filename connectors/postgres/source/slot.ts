@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { SlotStatus } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { parseLsn } from '#schemas/lsn.ts';
+import { slotHolder } from './slot-holder.ts';
 
 /** The server's WAL end, on a standby too. */
 export const CURRENT_LSN = `CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END`;
@@ -84,5 +85,7 @@ export async function dropSlot(client: pg.Client, slot: string, pause: (ms: numb
     }
     await pause(100);
   }
-  throw new TerraFusionError('SOURCE_SLOT_IN_USE', `Slot ${slot} cannot be dropped: its reader does not let go of it`);
+  const holder = await slotHolder(client, slot);
+  const who = holder?.told ?? 'its reader';
+  throw new TerraFusionError('SOURCE_SLOT_IN_USE', `Slot ${slot} cannot be dropped: ${who} does not let go of it`);
 }

@@ -6,14 +6,16 @@ import { quoteIdentifier } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeTables } from './catalog.ts';
 import { checkSource } from './checks.ts';
+import { dropLeftBehind, listStreams } from './left-behind.ts';
 import { defaultSourceOptions, type SourceOptions } from './options.ts';
+import { slotMissing } from './history.ts';
 import { publishTables } from './publication.ts';
 import { openReader } from './reader.ts';
 import { dropSlot, readSlot } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 import { readColumns } from './read-columns.ts';
 import { readStates, readTypeNames } from './table-states.ts';
-import { createStream } from './stream.ts';
+import { createStream, identifySource } from './stream.ts';
 import type pg from 'pg';
 
 /** PostgreSQL as a source, by logical replication with pgoutput. */
@@ -62,6 +64,12 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
       }),
 
     slotStatus: (slot, context) => use(context, `Could not look at slot ${slot}`, (client) => readSlot(client, slot)),
+
+    listStreams: (context) => use(context, 'Could not list the slots of the source', listStreams),
+
+    dropLeftBehind: (name, context) => use(context, `Could not drop ${name}`, (client) => dropLeftBehind(client, name)),
+
+    whyMissing: async (stream, context) => slotMissing(stream, await identifySource(settings, context)),
 
     openReader: (request, context) => openReader(settings, options, request, context),
 

@@ -8,7 +8,7 @@ import { translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeBlocker, firstBlocker } from './blockers.ts';
 import type { SourceOptions } from './options.ts';
-import { identifySystem } from './replication-client.ts';
+import { identifySystem, type SystemIdentity } from './replication-client.ts';
 
 /**
  * Makes the slot. The server first waits for all transactions that are running, however long that takes; here it takes `slotWaitMs`
@@ -23,7 +23,7 @@ export async function createStream(
   publication: string,
 ): Promise<StreamIdentity> {
   // First, since it also tells whether replication connections are let in: no slot may be left behind that nobody can read.
-  const identity = await readIdentity(settings, context);
+  const identity = await identifySource(settings, context);
   const what = `Could not make slot ${slot}`;
   return withClient(settings, context, { role: 'source', purpose: 'slot', what }, async (client) => {
     const watch = new AbortController();
@@ -49,7 +49,8 @@ export async function createStream(
   });
 }
 
-async function readIdentity(settings: PostgresSettings, context: ConnectorContext) {
+/** Who the source is, and on which line of its history. */
+export async function identifySource(settings: PostgresSettings, context: ConnectorContext): Promise<SystemIdentity> {
   const client = await connect(settings, context, { role: 'source', replication: true, purpose: 'slot' });
   try {
     return await identifySystem(client);

@@ -169,9 +169,10 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync pairs',
           'Remove a sync pair',
-          'Its name is free at once; slot, publication and topics are removed by the sync-service as soon as it gets there. The rows at the target stay.',
+          'Its name is free at once; slot, publication and topics are removed by the sync-service as soon as it gets there, however long an end is away. The rows at the target stay.',
         ),
         params: idParams,
+        querystring: deleteQuery,
         response: replies({ 202: deleted }),
       },
     },
@@ -181,9 +182,16 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         request,
         { entityKind: 'sync_pair', verb: 'delete' },
         async ({ pairs, operations }) => {
+          const { force } = request.query;
+          // Deleted already, it is found by its id only: its name may be another's by now.
+          if (force && (await pairs.find(request.params.id)) === undefined) {
+            const forced = await pairs.forceRemoval(request.params.id);
+            return { entityId: forced.id, after: { force }, result: forced };
+          }
           const pair = await pairs.lock(request.params.id);
           await operations.cancelOpen(pair.id);
           await pairs.delete(pair.id);
+          if (force) await pairs.forceRemoval(pair.id);
           return {
             entityId: pair.id,
             before: pairSummary(pair, clock.now()),
@@ -210,6 +218,15 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
     },
   );
 }
+
+const deleteQuery = z.strictObject({
+  force: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Leave what is at an end that cannot be reached; also for a pair that was deleted before and waits for one, by its id. GET /api/systems/<id>/slots lists it later.',
+    ),
+});
 
 const deleted = z
   .object({ id: z.string(), name: z.string() })

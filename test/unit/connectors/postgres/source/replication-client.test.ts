@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { postgresSettings } from '#connectors/postgres/settings.ts';
-import { ReplicationClient, type ReplicationRequest } from '#connectors/postgres/source/replication-client.ts';
+import {
+  identifySystem,
+  ReplicationClient,
+  type ReplicationRequest,
+} from '#connectors/postgres/source/replication-client.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
 import { silentLog } from '#services/kernel/log.ts';
@@ -48,8 +52,8 @@ async function start(stop = new AbortController(), others: Partial<ReplicationRe
         end.resolve(error);
       },
     },
-    (identity) => {
-      expect(identity).toEqual({ systemIdentifier: '42', timeline: 3 });
+    async (session) => {
+      expect(await identifySystem(session)).toEqual({ systemIdentifier: '42', timeline: 3 });
     },
   );
   return Object.assign(watched, { client });
