@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '#services/demo/random.ts';
 import { crashPoints } from '#services/kernel/crash-points.ts';
-import { ownerUrl } from '#test/support/roles.ts';
 import { expectSameRows } from '#test/support/rows.ts';
 import { expectSameShapes } from '#test/support/shapes.ts';
 import { freshDatabase, freshInstallation } from '#test/support/servers.ts';
@@ -11,17 +10,16 @@ import { createSchemaWorkload, runSchemaWorkload } from '#test/support/workload/
 const seeds = process.env['TEST_SEED'] === undefined ? [1, 2] : [Number(process.env['TEST_SEED'])];
 const transactions = Number(process.env['TEST_TRANSACTIONS'] ?? 60);
 
-describe.each([
-  ['told by event triggers', true],
-  ['seen by comparison', false],
-] as const)('random changes of tables among random rows, %s: the target equals a fresh copy', (_how, told) => {
+/** Seen by comparison, several changes of one table that follow each other too fast are not told apart for certain: decision record 0021. */
+const told = true;
+
+describe('random changes of tables among random rows, told by event triggers: the target equals a fresh copy', () => {
   test.each(seeds)('through kills at random and in the midst of altering (TEST_SEED=%i)', async (seed) => {
     const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
     await createSchemaWorkload(source);
     const installation = await freshInstallation();
     let service = installation.startProcess();
-    const role = told ? {} : { sourceUrl: await ownerUrl(source) };
-    const pair = await installation.addPair({ source, target, config: { destructive_changes: 'apply' }, ...role });
+    const pair = await installation.addPair({ source, target, config: { destructive_changes: 'apply' } });
     await pair.until('streaming');
     await service.kill();
 
