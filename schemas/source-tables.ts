@@ -5,7 +5,8 @@ import { z } from 'zod';
  * attribute numbers. It travels in messages of the stream, and is kept at the target as it was when last applied there. (CHECKLIST 19)
  */
 export const sourceColumn = z.object({
-  attnum: z.int(),
+  /** Not a whole number for a column whose number could not be found out. */
+  attnum: z.number(),
   name: z.string(),
   /** As `format_type` prints it with nothing but pg_catalog on the search path. */
   type: z.string(),
@@ -47,7 +48,7 @@ export const sourceTable = z.object({
   /** It is a partition: its rows come as its root's. */
   partition: z.boolean(),
   /** Attribute numbers, in key order. */
-  primary_key: z.array(z.int()),
+  primary_key: z.array(z.number()),
   columns: z.array(sourceColumn),
   enums: z.array(sourceEnum),
   /** Partitions that hold rows, with the condition that their rows meet; none unless it is partitioned. */

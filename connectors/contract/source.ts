@@ -119,10 +119,10 @@ export interface Source {
   /** What `format_type` makes of each; undefined for a type that is gone. */
   typeNames(types: readonly ColumnType[], context: ConnectorContext): Promise<(string | undefined)[]>;
   /**
-   * Rows of a table as they stand now, in COPY's text format: the key's columns, then the others. Undefined when the table or one of the
-   * columns is not there any more, or has another type by now.
+   * Columns of a table's rows as they stand now. Those that are not there any more, or have another type by now, are left out; undefined
+   * when that is so of the table, one of the key's, or all others.
    */
-  readColumns(request: ColumnsRequest, context: ConnectorContext): Promise<AsyncIterable<Buffer> | undefined>;
+  readColumns(request: ColumnsRequest, context: ConnectorContext): Promise<ColumnsRead | undefined>;
   /** Writes a transactional message into the source's WAL; the stream delivers it in order. Returns an LSN at or before its commit. */
   emitMessage(prefix: string, content: string, context: ConnectorContext): Promise<Lsn>;
 }
@@ -135,7 +135,21 @@ export interface ColumnType {
 /** Columns of one table, by what does not change when they are renamed. */
 export interface ColumnsRequest {
   readonly relationId: number;
-  readonly columns: readonly { readonly attnum: number; readonly typeOid: number; readonly typmod: number }[];
+  readonly keys: readonly NumberedColumn[];
+  readonly columns: readonly NumberedColumn[];
+}
+
+export interface NumberedColumn {
+  readonly attnum: number;
+  readonly typeOid: number;
+  readonly typmod: number;
+}
+
+export interface ColumnsRead {
+  /** Numbers of the columns that are there, in the order of the request. */
+  readonly columns: readonly number[];
+  /** In COPY's text format: the key's columns, then these. */
+  readonly rows: AsyncIterable<Buffer>;
 }
 
 export interface ReaderRequest {

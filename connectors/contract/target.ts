@@ -6,7 +6,7 @@ import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
-import type { ChunkRange, ColumnsRequest } from './source.ts';
+import type { ChunkRange, ColumnsRead, ColumnsRequest } from './source.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
 export interface Applied {
@@ -53,7 +53,7 @@ export interface Target {
     pairId: string,
     context: ConnectorContext,
     steps?: WriterSteps,
-    refill?: (request: ColumnsRequest) => Promise<AsyncIterable<Buffer> | undefined>,
+    refill?: (request: ColumnsRequest) => Promise<ColumnsRead | undefined>,
   ): Promise<TargetWriter>;
   /**
    * Writes a block of inserts and updates of tolerant tables as upserts, in a transaction of its own and without a position: rows that somebody has
@@ -211,6 +211,8 @@ export interface NewsTable {
    * cast. perhaps: where a column's type changed, by any expression. all: any column's values may have changed.
    */
   readonly rewritten: 'no' | 'cast' | 'perhaps' | 'all';
+  /** Whether partitions that are new to the table may have brought rows with them. */
+  readonly attached: 'empty' | 'perhaps';
 }
 
 /**

@@ -13,8 +13,8 @@ export interface ReconcileInput {
   typeName(column: BlockColumn): string;
 }
 
-/** Columns of which neither earlier nor later is anything known get numbers that no column has. */
-const BEYOND = 10_000;
+/** Columns of which neither earlier nor later is anything known get numbers that no column has, between those of their neighbours. */
+const BETWEEN = 1 / 4096;
 const IDENTITIES = { default: 'd', nothing: 'n', full: 'f', index: 'i' } as const;
 
 /**
@@ -76,7 +76,7 @@ function align({ header, held, now, exclude }: ReconcileInput): number[] {
     .sort((a, b) => a - b);
   const { columns } = header;
   const weight = (column: BlockColumn, attnum: number): number =>
-    Math.max(likeness(column, is.get(attnum), 10), likeness(column, was.get(attnum), 9));
+    Math.max(likeness(column, is.get(attnum), 10, 2), likeness(column, was.get(attnum), 9, 1));
   // best[i][k]: of the columns from i on with the numbers from k on.
   const width = known.length + 1;
   const best = new Int32Array((columns.length + 1) * width);
@@ -100,7 +100,10 @@ function align({ header, held, now, exclude }: ReconcileInput): number[] {
       k++;
     } else if (k < known.length && left === best[i * width + k + 1]!) k++;
     else {
-      numbers.push(BEYOND + i);
+      let attnum = numbers.at(-1) ?? 0;
+      do attnum += BETWEEN;
+      while (was.has(attnum));
+      numbers.push(attnum);
       i++;
     }
   }
@@ -108,11 +111,11 @@ function align({ header, held, now, exclude }: ReconcileInput): number[] {
 }
 
 /** How likely a column of the stream is the one of the catalog: by its name and type, by its name, or, renamed, by its type. */
-function likeness(column: BlockColumn, known: SourceColumn | undefined, most: number): number {
+function likeness(column: BlockColumn, known: SourceColumn | undefined, most: number, least: number): number {
   if (known === undefined) return 0;
   const sameType = known.type_oid === column.typeOid && known.typmod === column.typmod;
   if (known.name === column.name) return sameType ? most : most - 2;
-  return sameType ? 1 : 0;
+  return sameType ? least : 0;
 }
 
 function primaryKey(

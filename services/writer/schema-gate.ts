@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { HeldTable, NewsTable, SchemaNews, SchemaStep } from '#connectors/contract/target.ts';
-import { BlockReader, type BlockColumn, type BlockTable, Op, readRow, splitBefore } from '#schemas/block/index.ts';
+import {
+  BlockReader,
+  type BlockColumn,
+  type BlockTable,
+  Op,
+  readRow,
+  splitBefore,
+  withoutTables,
+} from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
@@ -52,6 +60,7 @@ export class SchemaGate {
   readonly #catalog: SourceCatalog;
   readonly #newTable: (table: SourceTable) => Promise<void>;
   readonly #held: Map<number, HeldTable>;
+  readonly #followsNewTables: boolean;
 
   constructor(
     definition: PairDefinition,
@@ -63,6 +72,7 @@ export class SchemaGate {
     this.#catalog = catalog;
     this.#newTable = newTable;
     this.#held = new Map(held.map((table) => [table.source.relation_id, table]));
+    this.#followsNewTables = definition.config.new_tables !== 'ignore';
   }
 
   /** What stands at the target from here on. */
@@ -73,7 +83,7 @@ export class SchemaGate {
 
   /** The block in pieces. What news has led to is noted before the next piece is asked for. */
   async *cut(bytes: Buffer, from?: Position): AsyncGenerator<Piece, void, undefined> {
-    let rest = bytes;
+    let rest = this.#followsNewTables ? bytes : withoutTables(bytes, (table) => this.#isNew(table));
     let handled = from;
     for (;;) {
       const place = this.#find(rest, handled);
@@ -94,6 +104,16 @@ export class SchemaGate {
       rest = parts.tail;
     }
     yield { bytes: rest };
+  }
+
+  /** Another pair may have the source publish tables that came after this pair's load. */
+  #isNew(table: BlockTable): boolean {
+    return (
+      this.#definition.tables === undefined &&
+      this.#held.size > 0 &&
+      !this.#held.has(table.relationId) &&
+      !SYSTEM.test(table.schema)
+    );
   }
 
   /** The first place after `handled` where something may be new. */
@@ -159,6 +179,7 @@ export class SchemaGate {
       target: { schema, name },
       exclude,
       rewritten: 'perhaps',
+      attached: 'perhaps',
     };
     const gone = occupant && stateOf(occupant.source.relation_id) === undefined;
     return { tables: [news], dropped: gone ? [occupant.source.relation_id] : [] };
@@ -185,14 +206,25 @@ export class SchemaGate {
     const tables: NewsTable[] = [];
     for (const table of message.tables) {
       const rewritten = message.rewritten.includes(table.relation_id) ? (message.by_expression ? 'all' : 'cast') : 'no';
-      const news = await this.#newsOf(table, rewritten);
+      const news = await this.#newsOf(table, rewritten, message.command);
       if (news) tables.push(news);
     }
     const dropped = message.dropped.filter((relationId) => this.#follows(relationId));
+    const told = new Set(tables.map(({ source }) => source.relation_id));
+    for (const { source, target } of this.#held.values()) {
+      const left = source.partitions.filter((part) => !message.dropped.includes(part.relation_id));
+      if (left.length === source.partitions.length || told.has(source.relation_id)) continue;
+      const exclude = this.#entryOf(target)?.exclude ?? [];
+      tables.push({ source: { ...source, partitions: left }, target, exclude, rewritten: 'no', attached: 'perhaps' });
+    }
     return tables.length === 0 && dropped.length === 0 ? undefined : { tables, dropped };
   }
 
-  async #newsOf(table: SourceTable, rewritten: NewsTable['rewritten']): Promise<NewsTable | undefined> {
+  async #newsOf(
+    table: SourceTable,
+    rewritten: NewsTable['rewritten'],
+    command: string,
+  ): Promise<NewsTable | undefined> {
     const held = this.#held.get(table.relation_id);
     const name = formatTableName(table);
     const entry = this.#definition.tables?.find(({ source }) => canonical(source) === name);
@@ -209,7 +241,9 @@ export class SchemaGate {
     const same = JSON.stringify(held.source) === JSON.stringify(table);
     if (same && rewritten === 'no') return undefined;
     const target = followsNames ? { schema: table.schema, name: table.name } : held.target;
-    return { source: table, target, exclude: entry?.exclude ?? [], rewritten };
+    // A partition that is made with its table is empty, one that is attached may hold rows.
+    const attached = command === 'CREATE TABLE' ? 'empty' : 'perhaps';
+    return { source: table, target, exclude: entry?.exclude ?? [], rewritten, attached };
   }
 
   /** A pair that names its tables does not follow one to another name: somebody has to say what is meant. */
@@ -223,10 +257,7 @@ export class SchemaGate {
   /** Whether the pair still has the table that was dropped. @throws PAIR_TABLE_GONE for a table that is mapped: what is at the target is not the source's */
   #follows(relationId: number): boolean {
     const held = this.#held.get(relationId);
-    if (!held)
-      return [...this.#held.values()].some(({ source }) =>
-        source.partitions.some((part) => part.relation_id === relationId),
-      );
+    if (!held) return false;
     if (this.#definition.tables === undefined) return true;
     const entry = this.#definition.tables.find(({ source }) => canonical(source) === formatTableName(held.source));
     if (entry && entry.columns !== 'same') throw tableGone(held.source, 'was dropped');

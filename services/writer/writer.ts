@@ -1,5 +1,5 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { ColumnsRequest } from '#connectors/contract/source.ts';
+import type { ColumnsRead, ColumnsRequest } from '#connectors/contract/source.ts';
 import type { Applied, BatchOutcome, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
@@ -35,7 +35,7 @@ export interface SchemaOptions {
   readonly definition: PairDefinition;
   readonly catalog: SourceCatalog;
   /** See {@link Target.openWriter}. */
-  readonly readAgain: (request: ColumnsRequest) => Promise<AsyncIterable<Buffer> | undefined>;
+  readonly readAgain: (request: ColumnsRequest) => Promise<ColumnsRead | undefined>;
   /** Returns when the change may be made. @throws {TerraFusionError} SCHEMA_CHANGE_NEEDS_APPROVAL when it has to wait */
   decide(change: SchemaChange): Promise<void>;
   /** The target has committed what was decided up to this position. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tableInput } from '#schemas/pairs.ts';
 import type { TestDatabase } from '#test/support/database.ts';
 import type { Installation, NewTestPair, RunningService, TestPair } from '#test/support/installation.ts';
+import { ownerUrl } from '#test/support/roles.ts';
 import { expectSameRows } from '#test/support/rows.ts';
 import { expectSameShapes } from '#test/support/shapes.ts';
 import { freshDatabase, freshInstallation } from '#test/support/servers.ts';
@@ -24,10 +25,20 @@ interface Started {
   readonly same: () => Promise<void>;
 }
 
-async function started(schema: string, more: Partial<NewTestPair> = {}): Promise<Started> {
+/** Whether the role may install event triggers: then the source itself tells of altered tables, else they are compared. */
+type Seen = 'by event triggers' | 'by comparison';
+
+async function started(
+  schema: string,
+  more: Partial<NewTestPair> = {},
+  seen: Seen = 'by comparison',
+  types = '',
+): Promise<Started> {
   const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
-  await source.query(schema);
-  const pair = await installation.addPair({ source, target, ...more });
+  await source.query(`${types}; ${schema}`);
+  await target.query(types);
+  const role = seen === 'by comparison' ? { sourceUrl: await ownerUrl(source) } : {};
+  const pair = await installation.addPair({ source, target, ...role, ...more });
   await pair.until('streaming');
   const same = async (): Promise<void> => {
     await pair.fence();
@@ -40,9 +51,9 @@ async function started(schema: string, more: Partial<NewTestPair> = {}): Promise
 const PARCEL = `CREATE TABLE parcel (id int PRIMARY KEY, situs varchar(20), value int);
   INSERT INTO parcel SELECT n, 'Maple ' || n, n FROM generate_series(1, 50) AS n`;
 
-describe('columns, seen by the shapes that the stream announces (CHECKLIST 18–20)', () => {
+describe.each(['by event triggers', 'by comparison'] as const)('columns, seen %s (CHECKLIST 18–20)', (seen) => {
   test('an added column: older rows have its constant default', async () => {
-    const { source, same } = await started(PARCEL);
+    const { source, same } = await started(PARCEL, {}, seen);
     await source.query(`ALTER TABLE parcel ADD COLUMN zone text DEFAULT 'R''1', ADD COLUMN note text`);
     await source.query(
       `INSERT INTO parcel VALUES (51, 'Oak', 1, 'C', 'new'); UPDATE parcel SET zone = 'X' WHERE id = 1`,
@@ -51,14 +62,14 @@ describe('columns, seen by the shapes that the stream announces (CHECKLIST 18–
   });
 
   test('an added column whose default is computed row by row: older rows have the values of the source', async () => {
-    const { source, same } = await started(PARCEL);
+    const { source, same } = await started(PARCEL, {}, seen);
     await source.query(`ALTER TABLE parcel ADD COLUMN token uuid DEFAULT gen_random_uuid()`);
     await source.query(`UPDATE parcel SET value = 0 WHERE id = 2; DELETE FROM parcel WHERE id = 3`);
     await same();
   });
 
   test('renamed, added and given other types at once, in the midst of a transaction', async () => {
-    const { source, same } = await started(PARCEL);
+    const { source, same } = await started(PARCEL, {}, seen);
     const client = await source.connect();
     await client.query('BEGIN');
     await client.query(`INSERT INTO parcel VALUES (60, 'before', 1)`);
@@ -73,7 +84,7 @@ describe('columns, seen by the shapes that the stream announces (CHECKLIST 18–
   });
 
   test('two columns that swap their names', async () => {
-    const { source, same } = await started('CREATE TABLE pair (id int PRIMARY KEY, a text, b text)');
+    const { source, same } = await started('CREATE TABLE pair (id int PRIMARY KEY, a text, b text)', {}, seen);
     await source.query(`INSERT INTO pair VALUES (1, 'a', 'b')`);
     await source.query(
       `ALTER TABLE pair RENAME a TO c; ALTER TABLE pair RENAME b TO a; ALTER TABLE pair RENAME c TO b`,
@@ -83,7 +94,7 @@ describe('columns, seen by the shapes that the stream announces (CHECKLIST 18–
   });
 
   test('a type changed by an expression: older rows have what the source made of them', async () => {
-    const { source, target, pair, same } = await started(PARCEL, { config: { destructive_changes: 'apply' } });
+    const { source, target, pair, same } = await started(PARCEL, { config: { destructive_changes: 'apply' } }, seen);
     await source.query(`ALTER TABLE parcel ALTER value TYPE text USING 'v' || (value * 2)`);
     await source.query(`UPDATE parcel SET situs = 'touched' WHERE id = 7`);
     await same();
@@ -92,7 +103,7 @@ describe('columns, seen by the shapes that the stream announces (CHECKLIST 18–
   });
 
   test('another primary key', async () => {
-    const { source, same } = await started(`${PARCEL}; ALTER TABLE parcel ALTER situs SET NOT NULL`);
+    const { source, same } = await started(`${PARCEL}; ALTER TABLE parcel ALTER situs SET NOT NULL`, {}, seen);
     await source.query(`ALTER TABLE parcel DROP CONSTRAINT parcel_pkey, ADD PRIMARY KEY (situs)`);
     await source.query(`INSERT INTO parcel VALUES (1, 'twice', 1); DELETE FROM parcel WHERE situs = 'Maple 4'`);
     await same();
@@ -174,5 +185,93 @@ describe('policies (CHECKLIST 21)', () => {
     await pair.until('streaming');
     await pair.fence();
     await expectSameRows(source, target, [{ source: 'public.lot', target: 'public.parcel' }]);
+  });
+});
+
+describe('what only the source can tell, seen by event triggers', () => {
+  test('NOT NULL set and dropped, labels of an enum added and renamed, rows rewritten', async () => {
+    const { source, pair, same } = await started(
+      'CREATE TABLE person (id int PRIMARY KEY, mood mood NOT NULL, name text, note text)',
+      {},
+      'by event triggers',
+      `CREATE TYPE mood AS ENUM ('sad', 'glad')`,
+    );
+    await source.query(`INSERT INTO person SELECT n, 'sad', 'name ' || n FROM generate_series(1, 20) AS n`);
+    await source.query(`ALTER TABLE person ALTER name SET NOT NULL, ALTER mood DROP NOT NULL`);
+    await source.query(`INSERT INTO person VALUES (21, NULL, 'no mood')`);
+    await source.query(`ALTER TYPE mood ADD VALUE 'calm' AFTER 'sad'`);
+    await source.query(`ALTER TYPE mood ADD VALUE 'angry' BEFORE 'sad'`);
+    await source.query(`INSERT INTO person VALUES (22, 'calm', 'c'), (23, 'angry', 'a')`);
+    await source.query(`ALTER TYPE mood RENAME VALUE 'glad' TO 'happy'`);
+    await source.query(`UPDATE person SET mood = 'happy' WHERE id = 1`);
+    // Neither type nor column changes, every value does.
+    await source.query(`ALTER TABLE person ALTER name TYPE text USING upper(name)`);
+    await same();
+    expect(await pair.countDeadLetters()).toBe(0);
+  });
+
+  test('tables that are renamed, swap their names, move to another schema, and go', async () => {
+    const { source, target, pair, same } = await started(
+      `CREATE SCHEMA old; CREATE TABLE a (id int PRIMARY KEY, x text); CREATE TABLE b (id int PRIMARY KEY, y int); CREATE TABLE c (id int PRIMARY KEY)`,
+      { config: { destructive_changes: 'apply' } },
+      'by event triggers',
+    );
+    await source.query(`INSERT INTO a VALUES (1, 'a'); INSERT INTO b VALUES (1, 1); INSERT INTO c VALUES (1)`);
+    const client = await source.connect();
+    await client.query('BEGIN');
+    for (const statement of [
+      'ALTER TABLE a RENAME TO between',
+      'ALTER TABLE b RENAME TO a',
+      'ALTER TABLE between RENAME TO b',
+      `INSERT INTO a VALUES (2, 2)`,
+      `INSERT INTO b VALUES (2, 'b')`,
+    ])
+      await client.query(statement);
+    await client.query('COMMIT');
+    await same();
+    await source.query(`ALTER TABLE b SET SCHEMA old; INSERT INTO old.b VALUES (3, 'moved')`);
+    await source.query(`ALTER SCHEMA old RENAME TO older; UPDATE older.b SET x = 'renamed' WHERE id = 3`);
+    await source.query(`INSERT INTO c VALUES (2); DROP TABLE c`);
+    await same();
+    expect(await target.value(`SELECT to_regclass('public.c') IS NULL`)).toBe(true);
+    expect(await pair.countDeadLetters()).toBe(0);
+  });
+
+  test('partitions that are made, attached, detached and dropped', async () => {
+    const { source, pair, same } = await started(
+      `CREATE TABLE sale (id int, year int, PRIMARY KEY (id, year)) PARTITION BY LIST (year);
+       CREATE TABLE sale_2024 PARTITION OF sale FOR VALUES IN (2024); CREATE TABLE sale_2025 PARTITION OF sale FOR VALUES IN (2025);
+       CREATE TABLE sale_2026 (id int, year int NOT NULL, PRIMARY KEY (id, year))`,
+      { config: { destructive_changes: 'apply' } },
+      'by event triggers',
+    );
+    await source.query(`INSERT INTO sale VALUES (1, 2024), (2, 2025); INSERT INTO sale_2026 VALUES (3, 2026)`);
+    await source.query(
+      `CREATE TABLE sale_2027 PARTITION OF sale FOR VALUES IN (2027); INSERT INTO sale VALUES (4, 2027)`,
+    );
+    await source.query(
+      `ALTER TABLE sale ATTACH PARTITION sale_2026 FOR VALUES IN (2026); INSERT INTO sale VALUES (5, 2026)`,
+    );
+    await source.query(`DROP TABLE sale_2025`);
+    await source.query(
+      `ALTER TABLE sale DETACH PARTITION sale_2024; DROP TABLE sale_2024; INSERT INTO sale VALUES (6, 2027)`,
+    );
+    await same();
+    expect(await pair.countDeadLetters()).toBe(0);
+  });
+
+  test('the source is not harmed: what fails in our trigger fails nothing (Promise 7), and a deleted pair leaves nothing', async () => {
+    const { source, pair } = await started(PARCEL, {}, 'by event triggers');
+    const triggers = () => source.query(`SELECT evtname FROM pg_event_trigger WHERE evtname LIKE 'terrafusion%'`);
+    expect(await triggers()).toHaveLength(3);
+    await source.query(`CREATE ROLE clerk_${source.name}; GRANT ALL ON SCHEMA public TO clerk_${source.name}`);
+    const client = await source.connect();
+    await client.query(`SET ROLE clerk_${source.name}`);
+    await client.query('CREATE TABLE own (id int); ALTER TABLE own ADD x int; DROP TABLE own');
+    await client.query(`RESET ROLE; DROP OWNED BY clerk_${source.name}; DROP ROLE clerk_${source.name}`);
+    await installation.control.pairs.delete(pair.id);
+    await pair.untilPurged();
+    expect(await triggers()).toHaveLength(0);
+    expect(await source.value(`SELECT to_regnamespace('_terrafusion') IS NULL`)).toBe(true);
   });
 });

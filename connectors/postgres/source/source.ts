@@ -11,6 +11,7 @@ import { defaultSourceOptions, type SourceOptions } from './options.ts';
 import { slotMissing } from './history.ts';
 import { publishTables } from './publication.ts';
 import { openReader } from './reader.ts';
+import { dropSchemaEvents, installSchemaEvents } from './schema-events.ts';
 import { dropSlot, readSlot } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 import { readColumns } from './read-columns.ts';
@@ -44,7 +45,10 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
       use(
         context,
         `Could not publish the tables of ${publication}`,
-        (client) => publishTables(client, publication, tables),
+        async (client) => {
+          await publishTables(client, publication, tables);
+          await installSchemaEvents(client, publication);
+        },
         {
           lockTimeoutMs: options.lockWaitMs,
         },
@@ -61,6 +65,7 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
       use(context, `Could not drop slot ${slot} and publication ${publication}`, async (client) => {
         await dropSlot(client, slot, (ms) => context.clock.sleep(ms, context.signal));
         await client.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(publication)}`);
+        await dropSchemaEvents(client, publication);
       }),
 
     slotStatus: (slot, context) => use(context, `Could not look at slot ${slot}`, (client) => readSlot(client, slot)),

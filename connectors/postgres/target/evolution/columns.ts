@@ -66,8 +66,8 @@ class ColumnPlanner {
       for (const column of is.values()) if (!this.#isKey(column)) this.#refill.set(column.attnum, column);
     for (const attnum of this.#before?.unread ?? []) {
       const [old, column] = [was.get(attnum), is.get(attnum)];
-      // It could not be read, because a later change was on its way: here it is.
-      if (old && column && old.type !== column.type) this.#refill.set(attnum, column);
+      // It could not be read, because a later change was on its way: perhaps this one.
+      if (old && column && !this.#isKey(column)) this.#refill.set(attnum, column);
     }
     this.#readAgain();
     const unread = (this.#before?.unread ?? []).filter((attnum) => is.has(attnum) && !this.#refill.has(attnum));
@@ -140,9 +140,12 @@ class ColumnPlanner {
   /** With a default that is a constant, older rows have it without being touched, as at the source; another one has been computed row by row there. */
   #add(column: SourceColumn): void {
     const name = quoteIdentifier(column.name);
-    const computed = !column.has_missing && (column.default !== null || column.identity || column.not_null);
+    // Seen by comparison only, the column may have had rows by another name before.
+    const computed =
+      this.#news.rewritten === 'perhaps' ||
+      (!column.has_missing && (column.default !== null || column.identity || column.not_null));
     const there = this.#columns.get(column.name);
-    if (there && !this.#dropped(column.name)) {
+    if (there && !this.#leaves(column.name)) {
       if (this.#before) this.#refill.set(column.attnum, column);
       return;
     }
@@ -165,10 +168,9 @@ class ColumnPlanner {
     }
   }
 
-  /** Whether the column of this name goes before the new one comes. */
-  #dropped(name: string): boolean {
-    const is = new Set(this.#source.columns.map(({ attnum }) => attnum));
-    return this.#before?.source.columns.some((old) => old.name === name && !is.has(old.attnum)) ?? false;
+  /** Whether the target's column of this name is one that goes, or gets another name, before the new one comes. */
+  #leaves(name: string): boolean {
+    return this.#before?.source.columns.some((old) => old.name === name) ?? false;
   }
 
   #nullability({ was, is, there }: Kept): void {
@@ -238,7 +240,8 @@ class ColumnPlanner {
     const refill: Refill = {
       request: {
         relationId: this.#source.relation_id,
-        columns: [...keys, ...columns].map(({ attnum, type_oid, typmod }) => ({ attnum, typeOid: type_oid, typmod })),
+        keys: keys.map(numbered),
+        columns: columns.map(numbered),
       },
       table: this.#news.target,
       keys: keys.map(({ name }) => name),
@@ -254,6 +257,7 @@ class ColumnPlanner {
   }
 }
 
+const numbered = ({ attnum, type_oid, typmod }: SourceColumn) => ({ attnum, typeOid: type_oid, typmod });
 const between = (attnum: number): string => `_terrafusion_${attnum}`;
 
 /** Rows that a filter or a quarantine has left here may hold NULL: then the column stays as it is, which loses nothing. */

@@ -1,4 +1,4 @@
-import type { ColumnsRequest } from '#connectors/contract/source.ts';
+import type { ColumnsRead, ColumnsRequest } from '#connectors/contract/source.ts';
 import type { HeldTable, Refill, SchemaNews, SchemaPlan } from '#connectors/contract/target.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { quoteColumns, quoteIdentifier, quoteTable } from '../../identifiers.ts';
@@ -9,7 +9,7 @@ import { forgetTableSql, holdTableSql, holdTableValues } from './held-tables.ts'
 import { notNullIfPossible } from './columns.ts';
 import { planEvolution } from './plan.ts';
 
-export type ReadAgain = (request: ColumnsRequest) => Promise<AsyncIterable<Buffer> | undefined>;
+export type ReadAgain = (request: ColumnsRequest) => Promise<ColumnsRead | undefined>;
 
 /** Brings a pair's target tables in line with the source's, over the writer's own session and in its transaction. */
 export class Evolver {
@@ -51,13 +51,7 @@ export class Evolver {
     const unread = new Map<number, number[]>();
     for (const { sql, refill } of steps) {
       for (const statement of sql) pipeline.runOnce(statement);
-      if (refill && !(await this.#refill(refill))) {
-        const { relationId, columns } = refill.request;
-        unread.set(
-          relationId,
-          columns.slice(refill.keys.length).map(({ attnum }) => attnum),
-        );
-      }
+      if (refill) unread.set(refill.request.relationId, await this.#refill(refill));
     }
     for (const table of held) {
       const noted = { ...table, unread: [...table.unread, ...(unread.get(table.source.relation_id) ?? [])] };
@@ -76,13 +70,16 @@ export class Evolver {
   /**
    * The source's values of now, which are later than the stream: rows that have changed since get the values in between from the stream,
    * and end right; a row that is gone by now gets none, and its delete is on its way.
-   * @returns false when the source's columns are not those any more: a later change of them is on its way
+   * @returns the numbers of columns that could not be read: they are others by now, and that change is on its way
    */
-  async #refill({ request, table, keys, columns, notNull }: Refill): Promise<boolean> {
+  async #refill({ request, table, keys, columns: names, notNull }: Refill): Promise<number[]> {
     const pipeline = this.#pipeline;
     succeeded(await pipeline.sync());
-    const rows = await this.#readAgain?.(request);
-    if (rows === undefined) return false;
+    const read = await this.#readAgain?.(request);
+    const there = new Set(read?.columns);
+    const unread = request.columns.map(({ attnum }) => attnum).filter((attnum) => !there.has(attnum));
+    if (read === undefined) return unread;
+    const columns = names.filter((_, index) => there.has(request.columns[index]!.attnum));
     const cells = [...keys, ...columns].map((_, index) => `c${index}`);
     const sql = quoteTable(table);
     pipeline.runOnce(
@@ -91,7 +88,7 @@ export class Evolver {
         .join(', ')} FROM ${sql} WITH NO DATA`,
     );
     pipeline.runOnce(`COPY terrafusion_refill (${quoteColumns(cells)}) FROM STDIN`);
-    for await (const chunk of rows) {
+    for await (const chunk of read.rows) {
       pipeline.writeThrough(copyDataHeader(chunk.length), chunk);
       await pipeline.room();
       if (pipeline.failure) throw pipeline.failure;
@@ -109,7 +106,7 @@ export class Evolver {
     pipeline.runOnce('DROP TABLE terrafusion_refill');
     for (const column of notNull) pipeline.runOnce(notNullIfPossible(sql, quoteIdentifier(column)));
     succeeded(await pipeline.sync());
-    return true;
+    return unread;
   }
 }
 

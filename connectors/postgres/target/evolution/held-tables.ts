@@ -25,7 +25,7 @@ export const forgetTableSql = `DELETE FROM ${SCHEMA}.held_tables WHERE pair_id =
 const heldTable = z.object({
   source: sourceTable,
   target: z.object({ schema: z.string(), name: z.string() }),
-  unread: z.array(z.int()),
+  unread: z.array(z.number()),
 });
 
 export function holdTableValues(pairId: string, table: HeldTable): string[] {

@@ -1,7 +1,7 @@
 import type { HeldTable, NewsTable, SchemaNews, SchemaPlan, SchemaStep } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
-import { quoteTable } from '../../identifiers.ts';
+import { quoteColumns, quoteTable } from '../../identifiers.ts';
 import type { CatalogTable } from '../catalog.ts';
 import { planColumnsOf } from './columns.ts';
 import { planEnums } from './enums.ts';
@@ -42,7 +42,9 @@ export function planEvolution({ news, held, there }: PlanInput): SchemaPlan {
     if (!catalog) throw missing(table.target);
     steps.push(...planEnums(before?.source, table.source));
     const columns = planColumnsOf(table, before, catalog);
-    steps.push(...columns.steps, ...planPartitions(table, before));
+    const partitions = planPartitions(table, before, held);
+    steps.push(...columns.steps, ...partitions.steps);
+    forget.push(...partitions.merged);
     notes.set(table.source.relation_id, { source: table.source, target: table.target, unread: columns.unread });
   }
   return { steps, held: [...notes.values()], forget };
@@ -56,17 +58,55 @@ function dropTable({ source, target }: HeldTable): SchemaStep {
   };
 }
 
-/** Rows of a partition that was detached or dropped are not the table's any more, and no row's change has said so. */
-function planPartitions({ source, target }: NewsTable, before: HeldTable | undefined): SchemaStep[] {
-  if (!before) return [];
+/** Rows come and go with partitions, and no row's change says so. */
+function planPartitions(
+  { source, target, exclude, attached }: NewsTable,
+  before: HeldTable | undefined,
+  held: ReadonlyMap<number, HeldTable>,
+): { readonly steps: SchemaStep[]; readonly merged: number[] } {
+  const steps: SchemaStep[] = [];
+  const merged: number[] = [];
+  if (!before) return { steps, merged };
+  const name = formatTableName(target);
   const now = new Set(source.partitions.map((partition) => partition.relation_id));
-  return before.source.partitions
-    .filter((partition) => !now.has(partition.relation_id) && partition.rows !== null)
-    .map(({ rows }) => ({
-      kind: 'destructive',
-      what: `A partition of ${formatTableName(source)} was detached or dropped at the source: its rows go from ${formatTableName(target)}`,
-      sql: [`DELETE FROM ${quoteTable(target)} WHERE ${rows!}`],
-    }));
+  const was = new Set(before.source.partitions.map((partition) => partition.relation_id));
+  for (const { relation_id, rows } of before.source.partitions) {
+    if (now.has(relation_id)) continue;
+    // The condition of a hash partition names the source's table by its oid.
+    const told = rows !== null && !rows.includes('satisfies_hash_partition');
+    steps.push({
+      kind: told ? 'destructive' : 'unknown',
+      what: `A partition of ${formatTableName(source)} was detached or dropped at the source: its rows go from ${name}${told ? '' : ', which cannot be told from the others: load the table anew afterwards'}`,
+      sql: told ? [`DELETE FROM ${quoteTable(target)} WHERE ${rows}`] : [],
+    });
+  }
+  for (const { relation_id } of source.partitions) {
+    if (was.has(relation_id) || attached === 'empty') continue;
+    const own = held.get(relation_id);
+    if (own) {
+      const columns = quoteColumns(
+        source.columns
+          .filter((column) => !column.generated && !exclude.includes(column.name))
+          .map((column) => column.name),
+      );
+      merged.push(relation_id);
+      steps.push({
+        kind: 'additive',
+        what: `Table ${formatTableName(own.source)} was attached to ${formatTableName(source)} at the source: its rows go to ${name}`,
+        sql: [
+          `INSERT INTO ${quoteTable(target)} (${columns}) SELECT ${columns} FROM ${quoteTable(own.target)}`,
+          `DROP TABLE ${quoteTable(own.target)}`,
+        ],
+      });
+    } else {
+      steps.push({
+        kind: 'unknown',
+        what: `A partition was attached to ${formatTableName(source)} at the source: the rows it came with are not in ${name}; load the table anew afterwards`,
+        sql: [],
+      });
+    }
+  }
+  return { steps, merged };
 }
 
 export function missing(table: TableName): TerraFusionError {

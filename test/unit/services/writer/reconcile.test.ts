@@ -102,7 +102,7 @@ describe('which column is which (CHECKLIST 19, 20)', () => {
   test('one that came and has gone again since has a number of its own', () => {
     const found = numbers(['id', 'brief int'], ['1:id'], ['1:id']);
     expect(found[0]).toBe('1:id');
-    expect(Number.parseInt(found[1]!)).toBeGreaterThan(1600);
+    expect(found[1]).toMatch(/^1\.\d+:brief$/);
   });
 
   test('without a catalog the names decide, and without anything the order', () => {
