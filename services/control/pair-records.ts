@@ -1,5 +1,6 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { PairWarning } from '#schemas/http/pairs.ts';
 import { parseLsn, type Lsn } from '#schemas/lsn.ts';
 import type { SlotReading } from '#schemas/slots.ts';
 import { maskText } from '#services/kernel/masking.ts';
@@ -35,6 +36,14 @@ export interface PairLoad {
   readonly snapshot?: { readonly until: Lsn; readonly shown: string | undefined } | undefined;
 }
 
+/** What the check before a pair's first start found that did not stop it. */
+export interface PairChecked {
+  /** Version of the definition, and number of the load, that it was made for. */
+  readonly version: number;
+  readonly load: number;
+  readonly warnings: readonly PairWarning[];
+}
+
 /** One end of a pair, for showing. */
 export interface PairEnd {
   readonly id: string;
@@ -57,6 +66,8 @@ export interface PairRecord {
   readonly load: PairLoad;
   /** Grows with every start, resume and resync. */
   readonly runs: number;
+  /** undefined: not checked yet. */
+  readonly checked: PairChecked | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** What it left at source, target and bus is still to be removed. */
@@ -114,6 +125,7 @@ export interface PairRow {
   readonly start_offset: bigint | null;
   readonly load: StoredLoad;
   readonly runs: number;
+  readonly checked: PairChecked | null;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly deleted_at: Date | null;
@@ -136,7 +148,7 @@ export interface OverviewRow extends PairRow {
 /** What every query of pairs selects, and from where. */
 export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
   t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
-  p.load, p.runs, p.created_at, p.updated_at, p.deleted_at`;
+  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at`;
 export const pairTables = `terrafusion.sync_pairs p
   JOIN terrafusion.systems s ON s.id = p.source_id
   JOIN terrafusion.systems t ON t.id = p.target_id`;
@@ -175,6 +187,7 @@ export function toPair(row: PairRow): PairRecord {
       snapshot: row.load.snapshot && { until: parseLsn(row.load.snapshot.until), shown: row.load.snapshot.shown },
     },
     runs: row.runs,
+    checked: row.checked ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     deleted: row.deleted_at !== null,

@@ -3,7 +3,7 @@ import { formatLsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
-import { problemOf, type PairLoad } from './pair-records.ts';
+import { problemOf, type PairChecked, type PairLoad } from './pair-records.ts';
 
 /** A pair that had failed is no longer: nothing of it runs, and it will be tried. */
 const afresh = `
@@ -122,6 +122,14 @@ export class PairRuns {
       [id, stored, startOffset ?? null, number, state],
     );
     return row!.taken > 0;
+  }
+
+  /** What the check before the load found. */
+  async recordChecked(id: string, checked: PairChecked): Promise<void> {
+    await this.#db.run('UPDATE terrafusion.sync_pairs SET checked = $2 WHERE id = $1 AND deleted_at IS NULL', [
+      id,
+      checked,
+    ]);
   }
 
   async #noteError(id: string, error: TerraFusionError): Promise<void> {

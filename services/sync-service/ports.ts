@@ -2,11 +2,13 @@ import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { PairWarning } from '#schemas/http/pairs.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
 import type { SlotReading } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { TableName } from '#schemas/tables.ts';
+import type { Surroundings } from '#services/pair-check/overlap.ts';
 
 /** A pair as the supervisor sees it. */
 export interface SupervisedPair {
@@ -20,8 +22,16 @@ export interface SupervisedPair {
   readonly desired: DesiredState;
   readonly state: PairState;
   readonly load: LoadRecord;
+  /** What the check before a load found, for which definition and load; undefined before the first. */
+  readonly checked: PairChecked | undefined;
   /** Deleted by an operator; what it left at source, target and bus is still to be removed. */
   readonly deleted: boolean;
+}
+
+export interface PairChecked {
+  readonly version: number;
+  readonly load: number;
+  readonly warnings: readonly PairWarning[];
 }
 
 /** How far a pair's first load (or its latest resync) is. */
@@ -138,6 +148,10 @@ export interface ControlPort {
   stoppingPairs(): Promise<ReadonlySet<string>>;
   /** Nothing of the paused pair runs any more: its operations have stopped. */
   stopped(pairId: string): Promise<void>;
+  /** What the check before a load found that did not stop it. */
+  recordChecked(pairId: string, checked: PairChecked): Promise<void>;
+  /** Where the pair reads and writes, and what other pairs do there. */
+  surroundings(pair: Pick<SupervisedPair, 'id' | 'sourceId' | 'targetId'>): Promise<Surroundings>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /** From where the pair's stream processor needs the source's topic. */
