@@ -422,7 +422,7 @@ describe('a pair that cannot work is refused, field by field, and nothing is lef
 
   test('one that is good is told to be, with what would not arrive as it was', async () => {
     const { source, target } = await ends();
-    await target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin varchar(3), value integer)');
+    await target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin varchar(30), value integer)');
     const { body } = await ask('POST', '/api/sync-pairs/check', {
       name: 'good',
       source: inline(source),
@@ -434,7 +434,7 @@ describe('a pair that cannot work is refused, field by field, and nothing is lef
       problems: [],
       tables: [{ source: 'public.parcel', target: 'public.parcel', action: 'use' }],
       lossy: [
-        { path: 'tables[0].columns', message: expect.stringContaining('text becomes character varying(3)') as string },
+        { path: 'tables[0].columns', message: expect.stringContaining('text becomes character varying(30)') as string },
         { path: 'tables[0].columns', message: expect.stringContaining('numeric(14,2) becomes integer') as string },
       ],
     });
