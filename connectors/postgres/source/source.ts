@@ -36,7 +36,7 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
   ): Promise<T> => withClient(settings, context, { role: 'source', purpose: 'setup', ...session, what }, work);
 
   return {
-    check: (tables, context) => checkSource(settings, tables, context),
+    check: (tables, context, stream) => checkSource(settings, tables, context, stream),
 
     describe: (tables, context) =>
       use(context, 'Could not read the catalog of the source', (client) => describeTables(client, tables)),

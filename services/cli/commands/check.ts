@@ -21,7 +21,12 @@ export async function check(
 ): Promise<number> {
   const pair = await readPairFile(file);
   const client = await openGateway();
-  const report = await client.send('POST', `/api/sync-pairs/check${proof ? '' : '?proof=false'}`, pair, pairCheckReport);
+  const report = await client.send(
+    'POST',
+    `/api/sync-pairs/check${proof ? '' : '?proof=false'}`,
+    pair,
+    pairCheckReport,
+  );
   terminal.out(asJson ? json(report) : reportText(file, report));
   return report.ok ? exitCodes.OK : exitCodes.FAILED;
 }
