@@ -438,6 +438,24 @@ describe('a pair that cannot work is refused, field by field, and nothing is lef
         { path: 'tables[0].columns', message: expect.stringContaining('numeric(14,2) becomes integer') as string },
       ],
     });
+    expect((body['tables'] as { columns: unknown }[])[0]!.columns).toMatchObject([
+      { source: 'id', target: 'id', proof: { result: 'lossless' } },
+      {
+        target: 'pin',
+        source_type: 'text',
+        proof: { result: 'lossy', how: expect.stringContaining('refused') as string },
+      },
+      // Not even 1.00 is text that an integer reads.
+      { target: 'value', target_type: 'integer', proof: { result: 'unsupported' } },
+    ]);
+    const quick = await ask('POST', '/api/sync-pairs/check?proof=false', {
+      name: 'good',
+      source: inline(source),
+      target: inline(target),
+      tables: [{ source: 'public.parcel' }],
+    });
+    expect(quick.body).toMatchObject({ ok: true });
+    expect(quick.text).not.toContain('"proof"');
     expect(await gateway.control.pairs.find('good')).toBeUndefined();
   });
 
