@@ -168,8 +168,8 @@ async function narrower(
   const counted = await countRefused(entry.source, suspects, source, look);
   for (const [index, { target, what, bound }] of suspects.entries()) {
     const found = counted.found?.[index] ?? 0;
-    // With a filter those rows may be the ones that stay behind.
-    const required = found > 0 && entry.input.where === undefined;
+    // With a filter or a rule those rows may be the ones that stay behind.
+    const required = found > 0 && entry.input.where === undefined && entry.input.rules.length === 0;
     const fix =
       bound.kind === 'null'
         ? 'Allow NULL in the column, or map a default to it.'

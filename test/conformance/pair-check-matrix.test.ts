@@ -213,6 +213,14 @@ const cases: readonly Case[] = [
     required: false,
   },
   {
+    what: 'NULLs that a rule keeps back',
+    source: `INSERT INTO t VALUES (1, NULL), (2, 'x')`,
+    target: 'ALTER TABLE t ALTER v SET NOT NULL',
+    input: (schema) => ({ tables: [{ source: `${schema}.t`, rules: [{ name: 'has v', check: 'row.v != null' }] }] }),
+    check: 'nulls:t.v',
+    required: false,
+  },
+  {
     what: 'texts that a transform cuts',
     source: `INSERT INTO t SELECT n, repeat('x', n) FROM generate_series(1, 6) n`,
     target: 'ALTER TABLE t ALTER v TYPE varchar(3)',

@@ -93,7 +93,7 @@ export const boundaryValues: Readonly<Record<string, readonly string[]>> = {
   txid_snapshot: ['10:20:10,14,15'],
   int2vector: ['', '1 2 -3'],
   oidvector: ['', '1 2 4294967295'],
-  regclass: ['pg_class'],
+  regclass: ['pg_class', '-'],
   regtype: ['integer', 'text[]'],
   regproc: ['now'],
   regprocedure: ['abs(integer)'],

@@ -79,7 +79,7 @@ function baseValues(name: string, typmod: number): string[] | undefined {
 
 function textsOfLength(length: number): string[] {
   const written = Math.min(length, LONGEST);
-  const short = boundaryTexts.filter((text) => [...text].length <= written);
+  const short = boundaryTexts.filter((text) => Array.from(text).length <= written);
   return [...short, 'x'.repeat(written), '😀'.repeat(written), `x${' '.repeat(written - 1)}`];
 }
 
