@@ -7,6 +7,7 @@ import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel } from './schema.ts';
+import type { ProbeType, ProbeValues } from './probe.ts';
 
 /** A stream of changes that the source keeps for us: one a source and generation. */
 export interface StreamIdentity {
@@ -29,6 +30,27 @@ export interface TableShape {
   readonly notNull: ReadonlySet<string>;
   /** pg_class.reltuples, at least 0. */
   readonly estimatedRows: number;
+  /** Columns of every unique key, the primary key included, where the source can tell. */
+  readonly uniqueKeys?: readonly (readonly string[])[];
+}
+
+/** Values of a column that are counted: longer, outside of a range, or NULL. */
+export interface SourceBound {
+  readonly column: string;
+  readonly bound:
+    | { readonly kind: 'length'; readonly most: number }
+    /** Numbers as text. */
+    | { readonly kind: 'range'; readonly least: string; readonly most: string }
+    | { readonly kind: 'null' };
+}
+
+export interface CountedBeyond {
+  /** How many rows were looked at. */
+  readonly rows: number;
+  /** They are all that there are. */
+  readonly complete: boolean;
+  /** For each bound how many values are beyond it. */
+  readonly found: readonly number[];
 }
 
 export interface SlotStatus {
@@ -77,7 +99,12 @@ export interface SlotAtSource {
 /** One source system. Every method opens what it needs and closes it; only readers and snapshots stay open. */
 export interface Source {
   /** Each precondition by name, with its fix. Never throws for what a check can say. */
-  check(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<Check[]>;
+  check(
+    tables: readonly TableName[] | undefined,
+    context: ConnectorContext,
+    /** What the source keeps for us already: a slot that is there need not be free. */
+    stream?: Pick<StreamIdentity, 'slot' | 'publication'>,
+  ): Promise<Check[]>;
   /** The named tables' shapes, or every table's of the non-system schemas. @throws SOURCE_TABLE_MISSING naming all that are missing */
   describe(tables: readonly TableName[] | undefined, context: ConnectorContext): Promise<TableShape[]>;
   /**
@@ -125,6 +152,15 @@ export interface Source {
   readColumns(request: ColumnsRequest, context: ConnectorContext): Promise<ColumnsRead | undefined>;
   /** Writes a transactional message into the source's WAL; the stream delivers it in order. Returns an LSN at or before its commit. */
   emitMessage(prefix: string, content: string, context: ConnectorContext): Promise<Lsn>;
+  /** Counts values beyond bounds among the table's first rows, within limits. Left out: nobody can look. @throws SOURCE_STATEMENT_FAILED when it takes longer */
+  countBeyond?(
+    table: TableName,
+    bounds: readonly SourceBound[],
+    limits: { readonly rows: number; readonly ms: number },
+    context: ConnectorContext,
+  ): Promise<CountedBeyond>;
+  /** Boundary values of the types, in their order, as this source prints them. Writes nothing. Left out: nothing can be proven. */
+  probeValues?(types: readonly ProbeType[], context: ConnectorContext): Promise<ProbeValues[]>;
 }
 
 export interface ColumnType {

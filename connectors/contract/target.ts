@@ -6,6 +6,7 @@ import type { TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
+import type { ProbeAnswer, ProbeColumn } from './probe.ts';
 import type { ChunkRange, ColumnsRead, ColumnsRequest } from './source.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
@@ -66,6 +67,11 @@ export interface Target {
   heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
   /** Removes the pair's position and what is kept of its load. The rows stay. */
   forget(pairId: string, context: ConnectorContext): Promise<void>;
+  /**
+   * Writes rows as the stream and as the load would, each column into a scratch table of its type, and reads them back as text. Nothing
+   * of it is ever committed, however it ends. Left out: nothing can be proven.
+   */
+  probe?(columns: readonly ProbeColumn[], context: ConnectorContext): Promise<ProbeAnswer>;
 }
 
 export interface TargetMonitor extends AsyncDisposable {
@@ -81,8 +87,12 @@ export interface TargetTable {
     readonly notNull: boolean;
     readonly hasDefault: boolean;
     readonly generated: boolean;
+    /** GENERATED ALWAYS AS IDENTITY. */
+    readonly identityAlways?: boolean;
   }[];
   readonly primaryKey: readonly string[];
+  /** Columns of every unique key, the primary key included, where the target can tell. */
+  readonly uniqueKeys?: readonly (readonly string[])[];
   readonly hasRows: boolean;
 }
 

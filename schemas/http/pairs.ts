@@ -123,6 +123,15 @@ export type SlotView = z.output<typeof slotView>;
 
 const endView = z.object({ id: z.string(), name: z.string(), connector: z.string() });
 
+/** Something about a pair that works and that somebody should know. */
+export const pairWarning = z.object({
+  table: z.string().describe('schema.table at the target.'),
+  column: z.string().nullable(),
+  name: z.string().describe('Of the check: "proof", "triggers:cama.parcel".'),
+  message: z.string(),
+});
+export type PairWarning = z.output<typeof pairWarning>;
+
 const summaryShape = {
   id: z.string(),
   name: z.string(),
@@ -182,6 +191,9 @@ export const pairView = z
     slot: slotView.nullable(),
     schema_change: schemaChangeView.nullable().describe('What waits for POST …/approve; null when nothing does.'),
     tables: z.array(pairTableView),
+    warnings: z
+      .array(pairWarning)
+      .describe('What the check before its first start found, beside what would have stopped it.'),
     definition: z.object({
       tables: z
         .array(z.record(z.string(), z.unknown()))
@@ -229,6 +241,14 @@ export const pairView = z
           schema_version: 1,
         },
       ],
+      warnings: [
+        {
+          table: 'cama.parcel',
+          column: 'parcel_pin',
+          name: 'proof',
+          message: 'lossy: 3 of 14 values are refused: value too long for type character varying(20)',
+        },
+      ],
       definition: { tables: exampleTables, config: { on_invalid: 'quarantine' } },
     },
   });
@@ -256,12 +276,46 @@ export const resyncBody = z
   .prefault({})
   .meta({ example: { tables: ['pacs.property'] } });
 
+export const proofResults = ['lossless', 'lossy', 'unsupported', 'not_proven'] as const;
+export type ProofResult = (typeof proofResults)[number];
+
+/** A column of a pair, and what the lossless proof says of it. */
+export const columnProof = z.object({
+  source: z.string().describe('Source column; several, with commas, where the value is made of several.'),
+  target: z.string(),
+  source_type: z.string(),
+  target_type: z
+    .string()
+    .nullable()
+    .describe('That it has, or would be created with; null when the target has no such column.'),
+  proof: z
+    .object({
+      result: z
+        .enum(proofResults)
+        .describe(
+          'lossless: boundary values of its type arrived as they were; lossy: some arrived changed or were refused; unsupported: none arrived; not_proven: it could not be tried.',
+        ),
+      how: z.string().optional().describe('What became of which value, or why nothing could be tried.'),
+    })
+    .optional()
+    .describe('Left out when it was not asked for.'),
+});
+export type ColumnProof = z.output<typeof columnProof>;
+
+/** POST /api/sync-pairs/check?proof=false */
+export const pairCheckQuery = z.strictObject({
+  proof: z
+    .enum(['true', 'false'])
+    .default('true')
+    .describe('Whether boundary values of every column are sent through the chain into scratch tables at the target.'),
+});
+
 /** POST /api/sync-pairs/check */
 export const pairCheckReport = z
   .object({
     ok: z.boolean().describe('Whether the pair could be made as it stands.'),
     problems: z.array(fieldProblem).describe('What is wrong in the pair, by field.'),
-    source: z.array(checkView),
+    source: z.array(checkView).describe('Of the source as a whole; those of a table stand with it.'),
     target: z.array(checkView),
     lossy: z
       .array(z.object({ path: z.string(), message: z.string() }))
@@ -270,8 +324,13 @@ export const pairCheckReport = z
       z.object({
         source: z.string(),
         target: z.string(),
-        action: z.enum(['create', 'use']).describe('create: the target table is missing and will be made.'),
-        estimated_rows: z.number(),
+        action: z
+          .enum(['create', 'use'])
+          .nullable()
+          .describe('create: the target table is missing and will be made; null: the target could not be asked.'),
+        estimated_rows: z.number().nullable().describe('null: the source could not be asked.'),
+        checks: z.array(checkView),
+        columns: z.array(columnProof),
       }),
     ),
   })
@@ -286,10 +345,30 @@ export const pairCheckReport = z
           fix: 'Check schema and table name, upper and lower case included.',
         },
       ],
-      source: [],
+      source: [{ name: 'wal_level', ok: true, required: true, message: 'wal_level is logical.' }],
       target: [],
       lossy: [],
-      tables: [],
+      tables: [
+        {
+          source: 'pacs.property',
+          target: 'cama.parcel',
+          action: 'use' as const,
+          estimated_rows: 20_000,
+          checks: [{ name: 'privilege:pacs.property', ok: true, required: true, message: 'The role may read it.' }],
+          columns: [
+            {
+              source: 'geo_id',
+              target: 'parcel_pin',
+              source_type: 'character varying(50)',
+              target_type: 'character varying(20)',
+              proof: {
+                result: 'lossy' as const,
+                how: '3 of 14 values are refused: value too long for type character varying(20)',
+              },
+            },
+          ],
+        },
+      ],
     },
   });
 export type PairCheckReport = z.output<typeof pairCheckReport>;

@@ -87,9 +87,10 @@ function program(terminal: Terminal): Command {
   withGateway(root.command('check'))
     .description('what would become of the pair in a file (JSON or YAML), without making it')
     .argument('<pair file>')
-    .action(async (file: string, options: GatewayCommandOptions) => {
+    .option('--no-proof', "without trying boundary values of every column's type at the target")
+    .action(async (file: string, options: GatewayCommandOptions & { proof: boolean }) => {
       const { check } = await import('./commands/check.ts');
-      process.exitCode = await check(file, () => openClient(options), terminal, options.json ?? false);
+      process.exitCode = await check(file, () => openClient(options), terminal, options.json ?? false, options);
     });
   withGateway(root.command('pairs'))
     .description('all pairs with their state')

@@ -1,5 +1,6 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { PairWarning } from '#schemas/http/pairs.ts';
 import type { LoadedTables } from '#schemas/loaded.ts';
 import { formatLsn, parseLsn } from '#schemas/lsn.ts';
 import type { SlotReading } from '#schemas/slots.ts';
@@ -36,6 +37,14 @@ export interface PairLoad {
   readonly loaded?: LoadedTables | undefined;
 }
 
+/** What the check before a pair's first start found that did not stop it. */
+export interface PairChecked {
+  /** Version of the definition, and number of the load, that it was made for. */
+  readonly version: number;
+  readonly load: number;
+  readonly warnings: readonly PairWarning[];
+}
+
 /** One end of a pair, for showing. */
 export interface PairEnd {
   readonly id: string;
@@ -58,6 +67,8 @@ export interface PairRecord {
   readonly load: PairLoad;
   /** Grows with every start, resume and resync. */
   readonly runs: number;
+  /** undefined: not checked yet. */
+  readonly checked: PairChecked | undefined;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** What it left at source, target and bus is still to be removed. */
@@ -154,6 +165,7 @@ export interface PairRow {
   readonly start_offset: bigint | null;
   readonly load: StoredLoad;
   readonly runs: number;
+  readonly checked: PairChecked | null;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly deleted_at: Date | null;
@@ -177,7 +189,7 @@ export interface OverviewRow extends PairRow {
 /** What every query of pairs selects, and from where. */
 export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
   t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
-  p.load, p.runs, p.created_at, p.updated_at, p.deleted_at, p.removal_forced`;
+  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at, p.removal_forced`;
 export const pairTables = `terrafusion.sync_pairs p
   JOIN terrafusion.systems s ON s.id = p.source_id
   JOIN terrafusion.systems t ON t.id = p.target_id`;
@@ -216,6 +228,7 @@ export function toPair(row: PairRow): PairRecord {
       loaded: loadedOf(row.load),
     },
     runs: row.runs,
+    checked: row.checked ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     deleted: row.deleted_at !== null,

@@ -2,7 +2,7 @@ import type { TerraFusionError } from '#schemas/errors.ts';
 import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
-import { problemOf, storedLoad, type PairLoad } from './pair-records.ts';
+import { problemOf, storedLoad, type PairChecked, type PairLoad } from './pair-records.ts';
 
 /** A pair that had failed is no longer: nothing of it runs, and it will be tried. */
 const afresh = `
@@ -126,6 +126,14 @@ export class PairRuns {
         WHERE id = $1 AND deleted_at IS NOT NULL`,
       [id, problemOf(error, new Date())],
     );
+  }
+
+  /** What the check before the load found. */
+  async recordChecked(id: string, checked: PairChecked): Promise<void> {
+    await this.#db.run('UPDATE terrafusion.sync_pairs SET checked = $2 WHERE id = $1 AND deleted_at IS NULL', [
+      id,
+      checked,
+    ]);
   }
 
   async #noteError(id: string, error: TerraFusionError): Promise<void> {

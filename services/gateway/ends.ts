@@ -64,6 +64,8 @@ export interface EndTools {
 
 /** How long a look at one end may take, in ms: people wait for the answer. */
 export const LOOK_TIMEOUT = 5000;
+/** The same for trying values, which is many statements. */
+export const PROOF_TIMEOUT = 30_000;
 
 /**
  * Looks at one end, within a time limit that holds even when the connector does not honour its signal.

@@ -13,7 +13,7 @@ import type { ApiKeyRecord } from '#services/control/api-keys.ts';
 import type { AuditRecord } from '#services/control/audit.ts';
 import type { DeadLetterRecord } from '#services/control/dead-letters.ts';
 import type { Page } from '#services/control/pages.ts';
-import { maskText } from '#services/kernel/masking.ts';
+import { checkView } from '#services/pair-check/report.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import type { PairTableRecord } from '#services/control/pair-tables.ts';
 import type { SchemaChangeRecord } from '#services/control/schema-changes.ts';
@@ -105,6 +105,7 @@ export function pairView(
     slot: slotView(parts.generation, parts.slot),
     schema_change: parts.schemaChange ? schemaChangeView(parts.schemaChange) : null,
     tables: parts.tables.map(pairTableView),
+    warnings: [...(pair.checked?.warnings ?? [])],
     definition: { tables: tables === undefined ? null : tables.map((table) => ({ ...table })), config: { ...config } },
   };
 }
@@ -232,12 +233,5 @@ export function auditView(entry: AuditRecord): AuditView {
 }
 
 export function checkViews(checks: readonly Check[]): CheckView[] {
-  return checks.map(({ name, ok, required, message, code, fix }) => ({
-    name,
-    ok,
-    required,
-    message: maskText(message),
-    ...(code === undefined ? {} : { code }),
-    ...(fix === undefined ? {} : { fix }),
-  }));
+  return checks.map(checkView);
 }

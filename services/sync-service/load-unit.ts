@@ -45,7 +45,7 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   }
   await control.recordState(pair, 'loading');
   const tables = await planTables(pair.definition, source, context);
-  await assertPossible(pair, tables, { source, target }, context);
+  await assertPossible(pair, { source, target }, env, context);
   if (pair.definition.config.create_tables) {
     const made = await target.createTables(tablesToCreate(tables), context);
     if (made.length > 0)

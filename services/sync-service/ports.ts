@@ -3,11 +3,13 @@ import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { LoadedTables } from '#schemas/loaded.ts';
+import type { PairWarning } from '#schemas/http/pairs.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
 import type { SlotReading } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { TableName } from '#schemas/tables.ts';
+import type { Surroundings } from '#services/pair-check/overlap.ts';
 
 /** A pair as the supervisor sees it. */
 export interface SupervisedPair {
@@ -21,10 +23,18 @@ export interface SupervisedPair {
   readonly desired: DesiredState;
   readonly state: PairState;
   readonly load: LoadRecord;
+  /** What the check before a load found, for which definition and load; undefined before the first. */
+  readonly checked: PairChecked | undefined;
   /** Deleted by an operator; what it left at source, target and bus is still to be removed. */
   readonly deleted: boolean;
   /** An operator has said that what cannot be reached is to be left where it is. */
   readonly removalForced: boolean;
+}
+
+export interface PairChecked {
+  readonly version: number;
+  readonly load: number;
+  readonly warnings: readonly PairWarning[];
 }
 
 /** How far a pair's first load (or its latest resync) is. */
@@ -140,6 +150,10 @@ export interface ControlPort {
   stoppingPairs(): Promise<ReadonlySet<string>>;
   /** Nothing of the paused pair runs any more: its operations have stopped. */
   stopped(pairId: string): Promise<void>;
+  /** What the check before a load found that did not stop it. */
+  recordChecked(pairId: string, checked: PairChecked): Promise<void>;
+  /** Where the pair reads and writes, and what other pairs do there. */
+  surroundings(pair: Pick<SupervisedPair, 'id' | 'sourceId' | 'targetId'>): Promise<Surroundings>;
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   /** Outside of its window the load rests until about then (ms since 1970); undefined: it does not. */
   recordResting(pairId: string, until: number | undefined): Promise<void>;

@@ -5,6 +5,7 @@ import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
 import type { PairState } from '#schemas/pairs.ts';
 import type { Control } from '#services/control/control.ts';
 import { lockSource } from '#services/control/source-lock.ts';
+import { surroundingsOf } from '#services/pair-check/place.ts';
 import type { SourceStatusRecord } from '#services/control/source-status.ts';
 import type { ControlPort, SourceStatus } from './ports.ts';
 
@@ -71,6 +72,14 @@ export function supervisionStore(control: Control): ControlPort {
         after: details,
       }),
     recordLoad: (pairId, load) => runs.recordLoad(pairId, load),
+    recordChecked: (pairId, checked) => runs.recordChecked(pairId, checked),
+    surroundings: async ({ id, sourceId, targetId }) => {
+      const connection = async (systemId: string) => {
+        const { connector, settings } = await systems.connectionOf(systemId);
+        return { connector: await loadConnector(connector), settings };
+      };
+      return surroundingsOf(control, await connection(sourceId), await connection(targetId), id);
+    },
     recordTables: (pairId, list) => tables.record(pairId, list),
     storeDeadLetters: async (pairId, letters) => {
       await deadLetters.store(pairId, letters);

@@ -294,16 +294,34 @@ describe('tables', () => {
       {
         table: { schema: 'gis', name: 'Parcel Map' },
         columns: [
-          { name: 'Id', type: 'bigint', notNull: true, hasDefault: false, generated: false },
-          { name: 'v', type: 'numeric(14,2)', notNull: false, hasDefault: false, generated: false },
+          { name: 'Id', type: 'bigint', notNull: true, hasDefault: false, generated: false, identityAlways: false },
+          {
+            name: 'v',
+            type: 'numeric(14,2)',
+            notNull: false,
+            hasDefault: false,
+            generated: false,
+            identityAlways: false,
+          },
         ],
         primaryKey: ['Id'],
+        uniqueKeys: [['Id']],
         hasRows: false,
       },
       {
         table: { schema: 'public', name: 'plain' },
-        columns: [{ name: 'a', type: 'character varying(10)[]', notNull: false, hasDefault: false, generated: false }],
+        columns: [
+          {
+            name: 'a',
+            type: 'character varying(10)[]',
+            notNull: false,
+            hasDefault: false,
+            generated: false,
+            identityAlways: false,
+          },
+        ],
         primaryKey: [],
+        uniqueKeys: [],
         hasRows: true,
       },
     ]);
@@ -400,6 +418,7 @@ describe('checks', () => {
       'pooler',
       'primary',
       'encoding',
+      'connections',
       'bookkeeping',
       'table:public.parcel',
       'privilege:public.parcel',

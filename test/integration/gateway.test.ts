@@ -422,7 +422,7 @@ describe('a pair that cannot work is refused, field by field, and nothing is lef
 
   test('one that is good is told to be, with what would not arrive as it was', async () => {
     const { source, target } = await ends();
-    await target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin varchar(3), value integer)');
+    await target.query('CREATE TABLE parcel (id int PRIMARY KEY, pin varchar(30), value integer)');
     const { body } = await ask('POST', '/api/sync-pairs/check', {
       name: 'good',
       source: inline(source),
@@ -434,10 +434,28 @@ describe('a pair that cannot work is refused, field by field, and nothing is lef
       problems: [],
       tables: [{ source: 'public.parcel', target: 'public.parcel', action: 'use' }],
       lossy: [
-        { path: 'tables[0].columns', message: expect.stringContaining('text becomes character varying(3)') as string },
+        { path: 'tables[0].columns', message: expect.stringContaining('text becomes character varying(30)') as string },
         { path: 'tables[0].columns', message: expect.stringContaining('numeric(14,2) becomes integer') as string },
       ],
     });
+    expect((body['tables'] as { columns: unknown }[])[0]!.columns).toMatchObject([
+      { source: 'id', target: 'id', proof: { result: 'lossless' } },
+      {
+        target: 'pin',
+        source_type: 'text',
+        proof: { result: 'lossy', how: expect.stringContaining('refused') as string },
+      },
+      // Not even 1.00 is text that an integer reads.
+      { target: 'value', target_type: 'integer', proof: { result: 'unsupported' } },
+    ]);
+    const quick = await ask('POST', '/api/sync-pairs/check?proof=false', {
+      name: 'good',
+      source: inline(source),
+      target: inline(target),
+      tables: [{ source: 'public.parcel' }],
+    });
+    expect(quick.body).toMatchObject({ ok: true });
+    expect(quick.text).not.toContain('"proof"');
     expect(await gateway.control.pairs.find('good')).toBeUndefined();
   });
 

@@ -25,6 +25,7 @@ interface TableRow {
   readonly name: string;
   readonly identity: string;
   readonly primary_key: readonly string[];
+  readonly unique_keys: readonly (readonly string[])[];
   readonly rows: number;
   readonly columns: readonly ColumnRow[];
 }
@@ -51,6 +52,10 @@ SELECT c.oid::int8::float8 AS relation_id, c.nspname AS schema, c.relname AS nam
                    FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place), pg_attribute a
                   WHERE i.indrelid = c.oid AND i.indisprimary AND k.place <= i.indnkeyatts
                     AND a.attrelid = c.oid AND a.attnum = k.attnum), '[]') AS primary_key,
+       coalesce((SELECT json_agg((SELECT json_agg(a.attname ORDER BY k.place)
+                   FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place) JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum
+                  WHERE k.place <= i.indnkeyatts))
+                   FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL), '[]') AS unique_keys,
        (CASE c.relkind WHEN 'p' THEN
          (SELECT coalesce(sum(greatest(l.reltuples, 0)), 0) FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid WHERE p.isleaf)
         ELSE greatest(c.reltuples, 0) END)::float8 AS rows,
@@ -109,6 +114,7 @@ function shapeOf(row: TableRow): TableShape {
       columns,
     },
     primaryKey: row.primary_key,
+    uniqueKeys: row.unique_keys,
     typeNames: new Map(row.columns.map(({ name, printed }) => [name, printed])),
     notNull: new Set(row.columns.filter((column) => column.not_null).map(({ name }) => name)),
     estimatedRows: row.rows,

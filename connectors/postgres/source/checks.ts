@@ -1,38 +1,40 @@
 import type pg from 'pg';
 import type { Check } from '#connectors/contract/check.ts';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import { type ErrorCode, errorKinds, TerraFusionError } from '#schemas/errors.ts';
-import { formatTableName, type TableName } from '#schemas/tables.ts';
+import type { StreamIdentity } from '#connectors/contract/source.ts';
+import type { TableName } from '#schemas/tables.ts';
+import { advice, check, failed, good, versionCheck } from '../check-results.ts';
 import { connect, endClient } from '../connection.ts';
-import { translateError } from '../errors.ts';
-import { quoteIdentifier, quoteTable } from '../identifiers.ts';
+import { quoteIdentifier } from '../identifiers.ts';
 import { type PostgresSettings, resolveAddress } from '../settings.ts';
-import { tablesWithoutIdentity } from './publication.ts';
+import { publicationCheck, tableChecks } from './table-checks.ts';
 
-/** Oldest version whose pgoutput and catalogs we know. */
-const OLDEST_VERSION = 140_000;
-
-/** Looks at everything that must be so before a system can be a source. (CHECKLIST 8, 9, 13) Never throws for what it finds. */
+/**
+ * Looks at everything that must be so before a system can be a source. (CHECKLIST 8, 9, 13) Never throws for what it finds.
+ * @param stream what the source keeps for us already
+ */
 export async function checkSource(
   settings: PostgresSettings,
   tables: readonly TableName[] | undefined,
   context: ConnectorContext,
+  stream?: Pick<StreamIdentity, 'slot' | 'publication'>,
 ): Promise<Check[]> {
   let client: pg.Client;
   try {
     client = await connect(settings, context, { role: 'source', purpose: 'check' });
   } catch (error) {
     context.signal.throwIfAborted();
-    return [failed('login', error)];
+    return [failed('source', 'login', error)];
   }
   try {
-    const server = await serverChecks(client);
+    const server = await serverChecks(client, stream?.slot);
     const replication = await replicationCheck(settings, context);
-    const found = [ok('login', 'The source lets us in.'), ...server, replication];
-    return tables === undefined ? found : [...found, ...(await tableChecks(client, tables))];
+    const publication = stream === undefined ? [] : await publicationCheck(client, stream.publication);
+    const found = [good('login', 'The source lets us in.'), ...server, replication, ...publication];
+    return tables === undefined ? found : [...found, ...(await tableChecks(client, tables, stream?.publication))];
   } catch (error) {
     context.signal.throwIfAborted();
-    return [ok('login', 'The source lets us in.'), failed('catalog', error)];
+    return [good('login', 'The source lets us in.'), failed('source', 'catalog', error)];
   } finally {
     await endClient(client);
   }
@@ -54,11 +56,13 @@ interface ServerRow {
   readonly may_publish: boolean;
   readonly may_write_messages: boolean;
   readonly in_recovery: boolean;
+  readonly slot_is_there: boolean;
+  readonly longest: string | null;
   readonly role: string;
   readonly database: string;
 }
 
-async function serverChecks(client: pg.Client): Promise<Check[]> {
+async function serverChecks(client: pg.Client, slot: string | undefined): Promise<Check[]> {
   const { rows } = await client.query<ServerRow>(
     `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS version_text,
             current_setting('server_encoding') AS encoding, pg_backend_pid() AS pid,
@@ -72,15 +76,20 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
             has_database_privilege(current_database(), 'CREATE') AS may_publish,
             (SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) FROM pg_proc
               WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace) AS may_write_messages,
-            pg_is_in_recovery() AS in_recovery, current_user AS role, current_database() AS database`,
+            pg_is_in_recovery() AS in_recovery,
+            EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1) AS slot_is_there,
+            (SELECT format('process %s (user %s, application %s) since %s', pid, usename, application_name, date_trunc('second', xact_start))
+               FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND xact_start < now() - interval '1 minute' AND pid <> pg_backend_pid()
+             UNION ALL SELECT format('prepared transaction %s of %s since %s', gid, owner, date_trunc('second', prepared)) FROM pg_prepared_xacts
+              WHERE prepared < now() - interval '1 minute' LIMIT 1) AS longest,
+            current_user AS role, current_database() AS database`,
+    [slot ?? null],
   );
   const row = rows[0]!;
   const role = quoteIdentifier(row.role);
   const { processID } = client as pg.Client & { readonly processID: number };
   return [
-    check('version', row.version >= OLDEST_VERSION, `The source is PostgreSQL ${row.version_text}.`, {
-      fix: 'Update the source to PostgreSQL 14 or newer.',
-    }),
+    versionCheck('source', row.version, row.version_text),
     check(
       'pooler',
       row.pid === processID,
@@ -112,8 +121,9 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
     ),
     check(
       'max_replication_slots',
-      row.slots < row.max_slots,
-      `${row.slots} of ${row.max_slots} replication slots are in use.`,
+      // Ours, once it is there, takes no other.
+      row.slots < row.max_slots || row.slot_is_there,
+      `${row.slots} of ${row.max_slots} replication slots are in use, ${Math.max(0, row.max_slots - row.slots)} free${row.slot_is_there ? '; ours is among them' : ''}.`,
       {
         code: 'SOURCE_SLOTS_EXHAUSTED',
       },
@@ -121,7 +131,7 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
     check(
       'max_wal_senders',
       row.senders < row.max_senders,
-      `${row.senders} of ${row.max_senders} WAL senders are in use.`,
+      `${row.senders} of ${row.max_senders} WAL senders are in use, ${Math.max(0, row.max_senders - row.senders)} free.`,
       {
         code: 'SOURCE_SLOTS_EXHAUSTED',
       },
@@ -143,6 +153,14 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
       'Set idle_replication_slot_timeout to 0, or to more than the longest outage that has to be bridged.',
     ),
     advice(
+      'open_transactions',
+      row.longest === null,
+      row.longest === null
+        ? 'No transaction has been writing for more than a minute.'
+        : `A transaction has been open for more than a minute: ${row.longest}.`,
+      'Slot and snapshot wait for it to end. End it, or expect SOURCE_SLOT_BLOCKED.',
+    ),
+    advice(
       'heartbeat',
       row.may_write_messages,
       `Heartbeats ${row.may_write_messages ? 'can' : 'cannot'} be written.`,
@@ -155,142 +173,11 @@ async function serverChecks(client: pg.Client): Promise<Check[]> {
 async function replicationCheck(settings: PostgresSettings, context: ConnectorContext): Promise<Check> {
   try {
     await endClient(await connect(settings, context, { role: 'source', replication: true, purpose: 'check' }));
-    return ok('replication_connection', 'The source lets us replicate.');
+    return good('replication_connection', 'The source lets us replicate.');
   } catch (error) {
     context.signal.throwIfAborted();
-    const check = failed('replication_connection', error);
+    const check = failed('source', 'replication_connection', error);
     if (check.code !== 'SOURCE_NO_PRIVILEGE') return check;
     return { ...check, fix: `ALTER ROLE ${quoteIdentifier(resolveAddress(settings).user)} REPLICATION;` };
   }
-}
-
-interface TableFacts {
-  readonly schema: string;
-  readonly name: string;
-  readonly may_select: boolean;
-  readonly is_owner: boolean;
-  readonly owner: string;
-  readonly owner_is_superuser: boolean;
-  readonly row_security: boolean;
-  /** Columns of type "char", where the database is not in UTF8. */
-  readonly single_bytes: readonly string[];
-}
-
-async function tableChecks(client: pg.Client, tables: readonly TableName[]): Promise<Check[]> {
-  // The facts come through the oid: a schema without USAGE would make the privilege functions fail by name.
-  const { rows } = await client.query<TableFacts>(
-    `SELECT n.nspname AS schema, c.relname AS name,
-            has_schema_privilege(n.oid, 'USAGE') AND (has_table_privilege(c.oid, 'SELECT') OR NOT EXISTS (
-              SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-                 AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT'))) AS may_select,
-            pg_has_role(c.relowner, 'USAGE') AS is_owner, pg_get_userbyid(c.relowner) AS owner,
-            (SELECT rolsuper FROM pg_roles r WHERE r.oid = c.relowner) AS owner_is_superuser,
-            row_security_active(c.oid) AS row_security,
-            ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.atttypid = '"char"'::regtype
-                     AND current_setting('server_encoding') <> 'UTF8' ORDER BY a.attnum) AS single_bytes
-       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN unnest($1::text[], $2::text[]) AS w(nspname, relname) ON w.nspname = n.nspname AND w.relname = c.relname
-      WHERE c.relkind IN ('r', 'p')`,
-    [tables.map(({ schema }) => schema), tables.map(({ name }) => name)],
-  );
-  const facts = new Map(rows.map((row) => [formatTableName(row), row]));
-  const refused = new Map(
-    (await tablesWithoutIdentity(client, tables)).map((table) => [formatTableName(table), table]),
-  );
-  const { rows: who } = await client.query<{ readonly role: string }>('SELECT current_user AS role');
-  const role = quoteIdentifier(who[0]!.role);
-  return tables.flatMap((table) => {
-    const name = formatTableName(table);
-    const found = facts.get(name);
-    if (found === undefined)
-      return [check(`table:${name}`, false, `There is no table ${name}.`, { code: 'SOURCE_TABLE_MISSING' })];
-    return [ok(`table:${name}`, `The table ${name} exists.`), ...oneTable(table, found, refused.get(name), role)];
-  });
-}
-
-function oneTable(
-  table: TableName,
-  found: TableFacts,
-  refused: Awaited<ReturnType<typeof tablesWithoutIdentity>>[number] | undefined,
-  role: string,
-): Check[] {
-  const name = formatTableName(table);
-  const sql = quoteTable(table);
-  const identity =
-    refused === undefined
-      ? `Rows of ${name} can be told apart.`
-      : !refused.persistent
-        ? `${name} is unlogged: it leaves no trace in the WAL.`
-        : refused.part === null
-          ? `${name} has no primary key or other replica identity.`
-          : `${name} has a partition without a replica identity: ${refused.part}.`;
-  return [
-    check(`privilege:${name}`, found.may_select, `The role ${found.may_select ? 'may' : 'may not'} read ${name}.`, {
-      code: 'SOURCE_NO_PRIVILEGE',
-      fix: `GRANT USAGE ON SCHEMA ${quoteIdentifier(table.schema)} TO ${role}; GRANT SELECT ON ${sql} TO ${role};`,
-    }),
-    check(
-      `owner:${name}`,
-      found.is_owner,
-      `${name} belongs to ${found.owner}${found.is_owner ? ', as whom we act' : ''}.`,
-      {
-        code: 'SOURCE_NO_PRIVILEGE',
-        // Nobody should be told to make a superuser of us.
-        fix: found.owner_is_superuser
-          ? `Only its owner may publish a table: give it to a role that is no superuser, and make ${role} a member of that role.`
-          : `Only its owner may publish a table: GRANT ${quoteIdentifier(found.owner)} TO ${role};`,
-      },
-    ),
-    check(`identity:${name}`, refused === undefined, identity, { code: 'SOURCE_TABLE_WITHOUT_KEY' }),
-    check(
-      `row_security:${name}`,
-      !found.row_security,
-      found.row_security
-        ? `Row-level security hides rows of ${name} from the role.`
-        : `All rows of ${name} are visible.`,
-      { code: 'SOURCE_NO_PRIVILEGE', fix: `ALTER ROLE ${role} BYPASSRLS;` },
-    ),
-    ...(found.single_bytes.length === 0
-      ? []
-      : [
-          advice(
-            `single_bytes:${name}`,
-            false,
-            `${found.single_bytes.join(', ')} of ${name} holds single bytes ("char"): one beyond ASCII is two in UTF-8, of which a target keeps the first.`,
-            `ALTER TABLE ${sql} ${found.single_bytes.map((column) => `ALTER ${quoteIdentifier(column)} TYPE char(1)`).join(', ')};`,
-          ),
-        ]),
-  ];
-}
-
-function ok(name: string, message: string): Check {
-  return { name, ok: true, required: true, message };
-}
-
-function check(
-  name: string,
-  good: boolean,
-  message: string,
-  bad: { readonly code?: ErrorCode; readonly fix?: string },
-): Check {
-  if (good) return ok(name, message);
-  const fix = bad.fix ?? (bad.code === undefined ? undefined : errorKinds[bad.code].fix);
-  return {
-    name,
-    ok: false,
-    required: true,
-    message,
-    ...(bad.code && { code: bad.code }),
-    ...(fix !== undefined && { fix }),
-  };
-}
-
-function advice(name: string, good: boolean, message: string, fix: string): Check {
-  return { name, ok: good, required: false, message, ...(good ? {} : { fix }) };
-}
-
-function failed(name: string, error: unknown): Check {
-  const translated =
-    error instanceof TerraFusionError ? error : translateError(error, 'source', 'Could not look at the source');
-  return { name, ok: false, required: true, message: translated.message, code: translated.code, fix: translated.fix };
 }

@@ -1,14 +1,17 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source } from '#connectors/contract/source.ts';
 import { parseLsn } from '#schemas/lsn.ts';
+import { formatTableName } from '#schemas/tables.ts';
 import { type ConnectOptions, withClient } from '../connection.ts';
 import { quoteIdentifier } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeTables } from './catalog.ts';
 import { checkSource } from './checks.ts';
+import { countBeyond } from './count-beyond.ts';
+import { slotMissing } from './history.ts';
 import { dropLeftBehind, listStreams } from './left-behind.ts';
 import { defaultSourceOptions, type SourceOptions } from './options.ts';
-import { slotMissing } from './history.ts';
+import { probeValues } from './probe.ts';
 import { publishTables } from './publication.ts';
 import { openReader } from './reader.ts';
 import { dropSchemaEvents, installSchemaEvents } from './schema-events.ts';
@@ -36,7 +39,7 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
   ): Promise<T> => withClient(settings, context, { role: 'source', purpose: 'setup', ...session, what }, work);
 
   return {
-    check: (tables, context) => checkSource(settings, tables, context),
+    check: (tables, context, stream) => checkSource(settings, tables, context, stream),
 
     describe: (tables, context) =>
       use(context, 'Could not read the catalog of the source', (client) => describeTables(client, tables)),
@@ -96,5 +99,15 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         );
         return parseLsn(rows[0]!.lsn);
       }),
+
+    countBeyond: (table, bounds, limits, context) =>
+      use(
+        context,
+        `Could not look at values of ${formatTableName(table)}`,
+        (client) => countBeyond(client, table, bounds, limits.rows),
+        { purpose: 'check', session: { statement_timeout: String(limits.ms), default_transaction_read_only: 'on' } },
+      ),
+
+    probeValues: (types, context) => probeValues(settings, types, context),
   };
 }

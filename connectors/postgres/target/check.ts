@@ -1,18 +1,18 @@
 import type pg from 'pg';
 import type { Check } from '#connectors/contract/check.ts';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import { type ErrorCode, errorKinds, TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { advice, check, failed, good, versionCheck } from '../check-results.ts';
 import { connect, endClient } from '../connection.ts';
-import { translateError } from '../errors.ts';
 import { quoteIdentifier, quoteTable } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { SCHEMA } from './bookkeeping.ts';
 import type { CatalogTable } from './catalog.ts';
 import { readTables } from './describe.ts';
+import { reactionChecks, readReactions } from './reactions.ts';
 
-/** Oldest version whose catalogs we know. */
-const OLDEST_VERSION = 140_000;
+/** Sessions that a pair opens at its target: writer, load, monitor, checks. */
+const SESSIONS = 6;
 
 /** Looks at everything that must be so before a system can be a target. Never throws for what it finds. */
 export async function checkTarget(
@@ -25,7 +25,7 @@ export async function checkTarget(
     client = await connect(settings, context, { role: 'target', purpose: 'check' });
   } catch (error) {
     context.signal.throwIfAborted();
-    return [failed('login', error)];
+    return [failed('target', 'login', error)];
   }
   const login = good('login', 'The target lets us in.');
   try {
@@ -33,7 +33,7 @@ export async function checkTarget(
     return [login, ...serverChecks(server, client), ...(await tableChecks(client, tables, server))];
   } catch (error) {
     context.signal.throwIfAborted();
-    return [login, failed('catalog', error)];
+    return [login, failed('target', 'catalog', error)];
   } finally {
     await endClient(client);
   }
@@ -47,6 +47,8 @@ interface Server {
   readonly read_only: boolean;
   readonly may_create: boolean;
   readonly bookkeeping: boolean | null;
+  /** Sessions that may still be opened. */
+  readonly free: number;
   readonly role: string;
   readonly database: string;
 }
@@ -61,6 +63,12 @@ async function readServer(client: pg.Client): Promise<Server> {
                SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
                  FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'applied_positions'), false))
                FROM pg_namespace n WHERE n.nspname = '${SCHEMA}') AS bookkeeping,
+            (SELECT least(
+               current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+                 - coalesce(current_setting('reserved_connections', true)::int, 0) - count(*),
+               (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user) - count(*) FILTER (WHERE a.usename = current_user),
+               (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()) - count(*) FILTER (WHERE a.datname = current_database())
+             )::int FROM pg_stat_activity a WHERE a.backend_type = 'client backend') AS free,
             current_user AS role, current_database() AS database`,
   );
   return rows[0]!;
@@ -72,9 +80,7 @@ function serverChecks(server: Server, client: pg.Client): Check[] {
   const direct = server.pid === processID;
   const mayKeep = server.bookkeeping ?? server.may_create;
   return [
-    check('version', server.version >= OLDEST_VERSION, `The target is PostgreSQL ${server.version_text}.`, {
-      fix: 'Update the target to PostgreSQL 14 or newer.',
-    }),
+    versionCheck('target', server.version, server.version_text),
     check('pooler', direct, direct ? 'The server answers itself.' : 'A connection pooler stands before the server.', {
       code: 'TARGET_UNREACHABLE',
       fix: 'Use the direct port of the server, not that of the connection pooler: it cannot keep session settings.',
@@ -83,6 +89,12 @@ function serverChecks(server: Server, client: pg.Client): Check[] {
       fix: 'Use the primary, and a database and role without default_transaction_read_only.',
     }),
     encodingCheck(server.encoding),
+    advice(
+      'connections',
+      server.free >= SESSIONS,
+      `${Math.max(0, server.free)} more sessions may be opened.`,
+      `A pair needs up to ${SESSIONS}. Raise max_connections, or the limit of the role (ALTER ROLE ${role} CONNECTION LIMIT …) or of the database.`,
+    ),
     check(
       'bookkeeping',
       mayKeep,
@@ -122,12 +134,17 @@ async function tableChecks(client: pg.Client, tables: readonly TableName[], serv
   const there = new Map((await readTables(client, tables)).map((table) => [formatTableName(table), table]));
   const rights = await readRights(client, [...there.values()]);
   const creatable = await readCreatable(client, tables);
+  const reactions = await readReactions(client, [...there.values()]);
   const role = quoteIdentifier(server.role);
   return tables.flatMap((table) => {
     const name = formatTableName(table);
     const found = there.get(name);
     if (found === undefined) return [missingTable(table, creatable.get(table.schema) ?? server.may_create, server)];
-    return [good(`table:${name}`, `The table ${name} exists.`), ...oneTable(found, rights.get(found.oid)!, role)];
+    return [
+      good(`table:${name}`, `The table ${name} exists.`),
+      ...oneTable(found, rights.get(found.oid)!, role),
+      ...reactionChecks(found, reactions.get(found.oid)!),
+    ];
   });
 }
 
@@ -201,36 +218,4 @@ async function readCreatable(client: pg.Client, tables: readonly TableName[]): P
     [[...new Set(tables.map(({ schema }) => schema))]],
   );
   return new Map(rows.map(({ schema, may }) => [schema, may]));
-}
-
-function good(name: string, message: string): Check {
-  return { name, ok: true, required: true, message };
-}
-
-function check(
-  name: string,
-  ok: boolean,
-  message: string,
-  bad: { readonly code?: ErrorCode; readonly fix?: string },
-): Check {
-  if (ok) return good(name, message);
-  const fix = bad.fix ?? (bad.code === undefined ? undefined : errorKinds[bad.code].fix);
-  return {
-    name,
-    ok,
-    required: true,
-    message,
-    ...(bad.code && { code: bad.code }),
-    ...(fix !== undefined && { fix }),
-  };
-}
-
-function advice(name: string, ok: boolean, message: string, fix: string): Check {
-  return { name, ok, required: false, message, ...(ok ? {} : { fix }) };
-}
-
-function failed(name: string, error: unknown): Check {
-  const { message, code, fix } =
-    error instanceof TerraFusionError ? error : translateError(error, 'target', 'Could not look at the target');
-  return { name, ok: false, required: true, message, code, fix };
 }

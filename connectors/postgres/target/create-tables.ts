@@ -64,7 +64,8 @@ async function requireTypes(client: pg.ClientBase, tables: readonly TableToCreat
   }
 }
 
-async function typeExists(client: pg.ClientBase, type: string): Promise<boolean> {
+/** Whether the words name a type, and nothing but a type. Within a transaction. */
+export async function typeExists(client: pg.ClientBase, type: string): Promise<boolean> {
   // A comment is blank space to the server's reader of type names, but would swallow the rest of our line.
   if (/--|\/\*/.test(type)) return false;
   await client.query('SAVEPOINT type');

@@ -12,17 +12,19 @@ export async function readTables(client: pg.ClientBase, tables: readonly TableNa
 
 export async function describeTables(client: pg.ClientBase, tables: readonly TableName[]): Promise<TargetTable[]> {
   const described: TargetTable[] = [];
-  for (const { schema, name, columns, primaryKey } of await readTables(client, tables)) {
+  for (const { schema, name, columns, primaryKey, uniqueKeys } of await readTables(client, tables)) {
     described.push({
       table: { schema, name },
-      columns: columns.map(({ name, type, notNull, hasDefault, generated }) => ({
+      columns: columns.map(({ name, type, notNull, hasDefault, generated, identityAlways }) => ({
         name,
         type,
         notNull,
         hasDefault,
         generated,
+        identityAlways,
       })),
       primaryKey,
+      uniqueKeys,
       hasRows: await hasRows(client, { schema, name }),
     });
   }

@@ -9,6 +9,7 @@ import { createTables } from './create-tables.ts';
 import { describeTables } from './describe.ts';
 import { readHeldTables, replaceHeldTables } from './evolution/held-tables.ts';
 import { openTargetLoad } from './load.ts';
+import { probeTarget } from './probe.ts';
 import type { TargetOptions } from './session.ts';
 import { upsertBlock } from './upsert.ts';
 import { openTargetWriter } from './writer.ts';
@@ -82,6 +83,8 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
         },
         (client) => forgetApplied(client, pairId),
       ),
+
+    probe: (columns, context) => probeTarget(settings, columns, context, options),
   };
 }
 

@@ -17,10 +17,16 @@ export async function check(
   openGateway: () => Promise<GatewayClient>,
   terminal: Terminal,
   asJson: boolean,
+  { proof }: { readonly proof: boolean } = { proof: true },
 ): Promise<number> {
   const pair = await readPairFile(file);
   const client = await openGateway();
-  const report = await client.send('POST', '/api/sync-pairs/check', pair, pairCheckReport);
+  const report = await client.send(
+    'POST',
+    `/api/sync-pairs/check${proof ? '' : '?proof=false'}`,
+    pair,
+    pairCheckReport,
+  );
   terminal.out(asJson ? json(report) : reportText(file, report));
   return report.ok ? exitCodes.OK : exitCodes.FAILED;
 }
@@ -58,11 +64,14 @@ function reportText(file: string, report: PairCheckReport): string {
     table(report.tables, [
       { title: 'SOURCE', value: ({ source }) => source },
       { title: 'TARGET', value: ({ target }) => target },
-      { title: 'TARGET TABLE', value: ({ action }) => (action === 'create' ? 'is created' : 'is there') },
+      { title: 'TARGET TABLE', value: ({ action }) => actions[action ?? 'unknown'] },
       { title: 'ROWS ABOUT', value: ({ estimated_rows }) => count(estimated_rows), right: true },
+      { title: 'COLUMNS', value: ({ columns }) => count(columns.length), right: true },
+      { title: 'LOSSLESS', value: ({ columns }) => lossless(columns), right: true },
     ]),
     checkLines('source', report.source),
     checkLines('target', report.target),
+    ...report.tables.map(tableText),
     report.problems.map(({ path, code, message, fix }) => `${path}: ${message} (${code})\n  ${fix}\n`).join(''),
     report.lossy.map(({ path, message }) => `${path}: ${message}\n`).join(''),
     report.ok ? `${file} can be made as it stands.\n` : `${file} cannot be made as it stands.\n`,
@@ -70,11 +79,40 @@ function reportText(file: string, report: PairCheckReport): string {
   return parts.filter((part) => part !== '').join('\n');
 }
 
+type Table = PairCheckReport['tables'][number];
+
+const actions = { create: 'is created', use: 'is there', unknown: 'not known' } as const;
+
+/** "12", or "-" when it was not asked for. */
+function lossless(columns: Table['columns']): string {
+  const proven = columns.filter(({ proof }) => proof !== undefined);
+  return proven.length === 0 ? '-' : count(proven.filter(({ proof }) => proof?.result === 'lossless').length);
+}
+
+/** What is worth reading of a table: good checks and lossless columns are only counted, above. */
+function tableText({ source, target, checks, columns }: Table): string {
+  const bad = checks.filter(({ ok }) => !ok);
+  const odd = columns.filter(({ proof }) => proof !== undefined && (proof.result !== 'lossless' || proof.how));
+  if (bad.length === 0 && odd.length === 0) return '';
+  return (
+    `${source} to ${target}\n` +
+    checkLines('', bad) +
+    table(odd, [
+      { title: 'COLUMN', value: ({ source: from, target: to }) => (from === to ? to : `${from} to ${to}`) },
+      { title: 'SOURCE TYPE', value: ({ source_type }) => source_type },
+      { title: 'TARGET TYPE', value: ({ target_type }) => target_type ?? '-' },
+      { title: 'PROOF', value: ({ proof }) => proof!.result.replace('_', ' ') },
+      { title: 'HOW', value: ({ proof }) => proof!.how ?? '' },
+    ])
+  );
+}
+
 function checkLines(end: string, checks: readonly CheckView[]): string {
   return checks
     .map(({ ok, required, name, message, fix }) => {
       const mark = ok ? 'ok  ' : required ? 'FAIL' : 'warn';
-      return `${mark} ${end} ${name}: ${message}${ok || fix === undefined ? '' : `\n     ${fix}`}\n`;
+      const where = end === '' ? name : `${end} ${name}`;
+      return `${mark} ${where}: ${message}${ok || fix === undefined ? '' : `\n     ${fix}`}\n`;
     })
     .join('');
 }

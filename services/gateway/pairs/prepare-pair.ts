@@ -3,10 +3,19 @@ import { errorKinds } from '#schemas/errors.ts';
 import type { FieldProblem } from '#schemas/http/common.ts';
 import type { PairCheckReport } from '#schemas/http/pairs.ts';
 import type { PairInput } from '#schemas/pairs.ts';
-import { openSource, openTarget, readConnection, storedConnection, type Connection } from '../ends.ts';
+import { checkWholePair, type PairToCheck } from '#services/pair-check/check-pair.ts';
+import { surroundingsOf } from '#services/pair-check/place.ts';
+import {
+  look,
+  openSource,
+  openTarget,
+  PROOF_TIMEOUT,
+  readConnection,
+  storedConnection,
+  type Connection,
+} from '../ends.ts';
 import { invalidFields } from '../fields.ts';
 import type { GatewayDeps } from '../gateway.ts';
-import { checkWholePair } from './check-pair.ts';
 
 /** One end of a pair that is to be made. */
 export type PreparedEnd =
@@ -19,24 +28,43 @@ export interface PreparedPair {
 }
 
 /** Everything about a pair that can be looked at before it is made. Makes nothing. */
-export async function preparePair(deps: GatewayDeps, request: FastifyRequest, input: PairInput): Promise<PreparedPair> {
+export async function preparePair(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  input: PairInput,
+  { proof }: { readonly proof: boolean },
+): Promise<PreparedPair> {
   const problems: FieldProblem[] = [];
   const source = await findEnd(deps, input.source, 'source', problems);
   const target = await findEnd(deps, input.target, 'target', problems);
   if (!source || !target) {
     return { ...none, report: { ok: false, problems, source: [], target: [], lossy: [], tables: [] } };
   }
-  const report = await checkWholePair(
-    {
-      definition: { version: 1, tables: input.tables, config: input.config },
-      source: openSource(source.connection),
-      target: openTarget(target.connection),
-      sameEnd: isSamePlace(source.connection, target.connection),
-      loaded: false,
-    },
-    { clock: deps.clock, log: request.log, signal: request.signal },
-  );
+  const report = await checkEnds(deps, request, source.connection, target.connection, {
+    definition: { version: 1, tables: input.tables, config: input.config },
+    loaded: false,
+    stream:
+      source.end.kind === 'registered' ? (await deps.control.generations.latest(source.end.id))?.stream : undefined,
+    proof,
+  });
   return { source: source.end, target: target.end, report };
+}
+
+/** The whole check of a pair between two connections. @param own the pair's id, once it has one */
+export async function checkEnds(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  source: Connection,
+  target: Connection,
+  pair: Pick<PairToCheck, 'definition' | 'loaded' | 'stream' | 'proof'>,
+  own?: string,
+): Promise<PairCheckReport> {
+  const tools = { clock: deps.clock, log: request.log, signal: request.signal };
+  const surroundings = await surroundingsOf(deps.control, source, target, own);
+  return checkWholePair(
+    { ...pair, source: openSource(source), target: openTarget(target), surroundings },
+    (end, work, slow = false) => look(end, tools, work, slow ? PROOF_TIMEOUT : undefined),
+  );
 }
 
 /** @throws PAIR_INVALID, or the one code that all problems have, naming every field that is wrong */
@@ -68,16 +96,4 @@ async function findEnd(
     fix: `${errorKinds.PAIR_INVALID.fix} Register the system first, or give {connector, connection}.`,
   });
   return undefined;
-}
-
-/** Told by the connections as they are stored; the same place by another name is the operator's secret. */
-export function isSamePlace(a: Connection, b: Connection): boolean {
-  return a.connector.name === b.connector.name && JSON.stringify(place(a)) === JSON.stringify(place(b));
-}
-
-function place({ connector, settings }: Connection): unknown {
-  const aside = new Set([...connector.secretFields, 'password_file', 'application_name']);
-  return Object.entries(settings)
-    .filter(([name]) => !aside.has(name) && !name.startsWith('ssl_'))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -24,14 +24,13 @@ import {
   stopOperation,
 } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
-import { openSource, openTarget, storedConnection } from '../ends.ts';
+import { storedConnection } from '../ends.ts';
 import { invalidFields } from '../fields.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { ensureJobPair, findJobPair, hasBegun, pairConfigOf, readEnds, refuseUnsupported } from '../jobs/job-pair.ts';
 import { jobSummary, jobView, strategyOf } from '../jobs/job-views.ts';
 import { change, changeOnce } from '../mutations.ts';
-import { checkWholePair } from '../pairs/check-pair.ts';
-import { isSamePlace } from '../pairs/prepare-pair.ts';
+import { checkEnds } from '../pairs/prepare-pair.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { operationView, pageView } from '../views.ts';
 import { markAt } from './operations.ts';
@@ -213,15 +212,18 @@ async function prepareFull(deps: GatewayDeps, request: FastifyRequest, body: Job
   const config = pairConfigOf(body.config);
   const known = await findJobPair(deps.control, ends);
   // Also for a pair that is there: what is stored of its connection is replaced only by what works.
-  const report = await checkWholePair(
+  const report = await checkEnds(
+    deps,
+    request,
+    ends.source,
+    ends.target,
     {
       definition: { version: 1, tables: undefined, config },
-      source: openSource(ends.source),
-      target: openTarget(ends.target),
-      sameEnd: isSamePlace(ends.source, ends.target),
       loaded: known !== undefined && hasBegun(known),
+      stream: known && (await deps.control.generations.latest(known.sourceId))?.stream,
+      proof: false,
     },
-    { clock: deps.clock, log: request.log, signal: request.signal },
+    known?.id,
   );
   const named = { source: 'source_connection', target: 'target_connection' } as const;
   const problems = report.problems.map((problem) => ({
@@ -272,16 +274,19 @@ async function validate(deps: GatewayDeps, request: FastifyRequest, pair: PairOv
   const source = await storedConnection(deps.control, pair.sourceId);
   const target = await storedConnection(deps.control, pair.targetId);
   const loaded = hasBegun(pair);
-  const report = await checkWholePair(
+  const report = await checkEnds(
+    deps,
+    request,
+    source,
+    target,
     {
       // Once it is loaded a table must be there: nobody will make it.
       definition: { version, tables: [input], config: { ...config, create_tables: config.create_tables && !loaded } },
-      source: openSource(source),
-      target: openTarget(target),
-      sameEnd: isSamePlace(source, target),
       loaded,
+      stream: (await deps.control.generations.latest(pair.sourceId))?.stream,
+      proof: false,
     },
-    { clock: deps.clock, log: request.log, signal: request.signal },
+    pair.id,
   );
   const relative = <P extends { readonly path: string }>(problem: P): P => ({
     ...problem,

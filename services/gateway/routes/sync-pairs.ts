@@ -3,6 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { idParams } from '#schemas/http/common.ts';
 import {
   pairBody,
+  pairCheckQuery,
   pairCheckReport,
   pairPatch,
   pairsPage,
@@ -16,11 +17,10 @@ import type { PairDefinition, PairInput } from '#schemas/pairs.ts';
 import type { Repositories } from '#services/control/control.ts';
 import { startPair } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
-import { openSource, openTarget, storedConnection } from '../ends.ts';
+import { storedConnection } from '../ends.ts';
 import { type App, type GatewayDeps } from '../gateway.ts';
 import { change, changeOnce } from '../mutations.ts';
-import { checkWholePair } from '../pairs/check-pair.ts';
-import { isSamePlace, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
+import { checkEnds, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
 
@@ -69,7 +69,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         reply,
         { entityKind: 'sync_pair', verb: 'create', status: 201 },
         async () => {
-          const prepared = await preparePair(deps, request, body);
+          const prepared = await preparePair(deps, request, body, { proof: false });
           refuseProblems(prepared.report);
           return prepared;
         },
@@ -99,13 +99,16 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync pairs',
           'Check a pair without making it',
-          'Looks at every table, column, type, key and privilege, and tells what would not arrive as it was. Changes nothing.',
+          'Looks at every table, column, type, key and privilege, and tells what would not arrive as it was: boundary values of every ' +
+            "column's type are sent through the pair's chain into scratch tables at the target and read back. Changes nothing.",
         ),
+        querystring: pairCheckQuery,
         body: pairBody,
         response: replies({ 200: pairCheckReport }),
       },
     },
-    async (request) => (await preparePair(deps, request, request.body)).report,
+    async (request) =>
+      (await preparePair(deps, request, request.body, { proof: request.query.proof === 'true' })).report,
   );
 
   app.get(
@@ -281,15 +284,18 @@ async function checkChanged(
 ): Promise<void> {
   const source = await storedConnection(deps.control, pair.sourceId);
   const target = await storedConnection(deps.control, pair.targetId);
-  const report = await checkWholePair(
+  const report = await checkEnds(
+    deps,
+    request,
+    source,
+    target,
     {
       definition: { ...definition, version: pair.definition.version + 1 },
-      source: openSource(source),
-      target: openTarget(target),
-      sameEnd: isSamePlace(source, target),
       loaded: pair.load.state !== 'requested' || pair.load.number > 1,
+      stream: (await deps.control.generations.latest(pair.sourceId))?.stream,
+      proof: false,
     },
-    { clock: deps.clock, log: request.log, signal: request.signal },
+    pair.id,
   );
   refuseProblems(report);
 }

@@ -152,14 +152,45 @@ describe('check', () => {
         ...example(pairCheckReport),
         ok: true,
         problems: [],
-        tables: [{ source: 'a.b', target: 'c.d', action: 'create', estimated_rows: 7 }],
+        tables: [
+          {
+            source: 'a.b',
+            target: 'c.d',
+            action: 'create',
+            estimated_rows: 7,
+            checks: [{ name: 'key:c.d', ok: false, required: false, message: 'c.d has no key.', fix: 'Add one.' }],
+            columns: [
+              { source: 'x', target: 'x', source_type: 'text', target_type: 'text', proof: { result: 'lossless' } },
+              {
+                source: 'y',
+                target: 'z',
+                source_type: 'bigint',
+                target_type: 'integer',
+                proof: { result: 'lossy', how: '2 of 6 values are refused' },
+              },
+            ],
+          },
+        ],
       },
     };
     const file = join(folder, 'pair.json');
     await writeFile(file, JSON.stringify(pair));
     const terminal = new RecordingTerminal();
     expect(await check(file, () => Promise.resolve(client()), terminal, false)).toBe(0);
-    expect(terminal.stdout).toMatch(/a\.b +c\.d +is created +7\n/);
+    expect(terminal.stdout).toMatch(/a\.b +c\.d +is created +7 +2 +1\n/);
+    expect(terminal.stdout).toMatch(/a\.b to c\.d\nwarn key:c\.d: c\.d has no key\.\n {5}Add one\.\n/);
+    expect(terminal.stdout).toMatch(/\ny to z +bigint +integer +lossy +2 of 6 values are refused\n/);
+    expect(terminal.stdout).not.toMatch(/^x /m);
+  });
+
+  test('does not ask for the proof when it is not wanted', async () => {
+    answers['POST /api/sync-pairs/check'] = { body: example(pairCheckReport) };
+    const file = join(folder, 'quick.json');
+    await writeFile(file, JSON.stringify(pair));
+    const terminal = new RecordingTerminal();
+    expect(await check(file, () => Promise.resolve(client()), terminal, true, { proof: false })).toBe(1);
+    expect(asked[0]!.url).toBe('/api/sync-pairs/check?proof=false');
+    expect(JSON.parse(terminal.stdout)).toMatchObject({ ok: false, tables: [{ columns: [{ target: 'parcel_pin' }] }] });
   });
 
   test('tells everything that is wrong with the form, without a gateway', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lossyReason } from '#services/gateway/pairs/lossy.ts';
+import { lossyReason } from '#services/pair-check/lossy.ts';
 
 test.each([
   ['integer', 'integer'],

@@ -88,3 +88,31 @@ function timeReason(source: Type, target: Type): string | undefined {
 
 const other = (from: string, to: string): string =>
   `values of ${from} are written as ${to}; those that are none are refused`;
+
+/** What of a source's values would be refused by a target's type: something that can be counted at the source. */
+export type Bound =
+  | { readonly kind: 'length'; readonly most: number }
+  | { readonly kind: 'range'; readonly least: string; readonly most: string };
+
+const integerBounds: Readonly<Record<string, readonly [string, string]>> = {
+  smallint: ['-32768', '32767'],
+  integer: ['-2147483648', '2147483647'],
+  bigint: ['-9223372036854775808', '9223372036854775807'],
+};
+
+/** undefined: nothing is refused, or not for its size. */
+export function boundOf(from: string, to: string): Bound | undefined {
+  const [source, target] = [parseType(from), parseType(to)];
+  if (lossyReason(from, to) === undefined) return undefined;
+  const [room, scale = 0] = target.arguments;
+  // What a boolean or bytea is as text is not what it is in a copy.
+  if (target.name.startsWith('character') && texts.includes(source.name))
+    return room === undefined ? undefined : { kind: 'length', most: room };
+  if (![...integers, ...floats, 'numeric'].includes(source.name)) return undefined;
+  const ends = integerBounds[target.name];
+  if (ends && integers.includes(source.name)) return { kind: 'range', least: ends[0], most: ends[1] };
+  if (target.name !== 'numeric' || room === undefined) return undefined;
+  const digits = room - scale;
+  const most = digits <= 0 ? '1' : `1${'0'.repeat(digits)}`;
+  return { kind: 'range', least: `-${most}`, most };
+}
