@@ -29,4 +29,6 @@ export const startPoints: readonly CrashPoint[] = [
   crashPoints.LOADER_MID_COPY,
   crashPoints.LOADER_BEFORE_COMMIT,
   crashPoints.LOADER_AFTER_COMMIT,
+  crashPoints.SUPERVISOR_LOADED_NOT_COMPLETED,
+  crashPoints.SUPERVISOR_COMPLETED_NOT_NOTED,
 ];

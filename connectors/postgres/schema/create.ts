@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { SchemaModel, SchemaPhase, SchemaReport } from '#connectors/contract/schema.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { formatTableName } from '#schemas/tables.ts';
 import { Attempts } from './attempt.ts';
 import { Completion } from './complete.ts';
 import { ensureMadeObjects } from './made.ts';
@@ -34,7 +35,11 @@ async function make(client: pg.ClientBase, model: SchemaModel, phase: 'before' |
   await new Completion(model, state, attempts, maker.present).make();
   const moved = await advanceSequences(
     client,
-    model.sequences.filter(({ value }) => value !== undefined),
+    model.sequences.filter(({ value, ownedBy }) => {
+      // What fills a table that was there before is its owner's matter until the cut-over.
+      const owner = ownedBy && maker.present.get(formatTableName(ownedBy.table));
+      return value !== undefined && owner?.ours !== false;
+    }),
   );
   return attempts.report(problemsOf(moved));
 }

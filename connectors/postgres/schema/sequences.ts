@@ -84,15 +84,28 @@ const trouble = (sequence: TableName, reason: string, fix: string): SkippedObjec
 
 /** The one that fills the column at the target, by whatever name; else the one of the same name. */
 async function findSequence(client: pg.ClientBase, { name, ownedBy }: SequenceModel): Promise<TableName | undefined> {
+  const serial = ownedBy && (await serialSequence(client, quoteTable(ownedBy.table), ownedBy.column));
   const { rows } = await client.query<TableName>(
     `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.oid = coalesce(
-        CASE WHEN to_regclass($1) IS NOT NULL AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = to_regclass($1)
-          AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped) THEN pg_get_serial_sequence($1, $2)::regclass END,
-        to_regclass($3)) AND c.relkind = 'S'`,
-    [ownedBy === undefined ? null : quoteTable(ownedBy.table), ownedBy?.column ?? null, quoteTable(name)],
+      WHERE c.oid = to_regclass($1) AND c.relkind = 'S'`,
+    [serial ?? quoteTable(name)],
   );
   return rows[0];
+}
+
+/** @param table quoted */
+async function serialSequence(client: pg.ClientBase, table: string, column: string): Promise<string | undefined> {
+  // Asked of a column that is not there, the function is an error.
+  const { rowCount } = await client.query(
+    'SELECT FROM pg_attribute WHERE attrelid = to_regclass($1) AND attname = $2 AND attnum > 0 AND NOT attisdropped',
+    [table, column],
+  );
+  if (rowCount === 0) return undefined;
+  const { rows } = await client.query<{ name: string | null }>('SELECT pg_get_serial_sequence($1, $2) AS name', [
+    table,
+    column,
+  ]);
+  return rows[0]!.name ?? undefined;
 }
 
 /**
