@@ -151,7 +151,7 @@ function planned(source: TableModel, input?: Partial<z.input<typeof tableInput>>
       typeNames: new Map(columns.map(({ name }) => [name, 'integer'])),
       notNull: new Set(['id']),
       estimatedRows: 0,
-    } as PlannedTable['shape'],
+    },
     target: parsed?.target === undefined ? source.name : parseTableName(parsed.target),
     identity: false,
   };
