@@ -171,7 +171,7 @@ export interface IndexModel {
 
 /** Something that is not at the target, or not as it is at the source. Nothing is left out without one of these. */
 export interface SkippedObject {
-  /** Kind and name: "index pacs.property.property_geo_idx". */
+  /** Kind and name: "index property_geo_idx of pacs.property". */
   readonly object: string;
   readonly reason: string;
   /** What an operator can do about it; that nothing needs to be done, where it is so by design. */

@@ -7,6 +7,7 @@ import { DeadLetters } from './dead-letters.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
+import { PairSchemas } from './pair-schemas.ts';
 import { Progress } from './progress.ts';
 import { SchemaChanges } from './schema-changes.ts';
 import { SourceGenerations } from './source-generations.ts';
@@ -22,6 +23,7 @@ export interface Repositories {
   readonly pairs: SyncPairs;
   readonly runs: PairRuns;
   readonly tables: PairTables;
+  readonly schemas: PairSchemas;
   readonly progress: Progress;
   readonly operations: SyncOperations;
   readonly generations: SourceGenerations;
@@ -55,6 +57,7 @@ function repositories(db: Queryable, secrets: SecretBox): Repositories {
     pairs: new SyncPairs(db),
     runs: new PairRuns(db),
     tables: new PairTables(db),
+    schemas: new PairSchemas(db),
     progress: new Progress(db),
     operations: new SyncOperations(db),
     generations: new SourceGenerations(db),

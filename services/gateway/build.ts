@@ -11,6 +11,7 @@ import { operationRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { pairCommandRoutes } from './routes/pair-commands.ts';
 import { schemaChangeRoutes } from './routes/schema-changes.ts';
+import { pairSchemaRoutes } from './routes/pair-schema.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
 import { systemSlotRoutes } from './routes/system-slots.ts';
@@ -29,6 +30,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     syncPairRoutes,
     pairCommandRoutes,
     schemaChangeRoutes,
+    pairSchemaRoutes,
     operationRoutes,
     jobRoutes,
     jobRecordRoutes,

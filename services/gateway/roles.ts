@@ -43,6 +43,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/sync-pairs': 'viewer',
   'GET /api/sync-pairs/:id': 'viewer',
   'GET /api/sync-pairs/:id/tables': 'viewer',
+  'GET /api/sync-pairs/:id/schema': 'viewer',
   'POST /api/sync-pairs': 'editor',
   'POST /api/sync-pairs/check': 'editor',
   'PATCH /api/sync-pairs/:id': 'editor',
@@ -54,6 +55,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/sync-pairs/:id/resume': 'operator',
   'POST /api/sync-pairs/:id/resync': 'operator',
   'POST /api/sync-pairs/:id/fence': 'operator',
+  'POST /api/sync-pairs/:id/cutover': 'operator',
 
   'GET /api/sync-operations': 'viewer',
   'GET /api/sync-operations/:id': 'viewer',

@@ -4,6 +4,7 @@ import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
 import type { KeyView } from '#schemas/http/keys.ts';
 import type { OperationView } from '#schemas/http/operations.ts';
 import type { PairSummary, PairTableView, PairView, SlotView } from '#schemas/http/pairs.ts';
+import type { PairSchemaView } from '#schemas/http/pair-schema.ts';
 import type { SchemaChangeView } from '#schemas/http/schema-changes.ts';
 import type { SystemView } from '#schemas/http/systems.ts';
 import { formatLsn } from '#schemas/lsn.ts';
@@ -14,7 +15,9 @@ import type { AuditRecord } from '#services/control/audit.ts';
 import type { DeadLetterRecord } from '#services/control/dead-letters.ts';
 import type { Page } from '#services/control/pages.ts';
 import { checkView } from '#services/pair-check/report.ts';
+import { maskText } from '#services/kernel/masking.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
+import type { PairSchemaRecord } from '#services/control/pair-schemas.ts';
 import type { PairTableRecord } from '#services/control/pair-tables.ts';
 import type { SchemaChangeRecord } from '#services/control/schema-changes.ts';
 import type { Generation } from '#services/control/source-generations.ts';
@@ -162,6 +165,17 @@ export function schemaChangeView(change: SchemaChangeRecord): SchemaChangeView {
     decided_by: change.decidedBy ?? null,
     decided_at: iso(change.decidedAt),
     applied_at: iso(change.appliedAt),
+  };
+}
+
+/** Nothing yet, before the first load has looked at the target. */
+export function pairSchema(schema: PairSchemaRecord | undefined): PairSchemaView {
+  return {
+    complete: schema?.complete ?? false,
+    made: [...(schema?.made ?? [])],
+    found: [...(schema?.found ?? [])],
+    skipped: (schema?.skipped ?? []).map((gap) => ({ ...gap, reason: maskText(gap.reason) })),
+    updated_at: iso(schema?.updatedAt),
   };
 }
 

@@ -57,6 +57,10 @@ export const crashPoints = {
   SUPERVISOR_PAIR_DELETED_NOT_CLEANED: 'supervisor.pair-deleted-not-cleaned',
   /** The target's tables exist, the operation is not noted as begun: creating them again changes nothing. */
   SUPERVISOR_TABLES_CREATED_NOT_LOADED: 'supervisor.tables-created-not-loaded',
+  /** All rows and the position are at the target, its indexes and constraints are not: they are made before the pair counts as loaded. */
+  SUPERVISOR_LOADED_NOT_COMPLETED: 'supervisor.loaded-not-completed',
+  /** The target's schema is complete, nobody has noted it: what is there is recognised and left. */
+  SUPERVISOR_COMPLETED_NOT_NOTED: 'supervisor.completed-not-noted',
 } as const;
 
 export type CrashPoint = (typeof crashPoints)[keyof typeof crashPoints];

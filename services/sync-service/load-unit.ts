@@ -15,10 +15,11 @@ import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { LoadProgress, observe } from './load-progress.ts';
 import { assertPossible } from './preflight.ts';
-import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
+import { planTables, sourceTables, type PlannedTable } from './plan.ts';
 import { assertUnchanged, tablesToHold } from './schema-policy.ts';
 import type { Generation, LoadRecord, SupervisedPair } from './ports.ts';
 import { ensureStream, whyGone } from './source-setup.ts';
+import { completeTargetSchema, prepareTargetSchema } from './target-schema.ts';
 
 /** How often a load's progress is told, in milliseconds. */
 const TELL_MS = 500;
@@ -40,17 +41,14 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     await target.forget(pair.id, context);
     await control.forgetLoadLetters(pair.id);
   } else if (await target.applied(pair.id, context)) {
+    await completeTargetSchema(pair, { source, target, env, context });
     await finish(pair, pair.load, source, env, context);
     return;
   }
   await control.recordState(pair, 'loading');
   const tables = await planTables(pair.definition, source, context);
   await assertPossible(pair, { source, target }, env, context);
-  if (pair.definition.config.create_tables) {
-    const made = await target.createTables(tablesToCreate(tables), context);
-    if (made.length > 0)
-      env.log.info({ pair: pair.name, tables: made.map(formatTableName) }, 'Tables were created at the target.');
-  }
+  await prepareTargetSchema(pair, tables, { source, target, env, context });
   const held = await tablesToHold(tables, source, context);
   await target.holdTables(pair.id, held, context);
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
@@ -72,6 +70,7 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     await told;
   }
   await control.recordTables(pair.id, progress.tables());
+  await completeTargetSchema(pair, { source, target, env, context });
   await finish(pair, load, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
 }

@@ -1,3 +1,4 @@
+import type { SchemaReport } from '#connectors/contract/schema.ts';
 import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
@@ -157,6 +158,8 @@ export interface ControlPort {
   recordTables(pairId: string, tables: readonly TableProgress[]): Promise<void>;
   /** Outside of its window the load rests until about then (ms since 1970); undefined: it does not. */
   recordResting(pairId: string, until: number | undefined): Promise<void>;
+  /** What was made at the target before the load and after it, and what was not. */
+  recordSchema(pairId: string, phase: 'before' | 'after', report: SchemaReport): Promise<void>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /** From where the pair's stream processor needs the source's topic. */
   recordNeeded(pairId: string, nextOffset: bigint): Promise<void>;

@@ -17,6 +17,7 @@ export function supervisionStore(control: Control): ControlPort {
     pairs,
     runs,
     tables,
+    schemas,
     progress,
     deadLetters,
     schemaChanges,
@@ -85,6 +86,7 @@ export function supervisionStore(control: Control): ControlPort {
       await deadLetters.store(pairId, letters);
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
+    recordSchema: (pairId, phase, report) => schemas.record(pairId, phase, report),
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
     noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
     settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),

@@ -35,4 +35,6 @@ export const startPoints: readonly CrashPoint[] = [
   crashPoints.LOADER_DEAD_LETTERS_STORED_NOT_COMMITTED,
   crashPoints.LOADER_BEFORE_COMMIT,
   crashPoints.LOADER_AFTER_COMMIT,
+  crashPoints.SUPERVISOR_LOADED_NOT_COMPLETED,
+  crashPoints.SUPERVISOR_COMPLETED_NOT_NOTED,
 ];

@@ -99,6 +99,61 @@ test('the first administrator key is in a file that only its owner can read', as
   expect((await stat(file!)).mode & 0o777).toBe(0o600);
 });
 
+describe('the schema at the target', () => {
+  test('is told object by object, and a cut-over moves its sequences, again without harm', async () => {
+    const [source, target] = [await freshDatabase('source'), await freshDatabase('target')];
+    await source.query(
+      `CREATE TABLE item (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, no serial, name text UNIQUE);
+       CREATE FUNCTION own(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1'; CREATE INDEX item_own ON item (own(name));
+       INSERT INTO item (name) SELECT 'item ' || n FROM generate_series(1, 30) n`,
+    );
+    const pair = { name: 'cut-over', source: inline(source), target: inline(target), start: true };
+    expect((await ask('POST', '/api/sync-pairs', pair)).status).toBe(201);
+    expect((await fence('cut-over')).status).toBe(200);
+    const schema = await ask('GET', '/api/sync-pairs/cut-over/schema');
+    expect(schema.body).toMatchObject({
+      complete: true,
+      made: expect.arrayContaining(['table public.item', 'unique constraint item_name_key of public.item']) as string[],
+      skipped: [{ object: 'index item_own of public.item', reason: expect.stringContaining('own') as string }],
+    });
+    await until('cut-over', 'streaming');
+    await eventually(async () => {
+      const { body } = await ask('GET', '/api/sync-operations?pair=cut-over');
+      expect(body['items']).toMatchObject([{ state: 'completed', progress: { schema_objects_skipped: 1 } }]);
+      return true;
+    });
+    await source.query(
+      `INSERT INTO item (name) SELECT 'more ' || n FROM generate_series(1, 12) n; SELECT nextval('item_no_seq')`,
+    );
+    const cut = () => ask('POST', '/api/sync-pairs/cut-over/cutover?timeout_s=60');
+    const sequence = (name: string, before: string, after: string) => ({
+      sequence: `public.${name}`,
+      source: after,
+      before,
+      after,
+      problem: null,
+    });
+    const first = await cut();
+    expect(first.status, first.text).toBe(200);
+    expect(first.body).toMatchObject({
+      complete: true,
+      sequences: [sequence('item_id_seq', '30', '42'), sequence('item_no_seq', '30', '43')],
+    });
+    expect((await cut()).body['sequences']).toEqual([
+      sequence('item_id_seq', '42', '42'),
+      sequence('item_no_seq', '43', '43'),
+    ]);
+    // The target takes the source's place: numbers go on where the source's ended.
+    expect(await target.query(`INSERT INTO item (name) VALUES ('new') RETURNING id::int, no`)).toEqual([
+      { id: 43, no: 44 },
+    ]);
+    const audit = await ask('GET', '/api/audit?action=sync_pair.cutover');
+    expect(audit.body['items']).toHaveLength(2);
+    expect((await ask('POST', '/api/sync-pairs/cut-over/pause')).status).toBe(200);
+    expect(await cut()).toMatchObject({ status: 409, body: { error: { code: 'CONFLICTING_STATE' } } });
+  });
+});
+
 describe('a pair', () => {
   test('is made, loads, streams, is fenced, paused, resumed, loaded anew and removed', async () => {
     const { source, target } = await ends();

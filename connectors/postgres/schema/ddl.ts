@@ -157,6 +157,15 @@ export function setDefault(
   return `ALTER TABLE ${quoteTable(table)} ALTER COLUMN ${quoteIdentifier(column)} ${action}`;
 }
 
+/** Of a column that holds no values yet: others would be read and compared anew. */
+export function setCollation(table: TableName, { name, type, collation }: ColumnModel): string {
+  return `ALTER TABLE ${quoteTable(table)} ALTER COLUMN ${quoteIdentifier(name)} TYPE ${type}${collate(collation)}`;
+}
+
+export function setOptions({ name, options }: TableModel): string {
+  return `ALTER TABLE ${quoteTable(name)} SET (${options.join(', ')})`;
+}
+
 export function setNotNull(table: TableName, column: string, notNull = true): string {
   return `ALTER TABLE ${quoteTable(table)} ALTER COLUMN ${quoteIdentifier(column)} ${notNull ? 'SET' : 'DROP'} NOT NULL`;
 }

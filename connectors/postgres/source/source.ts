@@ -4,6 +4,7 @@ import { parseLsn } from '#schemas/lsn.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { type ConnectOptions, withClient } from '../connection.ts';
 import { quoteIdentifier } from '../identifiers.ts';
+import { readSchema } from '../schema/read.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeTables } from './catalog.ts';
 import { checkSource } from './checks.ts';
@@ -43,6 +44,13 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
 
     describe: (tables, context) =>
       use(context, 'Could not read the catalog of the source', (client) => describeTables(client, tables)),
+
+    describeSchema: (tables, context) =>
+      use(context, 'Could not read the schema of the source', async (client) => {
+        // Names whatever is missing.
+        await describeTables(client, tables);
+        return readSchema(client, tables);
+      }),
 
     publish: (publication, tables, context) =>
       use(

@@ -46,8 +46,14 @@ async function createSchema(client: pg.ClientBase, schema: string): Promise<void
   if (rowCount === 0) await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
 }
 
-/** Also makes sure that each type is nothing but a type: it goes into the statement as it is. */
-async function requireTypes(client: pg.ClientBase, tables: readonly TableToCreate[]): Promise<void> {
+/**
+ * Also makes sure that each type is nothing but a type: it goes into the statement as it is. Within a transaction only.
+ * @throws {TerraFusionError} TARGET_TYPE_MISSING naming every column whose type the target does not know
+ */
+export async function requireTypes(
+  client: pg.ClientBase,
+  tables: readonly Pick<TableToCreate, 'table' | 'columns'>[],
+): Promise<void> {
   const known = new Map<string, boolean>();
   const unknown: string[] = [];
   for (const { table, columns } of tables) {

@@ -2,6 +2,8 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Target, TargetMonitor } from '#connectors/contract/target.ts';
 import { connect, endClient, withClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
+import { makeSchema } from '../schema/create.ts';
+import { advanceSequences } from '../schema/sequences.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { ensureBookkeeping, forgetApplied, readApplied } from './bookkeeping.ts';
 import { checkTarget } from './check.ts';
@@ -25,6 +27,22 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
         context,
         { role: 'target', purpose: 'setup', what: 'Could not create tables at the target', lockTimeoutMs: 30_000 },
         (client) => createTables(client, tables),
+      ),
+
+    createSchema: (model, phase, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: 'Could not create the schema at the target', lockTimeoutMs: 30_000 },
+        (client) => makeSchema(client, model, phase),
+      ),
+
+    advanceSequences: (sequences, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: 'Could not advance sequences at the target', lockTimeoutMs: 30_000 },
+        (client) => advanceSequences(client, sequences),
       ),
 
     describe: (tables, context) =>

@@ -1,14 +1,13 @@
-import { TerraFusionError } from '#schemas/errors.ts';
 import { idParams } from '#schemas/http/common.ts';
 import { operationView as operationViewSchema } from '#schemas/http/operations.ts';
 import { fenceQuery, fenceReply, pairSummary as pairSummarySchema, resyncBody } from '#schemas/http/pairs.ts';
 import { formatPosition } from '#schemas/position.ts';
-import type { Control } from '#services/control/control.ts';
 import { loadAnew, pausePair, startPair, wholePairOnly } from '#services/control/pair-commands.ts';
 import { openSource, openTarget, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
-import { fence, type FencePair } from '../pairs/fence.ts';
+import { fencePair } from '../pairs/fence-pair.ts';
+import { fence } from '../pairs/fence.ts';
 import { replies, words } from '../schema.ts';
 import { operationView, pairSummary } from '../views.ts';
 
@@ -107,17 +106,4 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
       return { position: formatPosition(position), waited_ms: waitedMs };
     },
   );
-}
-
-/** @throws {TerraFusionError} CONFLICTING_STATE when a fence would wait in vain */
-async function fencePair({ pairs, generations }: Control, id: string): Promise<FencePair> {
-  const { name, sourceId, desired, state, error, load } = await pairs.get(id);
-  const refuse = (message: string): TerraFusionError =>
-    new TerraFusionError('CONFLICTING_STATE', `The pair ${name} ${message}`, {
-      details: { desired, state, load: load.state, ...(error && { error }) },
-    });
-  if (desired === 'paused') throw refuse('is paused: resume it first');
-  if (state === 'failed') throw refuse(`has failed (${error?.code ?? 'unknown'}): ${error?.message ?? ''}`);
-  const generation = (await generations.latest(sourceId))?.generation ?? 1;
-  return { loaded: load.state === 'done', load: load.number, generation };
 }
