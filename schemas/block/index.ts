@@ -5,5 +5,4 @@ export { BlockWriter } from './block-writer.ts';
 export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';
 export { withoutChanges } from './without-changes.ts';
-export { withoutTables } from './without-tables.ts';
 export { splitBefore, type SplitBlock } from './split.ts';

@@ -7,7 +7,7 @@ import {
   Op,
   readRow,
   splitBefore,
-  withoutTables,
+  withoutChanges,
 } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
@@ -83,7 +83,7 @@ export class SchemaGate {
 
   /** The block in pieces. What news has led to is noted before the next piece is asked for. */
   async *cut(bytes: Buffer, from?: Position): AsyncGenerator<Piece, void, undefined> {
-    let rest = this.#followsNewTables ? bytes : withoutTables(bytes, (table) => this.#isNew(table));
+    let rest = this.#followsNewTables ? bytes : this.#withoutNew(bytes);
     let handled = from;
     for (;;) {
       const place = this.#find(rest, handled);
@@ -104,6 +104,11 @@ export class SchemaGate {
       rest = parts.tail;
     }
     yield { bytes: rest };
+  }
+
+  #withoutNew(bytes: Buffer): Buffer {
+    const isNew = BlockReader.open(bytes).header.tables.map((table) => this.#isNew(table));
+    return isNew.includes(true) ? withoutChanges(bytes, (_transaction, table) => isNew[table] === true) : bytes;
   }
 
   /** Another pair may have the source publish tables that came after this pair's load. */
