@@ -41,7 +41,7 @@ export const bankTables: NonNullable<NewTestPair['tables']> = [
 ];
 
 /** What is not done by chance alone, but when a crash point waits for it. */
-export type Special = 'large' | 'swap' | 'rule' | 'refused';
+export type Special = 'large' | 'swap' | 'rule' | 'refused' | 'altered';
 
 /** Moves money at the source, transaction after transaction, until it is stopped. */
 export class Mover {
@@ -49,6 +49,7 @@ export class Mover {
   readonly #random: SeededRandom;
   #entry = 0;
   #note = 0;
+  #columns = 0;
   #wanted: Special | undefined;
   /** Rows that the target refuses would end a first load: they come once the pair streams. */
   #gentle = true;
@@ -104,6 +105,7 @@ export class Mover {
     if (special === 'swap') return this.#swap();
     if (special === 'rule') return this.#noteOf(-1, 'breaks the rule');
     if (special === 'refused') return this.#noteOf(1, 'refused');
+    if (special === 'altered' && this.#random.chance(0.2)) return this.#alter();
     return this.#random.weighted<() => string[]>([
       [8, () => this.#transfers()],
       [1, () => this.#reopen()],
@@ -163,6 +165,12 @@ export class Mover {
       `UPDATE checking SET code = ${codeOf(one)} WHERE id = ${one + 1}`,
       `UPDATE checking SET code = ${codeOf(one + 1)} WHERE id = ${one}`,
     ];
+  }
+
+  /** A table that gets another column between two of its rows. */
+  #alter(): string[] {
+    this.#columns += 1;
+    return [...this.#transfer(), `ALTER TABLE ledger ADD COLUMN more_${this.#columns} int`, ...this.#transfer()];
   }
 
   #noteOf(amount: number, body: string): string[] {

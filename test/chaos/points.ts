@@ -15,6 +15,7 @@ export const streamPoints: readonly StreamPoint[] = [
   [crashPoints.WRITER_MID_LARGE_TRANSACTION, 'large'],
   [crashPoints.WRITER_MID_ORDERED_REPLAY, 'refused'],
   [crashPoints.WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED, 'refused'],
+  [crashPoints.WRITER_SCHEMA_ALTERED_NOT_COMMITTED, 'altered'],
 ];
 
 /** Only where blocks are stored between processor and writer. */

@@ -159,7 +159,8 @@ describe('changes arrive as they were made', () => {
     const stream = await TestStream.create(database, ['shape']);
     await database.query(`BEGIN; INSERT INTO shape VALUES (1, 'a'); ALTER TABLE shape ADD more int DEFAULT 7;
       INSERT INTO shape VALUES (2, 'b'); ALTER TABLE shape DROP old; INSERT INTO shape VALUES (3); COMMIT`);
-    expect((await stream.changes()).map(({ after }) => after)).toEqual([
+    const rows = (await stream.changes()).filter(({ op }) => op !== 'message');
+    expect(rows.map(({ after }) => after)).toEqual([
       ['1', 'a'],
       ['2', 'b', '7'],
       ['3', '7'],
