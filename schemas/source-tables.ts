@@ -52,7 +52,17 @@ export const sourceTable = z.object({
   columns: z.array(sourceColumn),
   enums: z.array(sourceEnum),
   /** Partitions that hold rows, with the condition that their rows meet; none unless it is partitioned. */
-  partitions: z.array(z.object({ relation_id: z.number(), rows: z.string().nullable() })),
+  partitions: z.array(
+    z.object({
+      relation_id: z.number(),
+      rows: z.string().nullable(),
+      name: z.string(),
+      /** Name of the table it is a partition of: the root's, unless there are several levels. */
+      parent: z.string(),
+      /** "FOR VALUES …" or "DEFAULT". */
+      bound: z.string(),
+    }),
+  ),
 });
 export type SourceTable = z.output<typeof sourceTable>;
 

@@ -156,15 +156,18 @@ export class Session {
     held: Applied,
   ): AsyncGenerator<readonly News[], void, undefined> {
     const together: News[] = [];
+    /** Behind altered tables: what belongs to the same transaction goes by itself, since a new label of an enum can be used only behind it. */
+    let altered = false;
     for (const part of news) {
       for await (const piece of gate.cut(part.bytes)) {
-        if ('bytes' in piece && piece.bytes === part.bytes) {
+        if (!altered && 'bytes' in piece && piece.bytes === part.bytes) {
           together.push(part);
           continue;
         }
         if (together.length > 0) yield together.splice(0);
         if ('bytes' in piece) yield [partOf(piece.bytes, part)];
         else await this.#evolve(writer, gate, piece, part, held);
+        altered = !('bytes' in piece);
       }
     }
     if (together.length > 0) yield together;

@@ -17,6 +17,12 @@ const TAGS = [
   'ALTER SCHEMA',
 ];
 
+/*
+ * The decoder dates a message by the end of its WAL record, a row by its beginning (logicalmsg_decode in decode.c), and orders the changes of a
+ * transaction's subtransactions by that: the row that follows a message at once, in another subtransaction, has the same date and may come first. The
+ * functions below run in a subtransaction of their own, so something that belongs to no transaction is written between the two.
+ */
+
 /** What is made for a publication: its triggers carry its name, so that two installations at one source do not meet. */
 const names = (publication: string) => ({
   altered: `${publication}_altered`,
@@ -47,6 +53,7 @@ function functionsSql(publication: string): string[] {
         'tables', ${statesSql(oids)}, 'dropped', to_jsonb(coalesce(${gone}::int8[], '{}')), 'rewritten', to_jsonb(coalesce(${rewrote}::int8[], '{}')),
         'by_expression', NOT (current_query() ~* '^\\s*alter\\s+table\\s' AND current_query() !~* 'using'
            AND position(';' IN rtrim(current_query(), E'; \\t\\r\\n')) = 0))::text);
+      PERFORM pg_logical_emit_message(false, 'terrafusion.after', '');
     END IF;`;
   return [
     create(

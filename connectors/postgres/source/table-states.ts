@@ -27,7 +27,8 @@ export const statesSql = (oids: string): string => `
     FROM pg_type e WHERE e.typtype = 'e' AND EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
       WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND e.oid IN (t.oid, t.typelem))), '[]'),
   'partitions', CASE c.relkind WHEN 'p' THEN coalesce((SELECT jsonb_agg(jsonb_build_object('relation_id', p.relid::int8,
-      'rows', pg_get_partition_constraintdef(p.relid)) ORDER BY p.relid::oid) FROM pg_partition_tree(c.oid) p WHERE p.isleaf AND p.relid <> c.oid), '[]')
+      'rows', pg_get_partition_constraintdef(p.relid), 'name', l.relname, 'parent', u.relname, 'bound', pg_get_expr(l.relpartbound, l.oid)) ORDER BY p.relid::oid) FROM pg_partition_tree(c.oid) p JOIN pg_class l ON l.oid = p.relid
+      JOIN pg_class u ON u.oid = p.parentrelid WHERE p.isleaf AND p.relid <> c.oid), '[]')
     ELSE '[]' END
 ) ORDER BY c.oid), '[]')
  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -33,6 +33,7 @@ export class Evolver {
       name(target);
       const before = this.#held.get(source.relation_id);
       if (before) name(before.target);
+      for (const partition of before?.source.partitions ?? []) name({ schema: target.schema, name: partition.name });
     }
     for (const relationId of news.dropped) {
       const before = this.#held.get(relationId);
