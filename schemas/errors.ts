@@ -341,6 +341,16 @@ const table = {
     status: 422,
     fix: "A table that the pair names was renamed, moved or dropped at the source. Name it as it is called now in the pair's tables (with its target table), or take it out; then resume the pair.",
   },
+  TABLE_SYNC_WAITS: {
+    heals: true,
+    status: 409,
+    fix: 'Another sync of one of these tables has to end first; this one goes on by itself then.',
+  },
+  TABLE_LEFT_OUT: {
+    heals: false,
+    status: 409,
+    fix: 'The named tables are not kept in step, what the target holds of them is incomplete. Resync them (POST …/resync with their names), or take them out of the pair.',
+  },
   PAIR_INVALID: { heals: false, status: 422, fix: 'Correct the named fields of the pair.' },
   PAIR_EXPRESSION_INVALID: {
     heals: false,

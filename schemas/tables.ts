@@ -31,3 +31,9 @@ export const tableNameText = z.string().superRefine((text, context) => {
     context.addIssue({ code: 'custom', message: (error as RangeError).message });
   }
 });
+
+/** A table of a pair at both its ends. */
+export interface TableEnds {
+  readonly source: TableName;
+  readonly target: TableName;
+}

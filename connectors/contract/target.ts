@@ -2,7 +2,7 @@ import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
 import type { SourceTable } from '#schemas/source-tables.ts';
-import type { TableName } from '#schemas/tables.ts';
+import type { TableEnds, TableName } from '#schemas/tables.ts';
 import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
@@ -17,7 +17,44 @@ export interface Applied {
   readonly nextOffset: bigint;
   /** Until the stream has passed this, a first load is being laid over (0n: never). */
   readonly overlayUntil: Lsn;
+  /** Who writes which of the pair's tables; undefined in what is to be stored: nothing is divided. */
+  readonly division?: Division;
 }
+
+/** How a pair's tables are divided between its stream and its table syncs. */
+export interface Division {
+  /** Grows with every change of it: a writer that was opened before is fenced. */
+  readonly epoch: number;
+  /** The lowest version of the pair's definition whose stream may write. */
+  readonly version: number;
+  /** One entry a table sync. */
+  readonly apart: readonly ApartTables[];
+}
+
+/** Tables that have left their pair's stream: a table sync brings them, then they join it again. */
+export interface ApartTables {
+  /** Number of the table sync within the pair. */
+  readonly sync: number;
+  readonly tables: readonly TableEnds[];
+  /** What the pair's stream had applied when they left it. */
+  readonly from: Pick<Applied, 'position' | 'topic' | 'nextOffset'>;
+  /** They have joined: the pair's stream brings what comes after this position. */
+  readonly until?: Position;
+}
+
+export interface DivideRequest {
+  readonly version: number;
+  /** Leave in any case. */
+  readonly apart: readonly Pick<ApartTables, 'sync' | 'tables'>[];
+  /** Leave when, and only when, this request is what raises the version: its definition brings them in another way. */
+  readonly withVersion: readonly Pick<ApartTables, 'sync' | 'tables'>[];
+}
+
+/** `division.version` of a sync's position that {@link Target.takeBack} has made: its rows are not those of its load. */
+export const TAKEN_BACK = -1;
+
+/** Under which a table sync's position is held, beside its pair's: openLoad, openWriter and applied take it in the pair's place. */
+export const syncKey = (pairId: string, sync: number): string => `${pairId}/${sync}`;
 
 /** A table to make when it is missing. */
 export interface TableToCreate {
@@ -65,13 +102,38 @@ export interface Target {
   holdTables(pairId: string, tables: readonly HeldTable[], context: ConnectorContext): Promise<void>;
   /** What is noted of the pair's tables; empty before a load. Makes nothing. */
   heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
-  /** Removes the pair's position and what is kept of its load. The rows stay. */
+  /** Removes the pair's position and what is kept of its load, those of its table syncs included. The rows stay. */
   forget(pairId: string, context: ConnectorContext): Promise<void>;
   /**
    * Writes rows as the stream and as the load would, each column into a scratch table of its type, and reads them back as text. Nothing
    * of it is ever committed, however it ends. Left out: nothing can be proven.
    */
   probe?(columns: readonly ProbeColumn[], context: ConnectorContext): Promise<ProbeAnswer>;
+  /**
+   * Lets tables leave the pair's stream, between two of its transactions, and raises the version below which no stream may write.
+   * What has been done is not done again; a request of an older version than the one held changes nothing. A table that is apart by an
+   * earlier sync goes over to the new one. @returns what is held then, undefined before the first load
+   */
+  divide(pairId: string, request: DivideRequest, context: ConnectorContext): Promise<Applied | undefined>;
+  /**
+   * Lets a sync's tables join the pair's stream again from the sync's position on, once that has reached the pair's; the sync's own
+   * position goes with it, in one transaction. behind: the pair's stream is further. gone: the sync is not apart, or holds nothing.
+   */
+  join(pairId: string, join: JoinRequest, context: ConnectorContext): Promise<'joined' | 'behind' | 'gone'>;
+  /**
+   * Gives a sync the position at which its tables left, their rows being what they were then; what it holds already stays.
+   * Whoever still loads them is refused from then on. @returns what the sync holds then (its `division.version` is {@link TAKEN_BACK} for
+   * as long as it is held), undefined when it is not apart; replaced: its load has begun to replace rows and had not come to its end
+   */
+  takeBack(pairId: string, sync: number, context: ConnectorContext): Promise<Applied | 'replaced' | undefined>;
+  /** The tables in groups: those that foreign keys connect can only be loaded anew together. Missing ones are left out. */
+  connected(tables: readonly TableName[], context: ConnectorContext): Promise<TableName[][]>;
+}
+
+export interface JoinRequest {
+  readonly sync: number;
+  /** The lowest version of the pair's definition by which its stream brings these tables as the sync did. */
+  readonly version: number;
 }
 
 export interface TargetMonitor extends AsyncDisposable {

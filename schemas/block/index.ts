@@ -6,3 +6,4 @@ export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';
 export { withoutChanges } from './without-changes.ts';
 export { splitBefore, type SplitBlock } from './split.ts';
+export { withoutTables, type LeftOut } from './without-tables.ts';

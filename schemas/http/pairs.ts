@@ -66,6 +66,12 @@ export const pairPatch = z
       .optional()
       .describe('All tables of the pair from now on; null: every table, same names.'),
     config: pairConfigPatch.optional().describe('Only the settings that change.'),
+    resync_changed: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Whether tables that are brought in another way (columns, where, rules) are loaded anew; else only what changes from now on is.',
+      ),
   })
   .meta({ example: { config: { on_invalid: 'halt' } } });
 export type PairPatch = z.output<typeof pairPatch>;
@@ -74,7 +80,11 @@ export type PairPatch = z.output<typeof pairPatch>;
 export const pairTableView = z.object({
   source: z.string().describe('schema.table at the source.'),
   target: z.string().describe('schema.table at the target.'),
-  state: z.string().describe('waiting, loading, loaded, streaming or failed.'),
+  state: z
+    .string()
+    .describe(
+      'waiting, loading, loaded, catching_up, streaming, failed; left_out: incomplete and not kept in step, see error; removed: no part of the pair any more, its rows stay.',
+    ),
   rows_copied: z.number(),
   rows_total: z.number().nullable().describe('As the source estimates; null when it does not know.'),
   bytes_copied: z.number().describe('Of the rows copied, as they travelled.'),
@@ -83,6 +93,7 @@ export const pairTableView = z.object({
   changes_applied: z.number(),
   last_change_at: moment.nullable(),
   schema_version: z.number(),
+  error: problem.nullable(),
 });
 export type PairTableView = z.output<typeof pairTableView>;
 
@@ -239,6 +250,7 @@ export const pairView = z
           changes_applied: 418,
           last_change_at: '2026-01-31T08:16:02.101Z',
           schema_version: 1,
+          error: null,
         },
       ],
       warnings: [

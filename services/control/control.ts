@@ -16,6 +16,7 @@ import { SourceStatuses } from './source-status.ts';
 import { SyncOperations } from './sync-operations.ts';
 import { SyncPairs } from './sync-pairs.ts';
 import { Systems } from './systems.ts';
+import { TableSyncs } from './table-syncs.ts';
 
 /** The control database in the words of the domain: over the database itself, or within a transaction. */
 export interface Repositories {
@@ -24,6 +25,7 @@ export interface Repositories {
   readonly runs: PairRuns;
   readonly tables: PairTables;
   readonly schemas: PairSchemas;
+  readonly tableSyncs: TableSyncs;
   readonly progress: Progress;
   readonly operations: SyncOperations;
   readonly generations: SourceGenerations;
@@ -58,6 +60,7 @@ function repositories(db: Queryable, secrets: SecretBox): Repositories {
     runs: new PairRuns(db),
     tables: new PairTables(db),
     schemas: new PairSchemas(db),
+    tableSyncs: new TableSyncs(db),
     progress: new Progress(db),
     operations: new SyncOperations(db),
     generations: new SourceGenerations(db),

@@ -59,9 +59,16 @@ export class DeadLetters {
     this.#db = db;
   }
 
-  /** Forgets what an earlier load of the pair has refused: the next one looks at every row again. (Its positions have generation 0.) */
-  async forgetLoad(pairId: string): Promise<void> {
-    await this.#db.run(`DELETE FROM terrafusion.dead_letters WHERE pair_id = $1 AND position LIKE '0:%'`, [pairId]);
+  /**
+   * Forgets what an earlier load of the pair, or of these source tables, has refused: the next one looks at every row again.
+   * (Its positions have generation 0.)
+   */
+  async forgetLoad(pairId: string, tables?: readonly TableName[]): Promise<void> {
+    await this.#db.run(
+      `DELETE FROM terrafusion.dead_letters WHERE pair_id = $1 AND position LIKE '0:%' AND ($2::jsonb IS NULL OR
+         jsonb_build_object('schema', source_schema, 'name', source_table) IN (SELECT jsonb_array_elements($2::jsonb)))`,
+      [pairId, tables ? JSON.stringify(tables.map(({ schema, name }) => ({ schema, name }))) : null],
+    );
   }
 
   /** Forgets those of a part of one source table: its rows with ordinals from `first` to before `end`. */

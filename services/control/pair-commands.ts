@@ -1,6 +1,5 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
-import { formatTableName, parseTableName } from '#schemas/tables.ts';
 import type { Repositories } from './control.ts';
 import type { PairOverview, PairRecord } from './pair-records.ts';
 import type { OperationRecord } from './sync-operations.ts';
@@ -147,32 +146,4 @@ export async function loadAnew(
   if (pair.load.state !== 'requested') await runs.requestResync(pair.id);
   else if (pair.state === 'failed' && pair.desired === 'running') await runs.setDesired(pair.id, 'running');
   return await operations.create({ pairId: pair.id, type, requestedBy: by, parameters });
-}
-
-/** A resync takes the whole pair. @throws REQUEST_INVALID for a part of its tables, or one that it does not have */
-export async function wholePairOnly(
-  { tables }: Repositories,
-  pair: PairOverview,
-  wanted: readonly string[] | undefined,
-): Promise<void> {
-  if (wanted === undefined) return;
-  const canonical = (name: string): string => formatTableName(parseTableName(name));
-  const known = new Set(
-    pair.definition.tables?.map(({ source }) => canonical(source)) ??
-      (await tables.list(pair.id)).map(({ source }) => formatTableName(source)),
-  );
-  const asked = new Set(wanted.map(canonical));
-  const unknown = [...asked].filter((name) => !known.has(name));
-  if (unknown.length > 0) {
-    throw new TerraFusionError('REQUEST_INVALID', `tables: the pair has no source table ${unknown.join(', ')}`, {
-      details: { fields: [{ path: 'tables', message: `unknown: ${unknown.join(', ')}` }] },
-    });
-  }
-  if (asked.size < known.size) {
-    throw new TerraFusionError(
-      'REQUEST_INVALID',
-      'tables: this version loads all tables of a pair anew, or none: their rows are taken at one moment; leave "tables" out',
-      { details: { fields: [{ path: 'tables', message: 'leave it out' }] } },
-    );
-  }
 }

@@ -1,24 +1,12 @@
 import { pairConfig, type DesiredState, type PairDefinition, type PairState, type TableInput } from '#schemas/pairs.ts';
-import type { TerraFusionError } from '#schemas/errors.ts';
 import type { PairWarning } from '#schemas/http/pairs.ts';
 import type { LoadedTables } from '#schemas/loaded.ts';
-import { formatLsn, parseLsn } from '#schemas/lsn.ts';
 import type { SlotReading } from '#schemas/slots.ts';
-import { maskText } from '#services/kernel/masking.ts';
+import { storedLoaded, toLoaded, type StoredLoaded } from './loaded.ts';
+import type { Problem } from './problem.ts';
+import { openSyncs, toTableSync, type StoredTableSync, type TableSyncRecord } from './table-syncs.ts';
 
-/** Why a pair stands still, as it is kept and shown. */
-export interface Problem {
-  readonly code: string;
-  readonly message: string;
-  readonly fix: string;
-  /** ISO 8601. */
-  readonly since: string;
-}
-
-/** An error in the form in which it is kept; secrets masked. (Promise 8) */
-export function problemOf(error: TerraFusionError, at: Date): Problem {
-  return { code: error.code, message: maskText(error.message), fix: error.fix, since: at.toISOString() };
-}
+export { problemOf, type Problem } from './problem.ts';
 
 /** How far a pair's first load, or its latest resync, is. */
 export interface PairLoad {
@@ -75,6 +63,12 @@ export interface PairRecord {
   readonly deleted: boolean;
   /** Once deleted: an operator has said that what cannot be reached is to be left where it is. */
   readonly removalForced: boolean;
+  /** Source tables that a pair without a list of tables has taken; undefined before its first load. */
+  readonly members: readonly string[] | undefined;
+  /** The version of the definition whose tables the source publishes. */
+  readonly publishedVersion: number;
+  /** Table syncs that are under way or have left tables out, read together with the definition. */
+  readonly syncs: readonly TableSyncRecord[];
 }
 
 /** How far a pair is, as last copied from the target. */
@@ -108,11 +102,7 @@ interface StoredLoad {
   readonly state: PairLoad['state'];
   readonly number: number;
   readonly start_position?: string;
-  readonly loaded?: {
-    readonly snapshots: readonly StoredSnapshot[];
-    readonly tables: LoadedTables['tables'];
-    readonly rest?: readonly [number, number];
-  };
+  readonly loaded?: StoredLoaded;
   /** As it was before loads went in chunks: all of it in one. */
   readonly snapshot?: StoredSnapshot;
 }
@@ -128,24 +118,13 @@ export function storedLoad({ state, number, startPosition, loaded }: PairLoad): 
     state,
     number,
     ...(startPosition === undefined ? {} : { start_position: startPosition }),
-    ...(loaded && {
-      loaded: {
-        ...loaded,
-        snapshots: loaded.snapshots.map(({ until, shown }) => ({ until: formatLsn(until), shown })),
-      },
-    }),
+    ...(loaded && { loaded: storedLoaded(loaded) }),
   };
 }
 
 function loadedOf({ loaded, snapshot }: StoredLoad): LoadedTables | undefined {
   const stored = loaded ?? (snapshot && { snapshots: [snapshot], tables: {}, rest: [0, 0] as const });
-  return (
-    stored && {
-      snapshots: stored.snapshots.map(({ until, shown }) => ({ until: parseLsn(until), shown })),
-      tables: stored.tables,
-      rest: stored.rest,
-    }
-  );
+  return stored && toLoaded(stored);
 }
 
 export interface PairRow {
@@ -170,6 +149,9 @@ export interface PairRow {
   readonly updated_at: Date;
   readonly deleted_at: Date | null;
   readonly removal_forced: boolean;
+  readonly members: readonly string[] | null;
+  readonly published_version: number;
+  readonly syncs: readonly StoredTableSync[];
 }
 
 export interface OverviewRow extends PairRow {
@@ -189,7 +171,7 @@ export interface OverviewRow extends PairRow {
 /** What every query of pairs selects, and from where. */
 export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
   t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
-  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at, p.removal_forced`;
+  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at, p.removal_forced, p.members, p.published_version, ${openSyncs}`;
 export const pairTables = `terrafusion.sync_pairs p
   JOIN terrafusion.systems s ON s.id = p.source_id
   JOIN terrafusion.systems t ON t.id = p.target_id`;
@@ -233,6 +215,9 @@ export function toPair(row: PairRow): PairRecord {
     updatedAt: row.updated_at,
     deleted: row.deleted_at !== null,
     removalForced: row.removal_forced,
+    members: row.members ?? undefined,
+    publishedVersion: row.published_version,
+    syncs: row.syncs.map(toTableSync),
   };
 }
 

@@ -3,6 +3,7 @@ import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { noSuchPair } from './sync-pairs.ts';
 import { problemOf, storedLoad, type PairChecked, type PairLoad } from './pair-records.ts';
+import { TableSyncs } from './table-syncs.ts';
 
 /** A pair that had failed is no longer: nothing of it runs, and it will be tried. */
 const afresh = `
@@ -36,8 +37,9 @@ export class PairRuns {
    * @throws NOT_FOUND
    */
   async requestResync(id: string): Promise<number> {
+    await new TableSyncs(this.#db).overtake(id);
     const row = await this.#db.one<{ number: number }>(
-      `UPDATE terrafusion.sync_pairs SET
+      `UPDATE terrafusion.sync_pairs SET members = NULL,
          load = jsonb_build_object('state', 'requested', 'number', (load->>'number')::int + 1),
          start_offset = NULL, resync_requested_at = clock_timestamp(), runs = runs + 1,
          state = CASE WHEN state = 'failed' THEN 'created' ELSE state END
@@ -136,6 +138,22 @@ export class PairRuns {
     ]);
   }
 
+  /** Which source tables a load has taken. */
+  async recordMembers(id: string, members: readonly string[]): Promise<void> {
+    await this.#db.run('UPDATE terrafusion.sync_pairs SET members = $2 WHERE id = $1 AND members IS DISTINCT FROM $2', [
+      id,
+      JSON.stringify(members),
+    ]);
+  }
+
+  /** The source publishes the tables of this version of the pair's definition. */
+  async recordPublished(id: string, version: number): Promise<void> {
+    await this.#db.run(
+      'UPDATE terrafusion.sync_pairs SET published_version = $2 WHERE id = $1 AND published_version < $2',
+      [id, version],
+    );
+  }
+
   async #noteError(id: string, error: TerraFusionError): Promise<void> {
     const { code, message } = problemOf(error, new Date());
     // A pair that is tried again every few seconds says the same each time: once an hour is enough to read.
@@ -151,7 +169,10 @@ export class PairRuns {
   async #failOperations(id: string, problem: object): Promise<void> {
     await this.#db.run(
       `UPDATE terrafusion.sync_operations SET state = 'failed', error = $2, finished_at = clock_timestamp()
-        WHERE pair_id = $1 AND state IN ('pending', 'running', 'stopping')`,
+        WHERE pair_id = $1 AND state IN ('pending', 'running', 'stopping')
+          -- A table sync goes on once the pair does.
+          AND NOT EXISTS (SELECT FROM terrafusion.table_syncs s WHERE s.operation_id = sync_operations.id
+            AND s.state IN ('requested', 'loading', 'catching_up', 'rejoining'))`,
       [id, problem],
     );
   }

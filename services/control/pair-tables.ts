@@ -1,7 +1,19 @@
 import { formatTableName, type TableName } from '#schemas/tables.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { problemOf, type Problem } from './problem.ts';
 
-export type PairTableState = 'waiting' | 'loading' | 'loaded' | 'streaming' | 'failed';
+export type PairTableState =
+  | 'waiting'
+  | 'loading'
+  | 'loaded'
+  | 'catching_up'
+  | 'streaming'
+  | 'failed'
+  /** Incomplete, not kept in step: a table sync was given up. */
+  | 'left_out'
+  /** No part of the pair any more; its rows at the target stay. */
+  | 'removed';
 
 /** What the sync-service tells of a table. */
 export interface PairTableProgress {
@@ -27,6 +39,7 @@ export interface PairTableRecord extends PairTableProgress {
   readonly changesApplied: number;
   readonly schemaVersion: number;
   readonly bytesCopied: number;
+  readonly error: Problem | undefined;
 }
 
 interface Row {
@@ -43,6 +56,7 @@ interface Row {
   readonly changes_applied: bigint;
   readonly last_change_at: Date | null;
   readonly schema_version: number;
+  readonly error: Problem | null;
 }
 
 /** How the tables of a pair are doing, for people: about a second old. */
@@ -94,6 +108,30 @@ export class PairTables {
     );
   }
 
+  /** Notes a state alone. */
+  async setState(
+    pairId: string,
+    state: PairTableState,
+    tables: readonly Pick<PairTableProgress, 'source' | 'target'>[],
+    error?: TerraFusionError,
+  ): Promise<void> {
+    const names = tables.map(({ source, target }) => [source.schema, source.name, target.schema, target.name]);
+    await this.#db.run(
+      `UPDATE terrafusion.pair_tables SET state = $3, error = $4 WHERE pair_id = $1 AND EXISTS (
+         SELECT FROM jsonb_array_elements($2::jsonb) n
+          WHERE n = jsonb_build_array(source_schema, source_table, target_schema, target_table))`,
+      [pairId, JSON.stringify(names), state, error ? problemOf(error, new Date()) : null],
+    );
+  }
+
+  /** What was loaded is streamed from now on. */
+  async streaming(pairId: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.pair_tables SET state = 'streaming' WHERE pair_id = $1 AND state = 'loaded'`,
+      [pairId],
+    );
+  }
+
   /** Forgets tables of the pair that are not among these: it was changed. */
   async keepOnly(pairId: string, tables: readonly Pick<PairTableProgress, 'source' | 'target'>[]): Promise<void> {
     const names = tables.map(({ source, target }) => [source.schema, source.name, target.schema, target.name]);
@@ -131,7 +169,7 @@ export class PairTables {
     const rows = await this.#db.query<Row>(
       `SELECT source_schema, source_table, target_schema, target_table, state, rows_copied, rows_total, bytes_copied,
               rows_per_second, seconds_left, changes_applied,
-              last_change_at, schema_version
+              last_change_at, schema_version, error
          FROM terrafusion.pair_tables WHERE pair_id = $1
         ORDER BY source_schema, source_table, target_schema, target_table`,
       [pairId],
@@ -148,6 +186,7 @@ export class PairTables {
       changesApplied: Number(row.changes_applied),
       lastChangeAt: row.last_change_at ?? undefined,
       schemaVersion: row.schema_version,
+      error: row.error ?? undefined,
     }));
   }
 }

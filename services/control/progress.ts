@@ -48,16 +48,41 @@ export class Progress {
     );
   }
 
+  /** From which position on the pair's ready topic is written by a version of its definition. */
+  async recordProcessor(pairId: string, version: number, position: string): Promise<void> {
+    await this.#db.run(
+      `INSERT INTO terrafusion.pair_progress (pair_id, processor_version, processor_position)
+       SELECT id, $2, $3 FROM terrafusion.sync_pairs WHERE id = $1
+       ON CONFLICT (pair_id) DO UPDATE SET processor_version = EXCLUDED.processor_version,
+         processor_position = EXCLUDED.processor_position`,
+      [pairId, version, position],
+    );
+  }
+
+  /** As last told by {@link recordProcessor}. */
+  async processorOf(pairId: string): Promise<{ readonly version: number; readonly position: string } | undefined> {
+    const row = await this.#db.one<{ version: number | null; position: string | null }>(
+      'SELECT processor_version AS version, processor_position AS position FROM terrafusion.pair_progress WHERE pair_id = $1',
+      [pairId],
+    );
+    if (row === undefined || row.version === null || row.position === null) return undefined;
+    return { version: row.version, position: row.position };
+  }
+
   /**
-   * One entry a pair of the source that is not deleted: the offset from which it needs the source's topic, by its stream or by the load
-   * under way; undefined when it will choose its start at the topic's end.
+   * One entry a pair of the source that is not deleted, and a table sync: the offset from which it needs the source's topic, by its
+   * stream or by the load under way; undefined when it will choose its start at the topic's end.
    */
   async neededOffsets(sourceId: string): Promise<(bigint | undefined)[]> {
     const rows = await this.#db.query<{ needed: bigint | null }>(
       // While a load is asked for or under way, what an earlier stream had reached means nothing.
       `SELECT CASE WHEN p.load->>'state' = 'done' THEN coalesce(g.next_offset, p.start_offset) ELSE p.start_offset END AS needed
          FROM terrafusion.sync_pairs p LEFT JOIN terrafusion.pair_progress g ON g.pair_id = p.id
-        WHERE p.source_id = $1 AND p.deleted_at IS NULL`,
+        WHERE p.source_id = $1 AND p.deleted_at IS NULL
+       UNION ALL
+       SELECT s.needed_offset FROM terrafusion.table_syncs s JOIN terrafusion.sync_pairs p ON p.id = s.pair_id
+        WHERE p.source_id = $1 AND p.deleted_at IS NULL AND s.needed_offset IS NOT NULL
+          AND s.state IN ('requested', 'loading', 'catching_up', 'rejoining')`,
       [sourceId],
     );
     return rows.map(({ needed }) => needed ?? undefined);

@@ -3,7 +3,7 @@ import type { OperationCounts, OperationState, OperationType } from '#schemas/ht
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { Conditions, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
-import { problemOf, type Problem } from './pair-records.ts';
+import { problemOf, type Problem } from './problem.ts';
 
 /** One run that an operator can see. */
 export interface OperationRecord {
@@ -80,12 +80,21 @@ const select = `SELECT o.id, o.pair_id, p.name AS pair_name, o.type, o.state, o.
     SELECT count(*)::int AS tables, (count(*) FILTER (WHERE state IN ('loaded', 'streaming')))::int AS tables_done,
            sum(rows_copied)::bigint AS rows_copied, sum(greatest(rows_total, rows_copied))::bigint AS rows_total,
            sum(bytes_copied)::bigint AS bytes_copied, sum(rows_per_second) AS rows_per_second
-      FROM terrafusion.pair_tables WHERE pair_id = o.pair_id AND o.state IN ('running', 'stopping') AND o.type IN ('full', 'resync')
+      FROM terrafusion.pair_tables
+     WHERE pair_id = o.pair_id AND o.state IN ('running', 'stopping') AND o.type IN ('full', 'resync')
+       AND (o.parameters->'tables' IS NULL OR jsonb_build_object('schema', source_schema, 'name', source_table) IN (
+         SELECT jsonb_array_elements(o.parameters->'tables')))
   ) t ON true`;
 
 const isLoaded = `EXISTS (SELECT FROM terrafusion.sync_pairs p WHERE p.id = pair_id AND p.load->>'state' = 'done')`;
 /** $2: what the target has reached. */
-const waitsFor = `type = 'incremental' AND state IN ${open} AND (parameters->>'until_lsn')::pg_lsn <= $2::pg_lsn AND ${isLoaded}`;
+const waitsFor = `type = 'incremental' AND state IN ${open} AND (parameters->>'until_lsn')::pg_lsn <= $2::pg_lsn AND ${isLoaded}
+  -- Tables that go apart from the stream are not where it is.
+  AND NOT EXISTS (SELECT FROM terrafusion.table_syncs s WHERE s.pair_id = $1
+    AND s.state IN ('requested', 'loading', 'catching_up', 'rejoining'))`;
+/** A table sync ends its operation by itself. */
+const noTableSync = `NOT EXISTS (SELECT FROM terrafusion.table_syncs s WHERE s.operation_id = o.id
+  AND s.state IN ('requested', 'loading', 'catching_up', 'rejoining'))`;
 
 /** History of the runs. */
 export class SyncOperations {
@@ -159,6 +168,15 @@ export class SyncOperations {
       `UPDATE terrafusion.sync_operations SET state = $2, error = $3, finished_at = clock_timestamp()
         WHERE id = $1 AND state IN ${open}`,
       [id, state, error ? problemOf(error, new Date()) : null],
+    );
+  }
+
+  /** Ends one that has not ended, a stopped one too: nobody waits for it any more. */
+  async cancel(id: string): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_operations SET state = 'cancelled', finished_at = clock_timestamp()
+        WHERE id = $1 AND (state IN ${open} OR state = 'stopped')`,
+      [id],
     );
   }
 
@@ -276,7 +294,11 @@ export class SyncOperations {
 
   /** Loads of the pair are done: what they have copied is consistent, and the stream goes on from it. As {@link completeUpTo}. */
   async completeLoads(pairId: string): Promise<void> {
-    await this.#complete(pairId, `type IN ('full', 'resync') AND state IN ${open} AND ${isLoaded}`, []);
+    await this.#complete(
+      pairId,
+      `type IN ('full', 'resync') AND state IN ${open} AND ${isLoaded} AND ${noTableSync}`,
+      [],
+    );
   }
 
   async #complete(pairId: string, which: string, values: readonly unknown[]): Promise<void> {

@@ -30,6 +30,8 @@ export interface PairChange {
   readonly name?: string | undefined;
   /** Tables and config as a whole; when they differ from the stored ones, the version grows by one. */
   readonly definition?: { readonly tables: readonly TableInput[] | undefined; readonly config: PairConfig } | undefined;
+  /** Source tables that a pair without a list of tables takes from now on. */
+  readonly members?: readonly string[] | undefined;
 }
 
 export interface PairFilter {
@@ -137,13 +139,14 @@ export class SyncPairs {
   }
 
   /** @throws NOT_FOUND; CONFLICTING_STATE when the name is taken */
-  async change(id: string, { name, definition }: PairChange): Promise<PairOverview> {
+  async change(id: string, { name, definition, members }: PairChange): Promise<PairOverview> {
     const stored = definition && { tables: definition.tables ?? null, config: definition.config };
     const touched = await this.#named(name ?? '', () =>
       this.#db.run(
-        `UPDATE terrafusion.sync_pairs SET name = coalesce($2, name), definition = coalesce($3, definition)
+        `UPDATE terrafusion.sync_pairs SET name = coalesce($2, name), definition = coalesce($3, definition),
+           members = coalesce($4, members)
           WHERE id = $1 AND deleted_at IS NULL`,
-        [id, name ?? null, stored ?? null],
+        [id, name ?? null, stored ?? null, members ? JSON.stringify(members) : null],
       ),
     );
     if (touched === 0) throw noSuchPair(id);

@@ -60,6 +60,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/sync-operations': 'viewer',
   'GET /api/sync-operations/:id': 'viewer',
   'POST /api/sync-operations': 'operator',
+  'POST /api/sync-operations/:id/cancel': 'operator',
 
   // A job makes its pair where there is none yet.
   'POST /api/sync/full': 'editor',

@@ -152,6 +152,7 @@ export function pairTableView(table: PairTableRecord): PairTableView {
     changes_applied: table.changesApplied,
     last_change_at: iso(table.lastChangeAt),
     schema_version: table.schemaVersion,
+    error: table.error ?? null,
   };
 }
 

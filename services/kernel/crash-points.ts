@@ -51,6 +51,15 @@ export const crashPoints = {
   /** The target holds the load and the position to stream from, the control database still says loading: the target is believed. */
   LOADER_AFTER_COMMIT: 'loader.after-commit',
 
+  /** Tables have left the pair's stream at the target, their sync is not noted as begun: they have left already, and are loaded. */
+  SUPERVISOR_TABLE_SYNC_APART_NOT_NOTED: 'supervisor.table-sync-apart-not-noted',
+  /** Their rows are replaced, the sync is not noted as catching up: the target is believed. */
+  SUPERVISOR_TABLE_SYNC_LOADED_NOT_NOTED: 'supervisor.table-sync-loaded-not-noted',
+  /** They have joined the pair's stream, the sync is not noted as done: the target is believed. */
+  SUPERVISOR_TABLE_SYNC_JOINED_NOT_NOTED: 'supervisor.table-sync-joined-not-noted',
+  /** A cancelled sync holds the position at which its tables left, that is not noted: the target is believed. */
+  SUPERVISOR_TABLE_SYNC_TAKEN_BACK_NOT_NOTED: 'supervisor.table-sync-taken-back-not-noted',
+
   /** The pair is in the control database, nothing has been started for it: reconciliation starts it. */
   SUPERVISOR_PAIR_CREATED_NOT_STARTED: 'supervisor.pair-created-not-started',
   /** The pair is marked as deleted, slot, publication and topics still exist: reconciliation removes them, then the row. */

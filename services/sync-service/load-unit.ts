@@ -135,11 +135,13 @@ async function chooseStart(
     const position = endOfTopic(generation, (await bus.tail(topic))?.bytes);
     const load: LoadRecord = { state: 'running', number, startOffset: next, startPosition: formatPosition(position) };
     await record(load, pair, env);
+    await control.recordMembers(pair.id, sourceTables(tables).map(formatTableName));
+    await control.recordPublished(pair.id, pair.definition.version);
     return { load, start: { topic, offset: next, position }, generation };
   });
 }
 
-function endOfTopic({ generation, stream }: Generation, tail: Buffer | undefined): Position {
+export function endOfTopic({ generation, stream }: Generation, tail: Buffer | undefined): Position {
   const last = tail && BlockReader.summary(tail).last;
   return last?.generation === generation ? last : before(generation, stream.consistentPoint);
 }
@@ -229,11 +231,11 @@ async function copy(
   );
 }
 
-function digestOf(what: unknown): string {
+export function digestOf(what: unknown): string {
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
 }
 
-function limitsOf(config: PairConfig): LoadLimits {
+export function limitsOf(config: PairConfig): LoadLimits {
   const { load_max_rows_per_second: rows, load_max_mb_per_second: megabytes = null } = config;
   return {
     parallelTables: config.max_parallel_tables,
@@ -245,7 +247,7 @@ function limitsOf(config: PairConfig): LoadLimits {
   };
 }
 
-async function* blocksOf(blocks: AsyncIterable<{ readonly bytes: Buffer }>): AsyncIterable<Buffer> {
+export async function* blocksOf(blocks: AsyncIterable<{ readonly bytes: Buffer }>): AsyncIterable<Buffer> {
   for await (const { bytes } of blocks) yield bytes;
 }
 

@@ -9,7 +9,7 @@ import type { Lsn } from '#schemas/lsn.ts';
 import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts';
 import type { SlotReading } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
-import type { TableName } from '#schemas/tables.ts';
+import type { TableEnds, TableName } from '#schemas/tables.ts';
 import type { Surroundings } from '#services/pair-check/overlap.ts';
 
 /** A pair as the supervisor sees it. */
@@ -30,12 +30,47 @@ export interface SupervisedPair {
   readonly deleted: boolean;
   /** An operator has said that what cannot be reached is to be left where it is. */
   readonly removalForced: boolean;
+  /** Source tables that a pair without a list of tables has taken; undefined before its first load. */
+  readonly members: readonly string[] | undefined;
+  /** The version of the definition whose tables the source publishes. */
+  readonly publishedVersion: number;
+  /** Table syncs that are under way or have left tables out: as they were when the definition was read. */
+  readonly syncs: readonly TableSync[];
 }
 
 export interface PairChecked {
   readonly version: number;
   readonly load: number;
   readonly warnings: readonly PairWarning[];
+}
+
+/** Tables of a pair that are loaded beside its stream; see `table-sync-unit.ts` for what its states mean. */
+export interface TableSync {
+  /** Within the pair. */
+  readonly number: number;
+  readonly kind: 'resync' | 'add' | 'change';
+  readonly state: TableSyncState;
+  readonly tables: readonly TableEnds[];
+  /** The version of the pair's definition that brings them as this sync does. */
+  readonly version: number;
+  readonly start: { readonly offset: bigint; readonly position: string } | undefined;
+  /** What its load has read, and when. */
+  readonly loaded: LoadedTables | undefined;
+  readonly cancelRequested: boolean;
+  /** Why it was given up, or waits. */
+  readonly error: unknown;
+}
+
+export type TableSyncState =
+  'requested' | 'loading' | 'catching_up' | 'rejoining' | 'done' | 'left_out' | 'overtaken' | 'cancelled';
+
+/** What is to be noted of a table sync; what is left out stays. */
+export interface TableSyncChange {
+  readonly state?: TableSyncState;
+  readonly tables?: readonly TableEnds[];
+  readonly neededOffset?: bigint;
+  readonly start?: { readonly offset: bigint; readonly position: string };
+  readonly loaded?: LoadedTables;
 }
 
 /** How far a pair's first load (or its latest resync) is. */
@@ -86,7 +121,7 @@ export interface AppliedChanges {
 export interface TableProgress {
   readonly source: TableName;
   readonly target: TableName;
-  readonly state: 'waiting' | 'loading' | 'loaded' | 'streaming';
+  readonly state: 'waiting' | 'loading' | 'loaded' | 'catching_up' | 'streaming' | 'left_out';
   readonly rowsCopied: number;
   readonly rowsTotal: number;
   readonly bytesCopied: number;
@@ -182,12 +217,45 @@ export interface ControlPort {
     pairId: string,
     position: string,
   ): Promise<readonly (SchemaChangeNote & { readonly decidedBy: string | undefined })[]>;
-  /** Forgets the letters of an earlier load: the next one looks at every row again. */
-  forgetLoadLetters(pairId: string): Promise<void>;
   /** Forgets those of one source table with ordinals from `first` to before `end`. */
   forgetChunkLetters(pairId: string, relationId: number, first: number, end: number): Promise<void>;
   /** What keeps a deleted pair's leftovers from being removed. */
   recordRemovalError(pairId: string, error: TerraFusionError): Promise<void>;
+  /** Forgets the letters of an earlier load, or of these source tables in it: the next one looks at every row again. */
+  forgetLoadLetters(pairId: string, tables?: readonly TableName[]): Promise<void>;
+  /** Notes a state alone. */
+  setTables(
+    pairId: string,
+    state: TableProgress['state'],
+    tables: readonly TableEnds[],
+    error?: TerraFusionError,
+  ): Promise<void>;
+  /** Tables that were loaded are streamed from now on. */
+  noteStreaming(pairId: string): Promise<void>;
+  /** Which source tables the pair's load takes. */
+  recordMembers(pairId: string, members: readonly string[]): Promise<void>;
+  /** The source publishes the tables of this version of the pair's definition. */
+  recordPublished(pairId: string, version: number): Promise<void>;
+  /** From which position on the pair's ready topic is written by a version of its definition. */
+  recordProcessor(pairId: string, version: number, position: string): Promise<void>;
+  processorOf(pairId: string): Promise<{ readonly version: number; readonly position: string } | undefined>;
+
+  /** False when the sync is not under way any more: an operator, or a load of the whole pair, has ended it. */
+  recordSync(pairId: string, number: number, change: TableSyncChange): Promise<boolean>;
+  /** Tables that a sync has now are not among those that earlier ones have left out any more. */
+  releaseSynced(pairId: string, tables: readonly TableEnds[]): Promise<void>;
+  /** Why it waits, for people. */
+  recordSyncError(pairId: string, number: number, error: TerraFusionError): Promise<void>;
+  /** It has failed: its tables are to be brought into a state that can be told, as when an operator cancels it. */
+  giveUpSync(pairId: string, number: number, error: TerraFusionError): Promise<void>;
+  /** Ends a sync and its operation. */
+  finishSync(
+    pairId: string,
+    number: number,
+    state: 'done' | 'left_out' | 'cancelled',
+    operation: 'completed' | 'failed' | 'cancelled',
+    error?: TerraFusionError,
+  ): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
   purge(pairId: string): Promise<void>;
   /** Notes an event in the audit trail; actor is the system itself. */

@@ -1,16 +1,19 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, BatchOutcome } from '#connectors/contract/target.ts';
+import type { Applied, BatchOutcome, Division } from '#connectors/contract/target.ts';
+import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { laidOverUntil } from '#schemas/loaded.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
+import type { BusBlock } from '#services/kernel/bus/port.ts';
 import { compilePair, type KnownTable } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
 import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
 import { AppliedSince } from './applied-since.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
+import { assertNotOvertaken, divideRequest, keptFrom, withoutApart } from './division.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
 import type { SupervisedPair } from './ports.ts';
@@ -26,11 +29,12 @@ const TELL_MS = 1000;
 export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const topic = changesTopic(pair.sourceId);
   const processor = laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded);
-  await runWriter(pair, topic, env, signal, (from, stop) =>
-    processed(env.bus.read(topic, from.nextOffset, stop), processor, (letters) =>
-      storeLetters(pair, 'process', letters, env),
-    ),
-  );
+  await runWriter(pair, topic, env, signal, (from, stop) => {
+    assertNotOvertaken(from.division, pair);
+    // Before the chain: what goes apart must not leave dead letters here.
+    const blocks = withoutApart(env.bus.read(topic, from.nextOffset, stop), from.division, 'source');
+    return processed(blocks, processor, (letters) => storeLetters(pair, 'process', letters, env));
+  });
 }
 
 /** The pair's tables by their oids, as the target holds them: a pair that names its tables must hear when one is called otherwise. */
@@ -55,6 +59,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
   if (startOffset === undefined || startPosition === undefined) {
     throw new TerraFusionError('PAIR_HISTORY_LOST', `Where the stream of pair ${pair.name} begins is not known`);
   }
+  await noteProcessor(pair, startPosition, env);
   let next: bigint | undefined;
   const telling = regularly(env, async () => {
     if (next !== undefined) await env.control.recordNeeded(pair.id, next);
@@ -79,8 +84,24 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
   }
 }
 
+/**
+ * Notes from where on the ready topic is written by this version of the definition. It holds the changes of all the pair's tables, whatever
+ * goes apart at the target: which those are is known there only, and later.
+ */
+async function noteProcessor(
+  pair: SupervisedPair,
+  startPosition: string,
+  { bus, control }: WorkEnvironment,
+): Promise<void> {
+  const output = readyTopic(pair.id, pair.load.number);
+  await bus.createTopic(output);
+  const tail = await bus.tail(output);
+  const position = tail ? formatPosition(BlockReader.summary(tail.bytes).last) : startPosition;
+  await control.recordProcessor(pair.id, pair.definition.version, position);
+}
+
 /** Does `work` about once a second until disposed, and once more then. Its failures stop nothing: what it tells is for people. */
-function regularly({ clock, log }: WorkEnvironment, work: () => Promise<void>): AsyncDisposable {
+export function regularly({ clock, log }: WorkEnvironment, work: () => Promise<void>): AsyncDisposable {
   const stop = new AbortController();
   const stopped = () => stop.signal.aborted;
   const once = () =>
@@ -107,19 +128,16 @@ export async function runReadyWriter(pair: SupervisedPair, env: WorkEnvironment,
   const topic = readyTopic(pair.id, pair.load.number);
   await env.bus.createTopic(topic);
   await deleteReadyTopics(pair.id, env, topic);
-  await runWriter(pair, topic, env, signal, (from, stop) => readReady(topic, from, env, stop));
+  await runWriter(pair, topic, env, signal, (from, stop) => {
+    assertNotOvertaken(from.division, pair);
+    // What the load stored is an offset of the source's topic: of the ready topic all is wanted then.
+    const offset = from.topic === topic ? from.nextOffset : 0n;
+    return asReady(withoutApart(env.bus.read(topic, offset, stop), from.division, 'target'));
+  });
 }
 
-async function* readReady(
-  topic: string,
-  from: Applied,
-  { bus }: WorkEnvironment,
-  signal: AbortSignal,
-): AsyncIterable<ReadyBlock> {
-  // What the load stored is an offset of the source's topic: of the ready topic all is wanted then.
-  const offset = from.topic === topic ? from.nextOffset : 0n;
-  for await (const block of bus.read(topic, offset, signal))
-    yield { bytes: block.bytes, nextOffset: block.offset + 1n };
+export async function* asReady(blocks: AsyncIterable<BusBlock>): AsyncIterable<ReadyBlock> {
+  for await (const { bytes, offset } of blocks) yield { bytes, nextOffset: offset + 1n };
 }
 
 async function runWriter(
@@ -141,6 +159,9 @@ async function runWriter(
     schema: schemaOptions(pair, source, env, context),
     target,
     topic,
+    before: async (connecting) => {
+      await target.divide(pair.id, divideRequest(pair), connecting);
+    },
     open,
     storeDeadLetters: (letters) => storeLetters(pair, 'apply', letters, env),
     observer: {
@@ -151,6 +172,11 @@ async function runWriter(
         progress.committed(applied, outcome, lastCommitTime);
       },
       interrupted: (error, waitMs) => {
+        if (error.code === 'TARGET_FENCED') {
+          // As a rule: tables have left the stream or joined it, and it goes on with what it is to write now.
+          log.info({ pair: pair.name, error }, 'The stream begins again from what the target holds.');
+          return;
+        }
         env.metrics.retried('writer', pair.name, error.code);
         log.warn(
           { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
@@ -168,7 +194,7 @@ async function runWriter(
   }
 }
 
-async function storeLetters(
+export async function storeLetters(
   pair: SupervisedPair,
   stage: 'process' | 'apply',
   letters: readonly DeadLetter[],
@@ -185,6 +211,7 @@ class StreamProgress {
   readonly #topic: string;
   readonly #env: WorkEnvironment;
   #applied: Applied | undefined;
+  #division: Division | undefined;
   readonly #since = new AppliedSince();
   /** When the last transaction that was applied had been committed at the source, ms since 1970. */
   #lastCommit: number | undefined;
@@ -200,6 +227,7 @@ class StreamProgress {
 
   opened(held: Applied): void {
     this.#applied = held;
+    this.#division = held.division;
     this.#trouble = undefined;
   }
 
@@ -240,7 +268,8 @@ class StreamProgress {
     });
     this.#since.told(changes);
     // The ready topic is ours alone: what the target holds may go.
-    if (!this.#direct && applied.topic === this.#topic) await bus.truncateBefore(this.#topic, applied.nextOffset);
+    if (!this.#direct && applied.topic === this.#topic)
+      await bus.truncateBefore(this.#topic, keptFrom(applied, this.#division));
     await this.#tellState(applied);
   }
 
@@ -260,6 +289,7 @@ class StreamProgress {
     const told = `${this.#state} ${this.#trouble?.code ?? ''}`;
     if (told === this.#told) return;
     await control.recordState(this.#pair, this.#state, this.#trouble);
+    if (this.#state === 'streaming') await control.noteStreaming(this.#pair.id);
     metrics.state(this.#pair.name, this.#state);
     this.#told = told;
   }

@@ -18,6 +18,7 @@ export function supervisionStore(control: Control): ControlPort {
     runs,
     tables,
     schemas,
+    tableSyncs,
     progress,
     deadLetters,
     schemaChanges,
@@ -91,9 +92,22 @@ export function supervisionStore(control: Control): ControlPort {
     noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
     settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),
     recordResting: (pairId, until) => operations.recordResting(pairId, until),
-    forgetLoadLetters: (pairId) => deadLetters.forgetLoad(pairId),
     forgetChunkLetters: (pairId, relationId, first, end) => deadLetters.forgetChunk(pairId, relationId, first, end),
     recordRemovalError: (pairId, error) => runs.recordRemovalError(pairId, error),
+    forgetLoadLetters: (pairId, list) => deadLetters.forgetLoad(pairId, list),
+    setTables: (pairId, state, list, error) => tables.setState(pairId, state, list, error),
+    noteStreaming: (pairId) => tables.streaming(pairId),
+    recordMembers: (pairId, members) => runs.recordMembers(pairId, members),
+    recordPublished: (pairId, version) => runs.recordPublished(pairId, version),
+    recordProcessor: (pairId, version, position) => progress.recordProcessor(pairId, version, position),
+    processorOf: (pairId) => progress.processorOf(pairId),
+    recordSync: (pairId, number, change) => tableSyncs.record(pairId, number, change),
+    releaseSynced: (pairId, list) => tableSyncs.release(pairId, list),
+    recordSyncError: (pairId, number, error) => tableSyncs.recordError(pairId, number, error),
+    giveUpSync: async (pairId, number, error) => {
+      await tableSyncs.requestCancel({ pairId, number }, error);
+    },
+    finishSync: (pairId, number, state, operation, error) => tableSyncs.finish(pairId, number, state, operation, error),
     purge: (pairId) => pairs.purge(pairId),
     audit: (action, pairId, details) =>
       audit.append({

@@ -4,9 +4,11 @@ import type { WorkEnvironment } from './environment.ts';
 import { runLoad } from './load-unit.ts';
 import type { SupervisedPair } from './ports.ts';
 import { failPairs, restsOn, streams } from './fail-pairs.ts';
+import { publicationUnit } from './publication-unit.ts';
 import { slotUnit } from './slot-unit.ts';
 import { sourceUnit } from './source-unit.ts';
 import { runProcessor, runReadyWriter, runStream } from './stream-unit.ts';
+import { tableSyncUnit, tableSyncWork } from './table-sync-unit.ts';
 import type { WorkUnit } from './work.ts';
 
 /** Which kinds of work a process does. One process does all of them unless it is told otherwise. */
@@ -30,6 +32,7 @@ export async function wantedWork(
     if (unit) units.push(unit);
     if (env.bus.kind === 'kafka' && mine.has('stream-processor') && isStreaming(pair))
       units.push(processorUnit(pair, env));
+    units.push(...besideStream(pair, env, mine));
     await notePause(pair, env, mine, isRunning);
     if (stopping.has(pair.id) && pair.desired === 'paused' && !isRunning(pairWork(pair)))
       await env.control.stopped(pair.id);
@@ -72,6 +75,14 @@ function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<
   return { name: pairWork(pair), version: `streaming ${version}`, run: (signal) => run(pair, env, signal), ...state };
 }
 
+/** What goes on while a pair streams: its table syncs, and what a change of its tables asks of the source. */
+function besideStream(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<Role>): WorkUnit[] {
+  if (!mine.has('supervisor') || !isStreaming(pair)) return [];
+  const units = pair.syncs.filter(({ state }) => state !== 'left_out').map((sync) => tableSyncUnit(pair, sync, env));
+  if (pair.publishedVersion < pair.definition.version) units.push(publicationUnit(pair, env));
+  return units;
+}
+
 function processorUnit(pair: SupervisedPair, env: WorkEnvironment): WorkUnit {
   return {
     name: `processor:${pair.id}`,
@@ -106,8 +117,8 @@ async function notePause(
   isRunning: (name: string) => boolean,
 ): Promise<void> {
   if (!mine.has('supervisor') || pair.deleted || pair.desired !== 'paused') return;
-  if (pair.state === 'paused' || pair.state === 'failed' || pair.state === 'created' || isRunning(pairWork(pair)))
-    return;
+  if (pair.state === 'paused' || pair.state === 'failed' || pair.state === 'created') return;
+  if (isRunning(pairWork(pair)) || pair.syncs.some(({ number }) => isRunning(tableSyncWork(pair.id, number)))) return;
   await control.recordState(pair, 'paused');
   metrics.state(pair.name, 'paused');
 }

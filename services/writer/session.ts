@@ -76,6 +76,7 @@ export class Session {
   /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
   async run(): Promise<void> {
     const { options, context, stop } = this.#parts;
+    await options.before?.(context);
     await using writer = await options.target.openWriter(
       options.pairId,
       context,

@@ -21,6 +21,8 @@ export interface WriterOptions {
   readonly pairId: string;
   readonly target: Target;
   readonly topic: string;
+  /** Called before each connection to the target, which is opened once it has resolved. */
+  before?(context: ConnectorContext): Promise<void>;
   /** Ready blocks from what the target holds on; some from before it do no harm. Called again after every interruption. */
   open(from: Applied, signal: AbortSignal): AsyncIterable<ReadyBlock>;
   storeDeadLetters(letters: readonly DeadLetter[]): Promise<void>;

@@ -650,3 +650,91 @@ describe('CHECKLIST 11: what is left at a source', () => {
     expect(await source.query('SELECT FROM pg_replication_slots WHERE database = current_database()')).toHaveLength(1);
   });
 });
+
+describe('the tables of a pair that streams', () => {
+  const field = (name: string) => ({ source: `public.${name}` });
+  const states = async (pair: string): Promise<Record<string, string>> => {
+    const { body } = await ask('GET', `/api/sync-pairs/${pair}/tables`);
+    return Object.fromEntries(
+      (body['items'] as { source: string; state: string }[]).map(({ source, state }) => [source, state]),
+    );
+  };
+  const operations = async (pair: string): Promise<{ id: string; type: string; state: string; progress: object }[]> =>
+    (await ask('GET', `/api/sync-operations?pair=${pair}`)).body['items'] as never;
+  const settled = (pair: string) =>
+    eventually(async () => (await operations(pair)).every(({ state }) => state !== 'pending' && state !== 'running'), {
+      within: 60_000,
+      what: 'every operation to end',
+    });
+
+  test('are added, changed, taken out and loaded anew, and the pair streams on', async () => {
+    const { source, target } = await ends();
+    await source.query(
+      `CREATE TABLE owner (id int PRIMARY KEY, name text); INSERT INTO owner VALUES (1, 'one'), (2, 'two');
+       CREATE TABLE permit (id int PRIMARY KEY, state text); INSERT INTO permit VALUES (1, 'open'), (2, 'closed')`,
+    );
+    const made = await ask('POST', '/api/sync-pairs', {
+      name: 'growing',
+      source: inline(source),
+      target: inline(target),
+      tables: [field('parcel')],
+      start: true,
+    });
+    expect(made.status, made.text).toBe(201);
+    await until('growing', 'streaming');
+
+    const added = await ask('PATCH', '/api/sync-pairs/growing', {
+      tables: [field('parcel'), field('owner'), { ...field('permit'), where: "row.state == 'open'" }],
+    });
+    expect(added.status, added.text).toBe(200);
+    await source.query("INSERT INTO owner VALUES (3, 'three')");
+    await settled('growing');
+    expect((await operations('growing'))[0]).toMatchObject({
+      type: 'resync',
+      state: 'completed',
+      progress: { tables_total: 2, tables_done: 2 },
+    });
+    expect((await fence('growing')).status).toBe(200);
+    expect(await target.value("SELECT string_agg(name, ',' ORDER BY id) FROM owner")).toBe('one,two,three');
+    expect(await target.value('SELECT count(*)::int FROM permit')).toBe(1);
+    expect(await states('growing')).toEqual({
+      'public.parcel': 'streaming',
+      'public.owner': 'streaming',
+      'public.permit': 'streaming',
+    });
+
+    // Brought in another way: every row of it is looked at again.
+    const changed = await ask('PATCH', '/api/sync-pairs/growing', { tables: [field('parcel'), field('permit')] });
+    expect(changed.status, changed.text).toBe(200);
+    await source.query("INSERT INTO permit VALUES (3, 'closed')");
+    await settled('growing');
+    await source.query("UPDATE owner SET name = 'not followed' WHERE id = 1");
+    expect((await fence('growing')).status).toBe(200);
+    expect(await target.value('SELECT count(*)::int FROM permit')).toBe(3);
+    expect(await target.value("SELECT string_agg(name, ',' ORDER BY id) FROM owner")).toBe('one,two,three');
+    expect((await states('growing'))['public.owner']).toBe('removed');
+    await eventually(async () => (await source.query('SELECT FROM pg_publication_tables')).length === 2, {
+      what: 'the publication to shrink',
+    });
+
+    // Its rows are still there: it comes back only when they may be replaced.
+    const again = { tables: [field('parcel'), field('permit'), field('owner')] };
+    const refused = await ask('PATCH', '/api/sync-pairs/growing', again);
+    expect(refused.body.error).toMatchObject({ code: 'TARGET_TABLE_NOT_EMPTY' });
+    const back = await ask('PATCH', '/api/sync-pairs/growing', { ...again, config: { existing_rows: 'replace' } });
+    expect(back.status, back.text).toBe(200);
+    await settled('growing');
+    expect((await fence('growing')).status).toBe(200);
+    expect(await target.value('SELECT name FROM owner WHERE id = 1')).toBe('not followed');
+
+    await target.query('DELETE FROM owner');
+    const resync = await ask('POST', '/api/sync-pairs/growing/resync', { tables: ['public.owner'] });
+    expect([resync.status, resync.body['type']]).toEqual([202, 'resync']);
+    await settled('growing');
+    expect((await fence('growing')).status).toBe(200);
+    expect(await target.value('SELECT count(*)::int FROM owner')).toBe(3);
+    expect((await ask('GET', '/api/sync-pairs/growing')).body).toMatchObject({ state: 'streaming', error: null });
+    const ended = await ask('POST', `/api/sync-operations/${String(resync.body['id'])}/cancel`);
+    expect(ended.body.error).toMatchObject({ code: 'CONFLICTING_STATE' });
+  });
+});

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import type { Applied } from '#connectors/contract/target.ts';
+import type { ApartTables, Applied } from '#connectors/contract/target.ts';
 import { formatLsn, type Lsn, parseLsn } from '#schemas/lsn.ts';
-import type { Position } from '#schemas/position.ts';
+import { formatPosition, parsePosition, type Position } from '#schemas/position.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { heldTablesSql } from './evolution/held-tables.ts';
 import { SCHEMA } from './own-schema.ts';
@@ -56,9 +56,24 @@ CREATE TABLE IF NOT EXISTS ${SCHEMA}.load_chunks (
   PRIMARY KEY (pair_id, table_schema, table_name, chunk)
 )`;
 
-const positionParameters = `of_pair text,
+/**
+ * Which tables go apart from the pair's stream, by which version of its definition it is written, and a number that grows with both:
+ * a writer that believes in another one is fenced. A table that an earlier version of this program has made gets the columns.
+ */
+const divisionSql = `
+ALTER TABLE ${SCHEMA}.applied_positions
+  ADD COLUMN IF NOT EXISTS epoch int NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS definition_version int NOT NULL DEFAULT 0,
+  ADD COLUMN IF NOT EXISTS apart jsonb NOT NULL DEFAULT '[]'`;
+
+/** First part of the advisory locks' keys; the second is the pair's. */
+const LOCK = 0x74665077;
+
+const positionParameters = `of_pair text, of_epoch int,
   from_generation int, from_lsn pg_lsn, from_ordinal bigint`;
-const isFrom = `pair_id = of_pair AND generation = from_generation AND commit_lsn = from_lsn AND ordinal = from_ordinal`;
+const isFrom = `pair_id = of_pair AND epoch = of_epoch AND generation = from_generation AND commit_lsn = from_lsn AND ordinal = from_ordinal`;
+/** Shared among writers: who changes the division waits for the transaction under way, and the next one waits for him. */
+const takePart = `PERFORM pg_advisory_xact_lock_shared(${LOCK}, hashtext(of_pair));`;
 const raiseFenced = `
     RAISE EXCEPTION USING ERRCODE = '${FENCED}',
       MESSAGE = format('The position of pair %s is not the expected one: another writer has moved it', of_pair);`;
@@ -66,11 +81,12 @@ const raiseFenced = `
 const functions: readonly { readonly signature: string; readonly sql: string }[] = [
   {
     // Moves a pair's position on, only from where the caller believes it to be. NULLs: only if the pair has none.
-    signature: 'advance_position_1(text,integer,pg_lsn,bigint,integer,pg_lsn,bigint,text,bigint)',
+    signature: 'advance_position_2(text,integer,integer,pg_lsn,bigint,integer,pg_lsn,bigint,text,bigint)',
     sql: `
-CREATE OR REPLACE FUNCTION ${SCHEMA}.advance_position_1(${positionParameters},
+CREATE OR REPLACE FUNCTION ${SCHEMA}.advance_position_2(${positionParameters},
   to_generation int, to_lsn pg_lsn, to_ordinal bigint, to_topic text, to_offset bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  ${takePart}
   IF from_generation IS NULL THEN
     INSERT INTO ${SCHEMA}.applied_positions (pair_id, generation, commit_lsn, ordinal, topic, next_offset, overlay_until)
     VALUES (of_pair, to_generation, to_lsn, to_ordinal, to_topic, to_offset, '0/0') ON CONFLICT DO NOTHING;
@@ -85,10 +101,11 @@ END $$`,
   },
   {
     // Keeps other writers of the pair out until the transaction ends. NULLs: there is nothing to hold.
-    signature: 'hold_position_1(text,integer,pg_lsn,bigint)',
+    signature: 'hold_position_2(text,integer,integer,pg_lsn,bigint)',
     sql: `
-CREATE OR REPLACE FUNCTION ${SCHEMA}.hold_position_1(${positionParameters}) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ${SCHEMA}.hold_position_2(${positionParameters}) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+  ${takePart}
   IF from_generation IS NULL THEN RETURN; END IF;
   PERFORM FROM ${SCHEMA}.applied_positions WHERE ${isFrom} FOR UPDATE;
   IF NOT FOUND THEN${raiseFenced}
@@ -159,6 +176,7 @@ export async function ensureBookkeeping(client: pg.ClientBase): Promise<void> {
       const { rowCount } = await client.query('SELECT FROM pg_namespace WHERE nspname = $1', [SCHEMA]);
       if (rowCount === 0) await client.query(`CREATE SCHEMA ${SCHEMA}`);
       for (const sql of Object.values(tables)) await client.query(sql);
+      await client.query(divisionSql);
       for (const { sql } of functions) await client.query(sql);
     }
     await client.query('COMMIT');
@@ -173,36 +191,103 @@ async function isPresent(client: pg.ClientBase): Promise<boolean> {
   return rows[0]!.present;
 }
 
+interface HeldRow {
+  readonly generation: number;
+  readonly commit_lsn: string;
+  readonly ordinal: string;
+  readonly topic: string;
+  readonly next_offset: string;
+  readonly overlay_until: string;
+  /** null in a table of an earlier version. */
+  readonly epoch: number | null;
+  readonly definition_version: number | null;
+  readonly apart: readonly StoredApart[] | null;
+}
+
+interface StoredApart {
+  readonly sync: number;
+  readonly tables: ApartTables['tables'];
+  readonly from: { readonly position: string; readonly topic: string; readonly next_offset: string };
+  readonly until?: string;
+}
+
+// Through JSON: columns that are not there yet read as null.
+const heldSql = `SELECT p.generation, p.commit_lsn::text, p.ordinal::text, p.topic, p.next_offset::text, p.overlay_until::text,
+    (to_jsonb(p)->>'epoch')::int AS epoch, (to_jsonb(p)->>'definition_version')::int AS definition_version, to_jsonb(p)->'apart' AS apart
+  FROM ${SCHEMA}.applied_positions p WHERE p.pair_id = $1`;
+
 /** What the target holds of the pair. Makes nothing. */
 export async function readApplied(client: pg.ClientBase, pairId: string): Promise<Applied | undefined> {
+  return (await hasBookkeeping(client)) ? heldBy(client, pairId) : undefined;
+}
+
+async function hasBookkeeping(client: pg.ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ there: boolean }>(
     `SELECT to_regclass('${SCHEMA}.applied_positions') IS NOT NULL AS there`,
   );
-  if (!rows[0]!.there) return undefined;
-  const held = await client.query<
-    Record<'commit_lsn' | 'ordinal' | 'topic' | 'next_offset' | 'overlay_until', string> & { generation: number }
-  >(
-    `SELECT generation, commit_lsn, ordinal, topic, next_offset, overlay_until FROM ${SCHEMA}.applied_positions WHERE pair_id = $1`,
-    [pairId],
-  );
-  const row = held.rows[0];
+  return rows[0]!.there;
+}
+
+/** As {@link readApplied}, where the bookkeeping is known to be there. */
+export async function heldBy(client: pg.ClientBase, pairId: string): Promise<Applied | undefined> {
+  const { rows } = await client.query<HeldRow>(heldSql, [pairId]);
+  const row = rows[0];
   return (
     row && {
       position: { generation: row.generation, commitLsn: parseLsn(row.commit_lsn), ordinal: Number(row.ordinal) },
       topic: row.topic,
       nextOffset: BigInt(row.next_offset),
       overlayUntil: parseLsn(row.overlay_until),
+      division: {
+        epoch: row.epoch ?? 0,
+        version: row.definition_version ?? 0,
+        apart: (row.apart ?? []).map(toApart),
+      },
     }
   );
 }
 
-/** Forgets the pair: its position, and what is kept of its load. */
+function toApart({ sync, tables, from, until }: StoredApart): ApartTables {
+  return {
+    sync,
+    tables,
+    from: { position: parsePosition(from.position), topic: from.topic, nextOffset: BigInt(from.next_offset) },
+    ...(until === undefined ? {} : { until: parsePosition(until) }),
+  };
+}
+
+/** As it is kept in the column `apart`. */
+export function storedApart(apart: readonly ApartTables[]): string {
+  return JSON.stringify(
+    apart.map(({ sync, tables, from, until }): StoredApart => ({
+      sync,
+      tables,
+      from: {
+        position: formatPosition(from.position),
+        topic: from.topic,
+        next_offset: String(from.nextOffset),
+      },
+      ...(until === undefined ? {} : { until: formatPosition(until) }),
+    })),
+  );
+}
+
+/** Waits for the pair's writers and keeps them out until the transaction ends. */
+export async function keepWritersOut(client: pg.ClientBase, key: string): Promise<void> {
+  await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [LOCK, key]);
+}
+
+/** Forgets the pair: its position and what is kept of its load, those of its table syncs included. */
 export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
   for (const table of Object.keys(tables)) {
     const { rows } = await client.query<{ there: boolean }>(
       `SELECT to_regclass('${SCHEMA}.${table}') IS NOT NULL AS there`,
     );
-    if (rows[0]!.there) await client.query(`DELETE FROM ${SCHEMA}.${table} WHERE pair_id = $1`, [pairId]);
+    if (rows[0]!.there)
+      await client.query(
+        `DELETE FROM ${SCHEMA}.${table} WHERE pair_id = $1::text OR starts_with(pair_id, $1::text || '/')`,
+        [pairId],
+      );
   }
 }
 
@@ -224,7 +309,8 @@ export const storeSql = `INSERT INTO ${SCHEMA}.applied_positions AS held
   (pair_id, generation, commit_lsn, ordinal, topic, next_offset, overlay_until)
   VALUES ($1, $2::int, $3::pg_lsn, $4::bigint, $5, $6::bigint, $7::pg_lsn)
   ON CONFLICT (pair_id) DO UPDATE SET generation = excluded.generation, commit_lsn = excluded.commit_lsn, ordinal = excluded.ordinal,
-    topic = excluded.topic, next_offset = excluded.next_offset, overlay_until = excluded.overlay_until, updated_at = clock_timestamp()`;
+    topic = excluded.topic, next_offset = excluded.next_offset, overlay_until = excluded.overlay_until, updated_at = clock_timestamp(),
+    epoch = held.epoch + 1, definition_version = 0, apart = '[]'`;
 
 export function storeValues(pairId: string, applied: Applied): string[] {
   return [
@@ -236,22 +322,23 @@ export function storeValues(pairId: string, applied: Applied): string[] {
   ] as string[];
 }
 
-export const advanceSql = `SELECT ${SCHEMA}.advance_position_1($1, $2::int, $3::pg_lsn, $4::bigint, $5::int, $6::pg_lsn, $7::bigint, $8, $9::bigint)`;
+export const advanceSql = `SELECT ${SCHEMA}.advance_position_2($1, $2::int, $3::int, $4::pg_lsn, $5::bigint, $6::int, $7::pg_lsn, $8::bigint, $9, $10::bigint)`;
 
 export function advanceValues(
   pairId: string,
+  epoch: number,
   from: Position | undefined,
   to: Position,
   topic: string,
   nextOffset: bigint,
 ): (string | null)[] {
-  return [pairId, ...positionValues(from), ...positionValues(to), topic, String(nextOffset)];
+  return [pairId, String(epoch), ...positionValues(from), ...positionValues(to), topic, String(nextOffset)];
 }
 
-export const holdSql = `SELECT ${SCHEMA}.hold_position_1($1, $2::int, $3::pg_lsn, $4::bigint)`;
+export const holdSql = `SELECT ${SCHEMA}.hold_position_2($1, $2::int, $3::int, $4::pg_lsn, $5::bigint)`;
 
-export function holdValues(pairId: string, from: Position | undefined): (string | null)[] {
-  return [pairId, ...positionValues(from)];
+export function holdValues(pairId: string, epoch: number, from: Position | undefined): (string | null)[] {
+  return [pairId, String(epoch), ...positionValues(from)];
 }
 
 function positionValues(position: Position | undefined): (string | null)[] {

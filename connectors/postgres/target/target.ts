@@ -9,6 +9,7 @@ import { ensureBookkeeping, forgetApplied, readApplied } from './bookkeeping.ts'
 import { checkTarget } from './check.ts';
 import { createTables } from './create-tables.ts';
 import { describeTables } from './describe.ts';
+import { connected, divide, join, takeBack } from './division.ts';
 import { readHeldTables, replaceHeldTables } from './evolution/held-tables.ts';
 import { openTargetLoad } from './load.ts';
 import { probeTarget } from './probe.ts';
@@ -103,8 +104,42 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
       ),
 
     probe: (columns, context) => probeTarget(settings, columns, context, options),
+    divide: (pairId, request, context) =>
+      withClient(
+        settings,
+        context,
+        { ...dividing, what: `Could not let tables of pair ${pairId} leave its stream` },
+        (client) => divide(client, pairId, request),
+      ),
+
+    join: (pairId, request, context) =>
+      withClient(
+        settings,
+        context,
+        { ...dividing, what: `Could not let tables of pair ${pairId} join its stream` },
+        (client) => join(client, pairId, request),
+      ),
+
+    takeBack: (pairId, sync, context) =>
+      withClient(
+        settings,
+        context,
+        { ...dividing, what: `Could not give table sync ${sync} of pair ${pairId} its position` },
+        (client) => takeBack(client, pairId, sync),
+      ),
+
+    connected: (tables, context) =>
+      withClient(
+        settings,
+        context,
+        { role: 'target', purpose: 'setup', what: "Could not read the target's foreign keys" },
+        (client) => connected(client, tables),
+      ),
   };
 }
+
+/** Longer than a batch takes: whoever divides waits for the one under way. */
+const dividing = { role: 'target', purpose: 'setup', lockTimeoutMs: 60_000 } as const;
 
 async function openMonitor(settings: PostgresSettings, context: ConnectorContext): Promise<TargetMonitor> {
   const client = await connect(settings, context, { role: 'target', purpose: 'status' });

@@ -68,6 +68,8 @@ class PostgresWriter implements TargetWriter {
   readonly tables: readonly HeldTable[];
   readonly #overlay: Overlay;
   readonly #pairId: string;
+  /** Of the division it was opened with: after another one it is fenced. */
+  readonly #epoch: number;
   readonly #session: PipelineSession;
   readonly #pipeline: Pipeline;
   readonly #signal: AbortSignal;
@@ -105,6 +107,7 @@ class PostgresWriter implements TargetWriter {
     this.#session = session;
     this.#pipeline = session.pipeline;
     this.#pairId = pairId;
+    this.#epoch = held?.division?.epoch ?? 0;
     this.#signal = signal;
     this.#steps = steps;
     this.#position = held?.position;
@@ -234,13 +237,13 @@ class PostgresWriter implements TargetWriter {
     if (this.#open) return false;
     this.#open = true;
     this.#pipeline.run(BEGIN);
-    if (batch === undefined) this.#pipeline.run(holdSql, holdValues(this.#pairId, this.#position));
+    if (batch === undefined) this.#pipeline.run(holdSql, holdValues(this.#pairId, this.#epoch, this.#position));
     else this.#advance(batch);
     return batch !== undefined;
   }
 
   #advance({ last, topic, nextOffset }: TargetBatch): void {
-    this.#pipeline.run(advanceSql, advanceValues(this.#pairId, this.#position, last, topic, nextOffset));
+    this.#pipeline.run(advanceSql, advanceValues(this.#pairId, this.#epoch, this.#position, last, topic, nextOffset));
   }
 
   #commit({ last }: TargetBatch): void {

@@ -1,5 +1,5 @@
 import type { Source } from '#connectors/contract/source.ts';
-import type { Target } from '#connectors/contract/target.ts';
+import { syncKey, type Applied, type Target } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { formatPosition, LAST_ORDINAL, type Position } from '#schemas/position.ts';
@@ -20,6 +20,8 @@ export interface FencePair {
   readonly load: number;
   /** Of the source's slot: an older position is of another history, whatever its LSN. */
   readonly generation: number;
+  /** Table syncs under way: the tables that go apart by them are waited for, too. */
+  readonly syncs: readonly number[];
 }
 
 export interface FenceRequest {
@@ -74,6 +76,25 @@ async function untilReached(
     const now = await pair();
     return now.loaded && now.load === load;
   };
+  const ask = (key: string): Promise<Applied | undefined> =>
+    look('target', tools, (context) => (monitor ? monitor.applied(key) : target.applied(key, context)), within()).catch(
+      (error: unknown) => {
+        // At the end of the time the fence has run out, whatever the last question met.
+        if (left() <= 0) return undefined;
+        throw error;
+      },
+    );
+  /** Tables that go apart have a position of their own, once their rows are there. */
+  const apartReached = async ({ division }: Applied): Promise<boolean> => {
+    const apart = division?.apart.filter(({ until }) => until === undefined) ?? [];
+    if (apart.length === 0) return true;
+    const { syncs } = await pair();
+    for (const { sync } of apart.filter((entry) => syncs.includes(entry.sync))) {
+      const own = await ask(syncKey(pairId, sync));
+      if (own === undefined || !reaches(own.position, generation, lsn)) return false;
+    }
+    return true;
+  };
   const within = (): number => Math.max(1, Math.min(LOOK_TIMEOUT, left()));
   const lsn = await look(
     'source',
@@ -91,17 +112,8 @@ async function untilReached(
   try {
     let looked = clock.monotonic();
     for (;;) {
-      const applied = await look(
-        'target',
-        tools,
-        (context) => (monitor ? monitor.applied(pairId) : target.applied(pairId, context)),
-        within(),
-      ).catch((error: unknown) => {
-        // At the end of the time the fence has run out, whatever the last question met.
-        if (left() <= 0) return undefined;
-        throw error;
-      });
-      if (applied !== undefined && reaches(applied.position, generation, lsn)) {
+      const applied = await ask(pairId);
+      if (applied !== undefined && reaches(applied.position, generation, lsn) && (await apartReached(applied))) {
         // Read during a load, a position says nothing of the rows.
         return (await stillLoaded()) ? applied.position : undefined;
       }

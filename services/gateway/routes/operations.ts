@@ -8,15 +8,17 @@ import {
 } from '#schemas/http/operations.ts';
 import type { FastifyRequest } from 'fastify';
 import { assertLoaded, startFull, startIncremental } from '#services/control/pair-commands.ts';
+import { cancel } from '#services/control/table-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import { look, openSource, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
-import { changeOnce } from '../mutations.ts';
+import { change, changeOnce } from '../mutations.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { operationView, pageView } from '../views.ts';
 
 export function operationRoutes(app: App, deps: GatewayDeps): void {
   const { control } = deps;
+  cancelRoute(app, deps);
 
   app.get(
     '/api/sync-operations',
@@ -84,6 +86,41 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         },
       );
       return reply.header('location', `/api/sync-operations/${made.id}`).send(made);
+    },
+  );
+}
+
+/** Its answer tells the operation as it is: asked to end, not ended. */
+function cancelRoute(app: App, deps: GatewayDeps): void {
+  app.post(
+    '/api/sync-operations/:id/cancel',
+    {
+      schema: {
+        ...words(
+          'Sync operations',
+          'Cancel a sync operation',
+          'A load of tables beside the stream ends as "cancelled" once its tables are in a state that can be told. Before their rows were replaced they come back to the stream with the rows they had; tables that are new in the pair, or brought in another way, are left out of it then ("left_out") until they are resynced. Afterwards they catch up with the new rows: that is quicker than anything else.',
+        ),
+        params: idParams,
+        response: replies({ 202: operationViewSchema }),
+      },
+    },
+    async (request, reply) => {
+      const view = await change(
+        deps,
+        request,
+        { entityKind: 'sync_operation', verb: 'cancel' },
+        async (transaction) => {
+          const { before, after } = await cancel(transaction, request.params.id);
+          return {
+            entityId: before.id,
+            before: operationView(before),
+            after: operationView(after),
+            result: operationView(after),
+          };
+        },
+      );
+      return reply.code(202).send(view);
     },
   );
 }

@@ -2,7 +2,8 @@ import { idParams } from '#schemas/http/common.ts';
 import { operationView as operationViewSchema } from '#schemas/http/operations.ts';
 import { fenceQuery, fenceReply, pairSummary as pairSummarySchema, resyncBody } from '#schemas/http/pairs.ts';
 import { formatPosition } from '#schemas/position.ts';
-import { loadAnew, pausePair, startPair, wholePairOnly } from '#services/control/pair-commands.ts';
+import { pausePair, startPair } from '#services/control/pair-commands.ts';
+import { resync } from '#services/control/table-commands.ts';
 import { openSource, openTarget, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
@@ -55,8 +56,8 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
       schema: {
         ...words(
           'Sync pairs',
-          'Load a pair anew',
-          'All its rows are taken from the source again and replace those at the target, in one transaction there; then it streams on. A paused pair does so once it is resumed.',
+          'Load tables anew',
+          "The rows of these tables, or of all, are taken from the source again and replace those at the target, while the pair streams on. They lag behind the other tables until they have caught up: see the tables' states. Foreign keys at the target bring connected tables along. A pair that has failed or was never loaded is loaded as a whole; a paused one does it once it is resumed.",
         ),
         params: idParams,
         body: resyncBody,
@@ -70,8 +71,7 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
         { entityKind: 'sync_pair', verb: 'resync' },
         async (transaction) => {
           const pair = await transaction.pairs.lock(request.params.id);
-          await wholePairOnly(transaction, pair, request.body.tables);
-          const made = operationView(await loadAnew(transaction, pair, 'resync', request.principal!.name));
+          const made = operationView(await resync(transaction, pair, request.body.tables, request.principal!.name));
           return { entityId: pair.id, after: { operation: made.id }, result: made };
         },
       );

@@ -17,10 +17,11 @@ import type { PairDefinition, PairInput } from '#schemas/pairs.ts';
 import type { Repositories } from '#services/control/control.ts';
 import { startPair } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
-import { storedConnection } from '../ends.ts';
+import { storedConnection, openTarget } from '../ends.ts';
 import { type App, type GatewayDeps } from '../gateway.ts';
 import { change, changeOnce } from '../mutations.ts';
 import { checkEnds, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
+import { applyTableChange, refuseFilled } from '../pairs/table-changes.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
 
@@ -131,7 +132,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync pairs',
           'Change a sync pair',
-          'The changed pair is checked like a new one. A running pair drains and goes on with the new definition.',
+          'The changed pair is checked like a new one. A loaded pair streams on: tables that are new in it are loaded beside its stream, those that are brought in another way are loaded anew (see resync_changed), and those that are gone keep their rows at the target.',
         ),
         params: idParams,
         body: pairPatch,
@@ -142,7 +143,9 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
       const seen = await control.pairs.get(request.params.id);
       const { body } = request;
       const changes = body.tables !== undefined || body.config !== undefined;
-      if (changes) await checkChanged(deps, request, seen, definitionWith(seen.definition, body));
+      const all = changes
+        ? await checkChanged(deps, request, seen, definitionWith(seen.definition, body), body.tables !== undefined)
+        : undefined;
       return await change(deps, request, { entityKind: 'sync_pair', verb: 'change' }, async (transaction) => {
         const { pairs } = transaction;
         const before = await pairs.lock(seen.id);
@@ -153,7 +156,19 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
           );
         }
         const definition = changes ? definitionWith(before.definition, body) : undefined;
-        const after = await pairs.change(seen.id, { name: body.name, definition });
+        const changed = await pairs.change(seen.id, {
+          name: body.name,
+          definition,
+          // A list is left for "every table": those that there are now.
+          ...(body.tables === null && before.load.state === 'done' ? { members: all } : {}),
+        });
+        if (changes && before.load.state === 'done') {
+          await applyTableChange(transaction, before, changed, {
+            requestedBy: request.principal!.name,
+            changedToo: body.resync_changed,
+          });
+        }
+        const after = await pairs.get(seen.id);
         const view = await viewOf(transaction, after, clock.now());
         return {
           entityId: seen.id,
@@ -276,12 +291,14 @@ function definitionWith({ tables, config }: PairDefinition, patch: PairPatch): D
   };
 }
 
+/** @returns the source tables that it would take */
 async function checkChanged(
   deps: GatewayDeps,
   request: Parameters<typeof preparePair>[1],
   pair: PairOverview,
   definition: Definition,
-): Promise<void> {
+  otherTables: boolean,
+): Promise<string[]> {
   const source = await storedConnection(deps.control, pair.sourceId);
   const target = await storedConnection(deps.control, pair.targetId);
   const report = await checkEnds(
@@ -298,4 +315,14 @@ async function checkChanged(
     pair.id,
   );
   refuseProblems(report);
+  const taken = report.tables.map((table) => table.source);
+  if (otherTables && pair.load.state === 'done') {
+    const after = { definition: { ...definition, version: 0 }, members: taken };
+    await refuseFilled(openTarget(target), pair, after, {
+      clock: deps.clock,
+      log: request.log,
+      signal: request.signal,
+    });
+  }
+  return taken;
 }

@@ -34,6 +34,7 @@ const tableOf = (rows_copied: number, rows_total: number | null): PairTableView 
   changes_applied: 0,
   last_change_at: null,
   schema_version: 1,
+  error: null,
 });
 
 describe('the figures', () => {

@@ -10,18 +10,42 @@ import { silentLog } from '#services/kernel/log.ts';
 
 const lsn = 0x200n;
 
+interface FenceOptions {
+  readonly monitor?: boolean;
+  readonly pair?: () => Promise<FencePair>;
+  readonly generation?: number;
+  /** Tables apart by table sync 3, and where that is, look after look. */
+  readonly apart?: readonly (Position | undefined)[];
+}
+
 /** A fence whose target shows one position after the other. */
-function start(
-  positions: readonly (Position | undefined | Error)[],
-  options: { monitor?: boolean; pair?: () => Promise<FencePair>; generation?: number } = {},
-) {
+function start(positions: readonly (Position | undefined | Error)[], options: FenceOptions = {}) {
   const clock = new ManualClock();
   const calls = { asked: 0, opened: 0, closed: 0, emitted: 0 };
-  const applied = (): Promise<Applied | undefined> => {
+  let looksApart = 0;
+  const applied = (key: string): Promise<Applied | undefined> => {
+    if (key === 'p/3') {
+      const at = options.apart?.[Math.min(looksApart++, options.apart.length - 1)];
+      return Promise.resolve(at && { position: at, topic: 't', nextOffset: 1n, overlayUntil: 0n });
+    }
     const position = positions[Math.min(calls.asked, positions.length - 1)];
     calls.asked += 1;
     if (position instanceof Error) return Promise.reject(position);
-    return Promise.resolve(position && { position, topic: 't', nextOffset: 1n, overlayUntil: 0n });
+    return Promise.resolve(
+      position && {
+        position,
+        topic: 't',
+        nextOffset: 1n,
+        overlayUntil: 0n,
+        ...(options.apart && {
+          division: {
+            epoch: 1,
+            version: 1,
+            apart: [{ sync: 3, tables: [], from: { position, topic: 't', nextOffset: 1n } }],
+          },
+        }),
+      },
+    );
   };
   const target = {
     applied,
@@ -51,7 +75,9 @@ function start(
     source,
     target,
     timeoutMs: 1000,
-    pair: options.pair ?? (() => Promise.resolve({ loaded: true, load: 1, generation: options.generation ?? 1 })),
+    pair:
+      options.pair ??
+      (() => Promise.resolve({ loaded: true, load: 1, generation: options.generation ?? 1, syncs: [] })),
     tools: { clock, log: silentLog },
   });
   result.catch(() => undefined);
@@ -59,7 +85,7 @@ function start(
 }
 
 /** A pair that is as it should be at the first look, and not at the second. */
-function runsOnce(obstacle: TerraFusionError, first: FencePair = { loaded: true, load: 1, generation: 1 }) {
+function runsOnce(obstacle: TerraFusionError, first: FencePair = { loaded: true, load: 1, generation: 1, syncs: [] }) {
   let looks = 0;
   return () => (looks++ === 0 ? Promise.resolve(first) : Promise.reject(obstacle));
 }
@@ -75,6 +101,20 @@ describe('a fence', () => {
     await clock.elapse(100);
     expect(await result).toEqual({ position: endOf(1, 0x200n), waitedMs: 60 });
     expect(calls).toEqual({ asked: 4, opened: 1, closed: 1, emitted: 1 });
+  });
+
+  test('waits for tables that go apart, by the position of their sync', async () => {
+    const pair = () => Promise.resolve({ loaded: true, load: 1, generation: 1, syncs: [3] });
+    const apart = [undefined, endOf(1, 0x1ffn), endOf(1, 0x200n)];
+    const { clock, result } = start([endOf(1, 0x300n)], { pair, apart });
+    await clock.elapse(100);
+    expect(await result).toEqual({ position: endOf(1, 0x300n), waitedMs: 40 });
+  });
+
+  test('does not wait for tables that were left out once and are no part of the pair any more', async () => {
+    const { clock, result } = start([endOf(1, 0x300n)], { apart: [undefined] });
+    await clock.elapse(100);
+    expect(await result).toMatchObject({ waitedMs: 0 });
   });
 
   test('works with a target that keeps no connection', async () => {
@@ -101,14 +141,14 @@ describe('a fence', () => {
   });
 
   test('waits for a load under way, and writes its message only then', async () => {
-    let load: FencePair = { loaded: false, load: 1, generation: 1 };
+    let load: FencePair = { loaded: false, load: 1, generation: 1, syncs: [] };
     const { clock, calls, result } = start([endOf(1, 0xfff0n), endOf(2, 0x1ffn), endOf(2, 0x200n)], {
       pair: () => Promise.resolve(load),
     });
     await clock.elapse(350);
     expect(calls).toMatchObject({ emitted: 0, asked: 0 });
     // The load has made a new slot.
-    load = { loaded: true, load: 1, generation: 2 };
+    load = { loaded: true, load: 1, generation: 2, syncs: [] };
     await clock.elapse(200);
     expect(await result).toMatchObject({ position: endOf(2, 0x200n) });
     expect(calls.emitted).toBe(1);
@@ -116,7 +156,7 @@ describe('a fence', () => {
 
   test('runs out while the load goes on', async () => {
     const { clock, calls, result } = start([endOf(1, 0xfff0n)], {
-      pair: () => Promise.resolve({ loaded: false, load: 1, generation: 1 }),
+      pair: () => Promise.resolve({ loaded: false, load: 1, generation: 1, syncs: [] }),
     });
     await clock.elapse(1100);
     await expect(result).rejects.toMatchObject({
@@ -128,13 +168,13 @@ describe('a fence', () => {
 
   test('begins anew when the pair is loaded anew meanwhile, whatever a position said during the load', async () => {
     const seen: FencePair[] = [
-      { loaded: true, load: 1, generation: 1 },
+      { loaded: true, load: 1, generation: 1, syncs: [] },
       // The position was reached, and then it turns out that it may have been another load's.
-      { loaded: false, load: 2, generation: 1 },
-      { loaded: false, load: 2, generation: 1 },
+      { loaded: false, load: 2, generation: 1, syncs: [] },
+      { loaded: false, load: 2, generation: 1, syncs: [] },
     ];
     const { clock, calls, result } = start([endOf(1, 0x200n)], {
-      pair: () => Promise.resolve(seen.shift() ?? { loaded: true, load: 2, generation: 1 }),
+      pair: () => Promise.resolve(seen.shift() ?? { loaded: true, load: 2, generation: 1, syncs: [] }),
     });
     await clock.elapse(400);
     expect(await result).toMatchObject({ position: endOf(1, 0x200n) });
@@ -144,7 +184,7 @@ describe('a fence', () => {
   test('gives up when the pair fails during its load', async () => {
     const failed = new TerraFusionError('CONFLICTING_STATE', 'The pair has failed');
     const { clock, result } = start([endOf(1, 0x200n)], {
-      pair: runsOnce(failed, { loaded: false, load: 1, generation: 1 }),
+      pair: runsOnce(failed, { loaded: false, load: 1, generation: 1, syncs: [] }),
     });
     await clock.elapse(200);
     await expect(result).rejects.toBe(failed);
