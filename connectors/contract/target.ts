@@ -285,6 +285,8 @@ export interface NewsTable {
   readonly rewritten: 'no' | 'cast' | 'perhaps' | 'all';
   /** Whether partitions that are new to the table may have brought rows with them. */
   readonly attached: 'empty' | 'perhaps';
+  /** Columns of which it is not known which older column they are: nobody told, and the table has been altered again since. */
+  readonly guessed: readonly string[];
 }
 
 /**

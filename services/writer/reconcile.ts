@@ -63,6 +63,22 @@ export function reconcile(input: ReconcileInput): SourceTable {
   };
 }
 
+/**
+ * Columns whose number is a guess, by name: neither what was before nor what is afterwards has one of that name in its place, only one of
+ * that type. It may have been renamed to it and again since, or be another that has come where the first has gone; what the older rows
+ * hold in it depends on which.
+ */
+export function guessed(input: ReconcileInput): string[] {
+  const [was, is] = [byNumber(input.held), byNumber(input.now)];
+  const numbers = align(input);
+  return input.header.columns
+    .filter(({ name }, place) => {
+      const [old, later] = [was.get(numbers[place]!), is.get(numbers[place]!)];
+      return (old !== undefined || later !== undefined) && old?.name !== name && later?.name !== name;
+    })
+    .map(({ name }) => name);
+}
+
 const byNumber = (table: SourceTable | undefined): Map<number, SourceColumn> =>
   new Map(table?.columns.map((column) => [column.attnum, column]));
 

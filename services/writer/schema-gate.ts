@@ -14,7 +14,7 @@ import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import { parseSchemaMessage, SCHEMA_PREFIX, type SchemaMessage, type SourceTable } from '#schemas/source-tables.ts';
 import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
-import { reconcile } from './reconcile.ts';
+import { guessed, reconcile } from './reconcile.ts';
 
 /** What the gate asks of the source, whose answer is later than the stream. */
 export interface SourceCatalog {
@@ -177,7 +177,8 @@ export class SchemaGate {
     const now = stateOf(relationId);
     const exclude = entry?.exclude ?? [];
     const names = await this.#typeNames(table, [...(held?.source.columns ?? []), ...(now?.columns ?? [])]);
-    const source = reconcile({ header: table, held: held?.source, now, exclude, typeName: (column) => names(column) });
+    const seen = { header: table, held: held?.source, now, exclude, typeName: (column: BlockColumn) => names(column) };
+    const source = reconcile(seen);
     const called = entry ? (held?.source ?? parseTableName(entry.source)) : table;
     const news: NewsTable = {
       source: { ...source, schema: called.schema, name: called.name },
@@ -185,6 +186,7 @@ export class SchemaGate {
       exclude,
       rewritten: 'perhaps',
       attached: 'perhaps',
+      guessed: guessed(seen),
     };
     const gone = occupant && stateOf(occupant.source.relation_id) === undefined;
     return { tables: [news], dropped: gone ? [occupant.source.relation_id] : [] };
@@ -220,7 +222,14 @@ export class SchemaGate {
       const left = source.partitions.filter((part) => !message.dropped.includes(part.relation_id));
       if (left.length === source.partitions.length || told.has(source.relation_id)) continue;
       const exclude = this.#entryOf(target)?.exclude ?? [];
-      tables.push({ source: { ...source, partitions: left }, target, exclude, rewritten: 'no', attached: 'perhaps' });
+      tables.push({
+        source: { ...source, partitions: left },
+        target,
+        exclude,
+        rewritten: 'no',
+        attached: 'perhaps',
+        guessed: [],
+      });
     }
     return tables.length === 0 && dropped.length === 0 ? undefined : { tables, dropped };
   }
@@ -248,7 +257,7 @@ export class SchemaGate {
     const target = followsNames ? { schema: table.schema, name: table.name } : held.target;
     // A partition that is made with its table is empty, one that is attached may hold rows.
     const attached = command === 'CREATE TABLE' ? 'empty' : 'perhaps';
-    return { source: table, target, exclude: entry?.exclude ?? [], rewritten, attached };
+    return { source: table, target, exclude: entry?.exclude ?? [], rewritten, attached, guessed: [] };
   }
 
   /** A pair that names its tables does not follow one to another name: somebody has to say what is meant. */

@@ -41,6 +41,7 @@ export function planEvolution({ news, held, there }: PlanInput): SchemaPlan {
     const before = held.get(table.source.relation_id);
     const catalog = there.get(formatTableName(before?.target ?? table.target));
     if (!catalog) throw missing(table.target);
+    if (table.guessed.length > 0) steps.push(guess(table));
     steps.push(...planEnums(before?.source, table.source));
     const columns = planColumnsOf(table, before, catalog);
     const partitions = planPartitions(table, before, held, there);
@@ -49,6 +50,15 @@ export function planEvolution({ news, held, there }: PlanInput): SchemaPlan {
     notes.set(table.source.relation_id, { source: table.source, target: table.target, unread: columns.unread });
   }
   return { steps, held: [...notes.values()], forget };
+}
+
+/** Promise 2: what may be wrong is asked about, not done in silence. */
+function guess({ source, guessed }: NewsTable): SchemaStep {
+  return {
+    kind: 'unknown',
+    what: `${formatTableName(source)} was altered more than once before anybody could look: which older columns ${guessed.join(', ')} are is taken from their types; load the table anew afterwards`,
+    sql: [],
+  };
 }
 
 function dropTable({ source, target }: HeldTable): SchemaStep {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { BlockTable } from '#schemas/block/index.ts';
 import type { SourceColumn, SourceTable } from '#schemas/source-tables.ts';
-import { reconcile } from '#services/writer/reconcile.ts';
+import { guessed, reconcile } from '#services/writer/reconcile.ts';
 
 const INT = 23;
 const TEXT = 25;
@@ -138,5 +138,38 @@ describe('what a header does not tell', () => {
   test('columns that do not go over are carried along', () => {
     const found = build(table(['1:id', '2:secret']), table(['1:id', '2:secret']));
     expect(found.columns.map(({ name }) => name)).toEqual(['id', 'secret']);
+  });
+});
+
+describe('which columns are guessed (Promise 2)', () => {
+  const guesses = (columns: readonly string[], was: readonly string[], is: readonly string[] | undefined) =>
+    guessed({
+      header: header(...columns),
+      held: table(was),
+      now: is && table(is),
+      exclude: [],
+      typeName: (column) => column.typeName,
+    });
+
+  test.each([
+    ['added', ['id', 'a', 'b'], ['1:id', '2:a'], ['1:id', '2:a', '3:b']],
+    ['added, and dropped since', ['id', 'a', 'b int'], ['1:id', '2:a'], ['1:id', '2:a']],
+    ['dropped', ['id'], ['1:id', '2:a'], ['1:id']],
+    ['renamed', ['id', 'b'], ['1:id', '2:a'], ['1:id', '2:b']],
+    ['renamed, its place taken by a new one of its name', ['id', 'b'], ['1:id', '2:a'], ['1:id', '2:b', '3:a']],
+    ['swapped', ['id', 'b', 'a'], ['1:id', '2:a', '3:b'], ['1:id', '2:b', '3:a']],
+    ['of another type', ['id', 'n'], ['1:id', '2:n int'], ['1:id', '2:n']],
+    ['as it was, dropped since', ['id', 'a', 'b'], ['1:id', '2:a'], ['1:id', '3:b']],
+  ])('not one that was %s', (_, columns, was, is) => {
+    expect(guesses(columns, was, is)).toEqual([]);
+  });
+
+  test.each([
+    ['renamed, and again since', ['id', 'b'], ['1:id', '2:a'], ['1:id', '2:c']],
+    ['renamed or new, and gone since', ['id', 'b'], ['1:id', '2:a'], ['1:id']],
+    ['renamed or new, in a table that is gone', ['id', 'b'], ['1:id', '2:a'], undefined],
+    ['new, and renamed since', ['id', 'a', 'b'], ['1:id', '2:a'], ['1:id', '2:a', '3:c']],
+  ])('one that was %s', (_, columns, was, is) => {
+    expect(guesses(columns, was, is)).toEqual(['b']);
   });
 });
