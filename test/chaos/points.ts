@@ -39,3 +39,14 @@ export const startPoints: readonly CrashPoint[] = [
   crashPoints.SUPERVISOR_LOADED_NOT_COMPLETED,
   crashPoints.SUPERVISOR_COMPLETED_NOT_NOTED,
 ];
+
+/** Points that a table sync passes on its way, in this order; killed at by `test/integration/table-sync-kills.test.ts`. */
+export const tableSyncPoints: readonly CrashPoint[] = [
+  crashPoints.SUPERVISOR_TABLE_SYNC_APART_NOT_NOTED,
+  crashPoints.LOADER_BEFORE_COMMIT,
+  crashPoints.SUPERVISOR_TABLE_SYNC_LOADED_NOT_NOTED,
+  crashPoints.SUPERVISOR_TABLE_SYNC_JOINED_NOT_NOTED,
+];
+
+/** The point that a table sync passes when it is cancelled before its rows were replaced; killed at there too. */
+export const tableSyncCancelPoint: CrashPoint = crashPoints.SUPERVISOR_TABLE_SYNC_TAKEN_BACK_NOT_NOTED;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { crashPoints, type CrashPoint } from '#services/kernel/crash-points.ts';
+import { crashPoints } from '#services/kernel/crash-points.ts';
 import { killAt } from '#test/chaos/killer.ts';
+import { tableSyncCancelPoint, tableSyncPoints } from '#test/chaos/points.ts';
 import { expectSameRows } from '#test/support/rows.ts';
 import { freshDatabase, freshInstallation, loneSource } from '#test/support/servers.ts';
 import { workloadTables } from '#test/support/workload/tables.ts';
@@ -9,13 +10,6 @@ import { PairSyncs } from './table-sync-suite.ts';
 
 /** Killed anywhere on its way, a table sync ends where it would have ended. (Promise 5) */
 describe('SIGKILL during a table sync', () => {
-  const points: readonly CrashPoint[] = [
-    crashPoints.SUPERVISOR_TABLE_SYNC_APART_NOT_NOTED,
-    crashPoints.LOADER_BEFORE_COMMIT,
-    crashPoints.SUPERVISOR_TABLE_SYNC_LOADED_NOT_NOTED,
-    crashPoints.SUPERVISOR_TABLE_SYNC_JOINED_NOT_NOTED,
-  ];
-
   test('at each of its points, one after the other, and where a cancelled one is taken back', async () => {
     const [source, target] = [await loneSource(), await freshDatabase('target')];
     await createWorkloadTables(source);
@@ -35,7 +29,7 @@ describe('SIGKILL during a table sync', () => {
     await target.query("DELETE FROM event; UPDATE parcel SET situs = 'spoiled'");
     const sync = await syncs.resync('public.event', 'public.parcel');
     let seed = 2;
-    for (const point of points) {
+    for (const point of tableSyncPoints) {
       await runWorkload(source, { seed: seed++, transactions: 20 });
       await killAt(installation, point, 1);
     }
@@ -45,7 +39,7 @@ describe('SIGKILL during a table sync', () => {
     await runWorkload(source, { seed, transactions: 20 });
     await syncs.cancel(cancelled);
     await runWorkload(source, { seed: seed + 1, transactions: 20 });
-    await killAt(installation, crashPoints.SUPERVISOR_TABLE_SYNC_TAKEN_BACK_NOT_NOTED, 1);
+    await killAt(installation, tableSyncCancelPoint, 1);
 
     const last = installation.startProcess();
     await syncs.until(sync, 'done');
