@@ -195,6 +195,8 @@ export interface ControlPort {
   recordResting(pairId: string, until: number | undefined): Promise<void>;
   /** What was made at the target before the load and after it, and what was not. */
   recordSchema(pairId: string, phase: 'before' | 'after', report: SchemaReport): Promise<void>;
+  /** Whether what comes after the load, indexes and constraints, is still to be made. */
+  schemaPending(pairId: string): Promise<boolean>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
   /** From where the pair's stream processor needs the source's topic. */
   recordNeeded(pairId: string, nextOffset: bigint): Promise<void>;

@@ -2,7 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Applied, BatchOutcome, Division } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
-import { TerraFusionError } from '#schemas/errors.ts';
+import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import { laidOverUntil } from '#schemas/loaded.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
@@ -17,6 +17,7 @@ import { assertNotOvertaken, divideRequest, keptFrom, withoutApart } from './div
 import type { WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
 import type { SupervisedPair } from './ports.ts';
+import { completeTargetSchema } from './target-schema.ts';
 import { schemaOptions } from './schema-policy.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
@@ -153,7 +154,9 @@ async function runWriter(
   if (pair.state === 'streaming') await control.recordState(pair, 'catching_up');
   const target = await control.openTarget(pair.targetId);
   const source = await control.openSource(pair.sourceId);
-  const progress = new StreamProgress(pair, topic, env);
+  const progress = new StreamProgress(pair, topic, env, async () => {
+    if (await control.schemaPending(pair.id)) await completeTargetSchema(pair, { source, target, env, context });
+  });
   const stage = new WriterStage({
     pairId: pair.id,
     schema: schemaOptions(pair, source, env, context),
@@ -218,11 +221,14 @@ class StreamProgress {
   #trouble: TerraFusionError | undefined;
   #state: 'catching_up' | 'streaming' = 'catching_up';
   #told: string | undefined;
+  readonly #consistent: () => Promise<void>;
 
-  constructor(pair: SupervisedPair, topic: string, env: WorkEnvironment) {
+  /** @param consistent called before the pair is told to stream: all that was loaded at several moments is one moment's now */
+  constructor(pair: SupervisedPair, topic: string, env: WorkEnvironment, consistent: () => Promise<void>) {
     this.#pair = pair;
     this.#topic = topic;
     this.#env = env;
+    this.#consistent = consistent;
   }
 
   opened(held: Applied): void {
@@ -283,8 +289,14 @@ class StreamProgress {
     const { loaded } = this.#pair.load;
     // Once it has passed the end of the last snapshot the target is consistent, and stays so.
     if (this.#state === 'catching_up' && position.commitLsn >= (loaded ? laidOverUntil(loaded) : overlayUntil)) {
-      this.#state = 'streaming';
-      log.info({ pair: this.#pair.name }, 'The pair is streaming.');
+      try {
+        await this.#consistent();
+        this.#state = 'streaming';
+        log.info({ pair: this.#pair.name }, 'The pair is streaming.');
+      } catch (thrown) {
+        // Told with the state, and tried again the next time that it is.
+        this.#trouble = asTerraFusionError(thrown);
+      }
     }
     const told = `${this.#state} ${this.#trouble?.code ?? ''}`;
     if (told === this.#told) return;

@@ -88,6 +88,7 @@ export function supervisionStore(control: Control): ControlPort {
     },
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordSchema: (pairId, phase, report) => schemas.record(pairId, phase, report),
+    schemaPending: async (pairId) => (await schemas.find(pairId))?.complete === false,
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
     noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
     settleSchemaChanges: (pairId, position) => schemaChanges.settle(pairId, position),

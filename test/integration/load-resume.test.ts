@@ -95,6 +95,25 @@ describe('an interrupted load', () => {
     `${schema}; INSERT INTO parcel SELECT g, 'v' || g FROM generate_series(1, 400) g; ${more}`;
   const PARCEL = 'CREATE TABLE parcel (id int PRIMARY KEY, v text)';
 
+  test('what the source keeps unique is unique at the target once both moments have been brought together', async () => {
+    const { target } = await interrupt({
+      schema: `CREATE TABLE parcel (id int PRIMARY KEY, pin text, value int);
+        INSERT INTO parcel SELECT n, 'p' || n, n FROM generate_series(1, 200) AS n; CREATE UNIQUE INDEX parcel_pin ON parcel (pin);
+        CREATE INDEX parcel_value ON parcel (value)`,
+      tables: [{ source: 'public.parcel' }],
+      // A number goes from a row that was read to one that was not: read together they are two of the same.
+      meanwhile: (source) =>
+        source
+          .query(`UPDATE parcel SET pin = 'gone' WHERE id = 1; UPDATE parcel SET pin = 'p1' WHERE id = 200`)
+          .then(() => undefined),
+    });
+    expect(await target.query(`SELECT indexname FROM pg_indexes WHERE tablename = 'parcel' ORDER BY 1`)).toEqual([
+      { indexname: 'parcel_pin' },
+      { indexname: 'parcel_pkey' },
+      { indexname: 'parcel_value' },
+    ]);
+  });
+
   test('reads the rest only, and what has changed in both parts is right', async () => {
     const {
       source,
