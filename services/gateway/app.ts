@@ -62,6 +62,11 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     if (pathOf(request).startsWith('/api/')) void reply.header('cache-control', 'no-store');
     done();
   });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that was at work when the stop began is not idle then, and a caller that keeps it open would hold up the stop.
+    if (closing.signal.aborted) void reply.header('connection', 'close');
+    done();
+  });
   countRequests(app, deps.metrics);
   await app.register(helmet, {
     contentSecurityPolicy: {
