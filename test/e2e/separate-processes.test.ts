@@ -171,7 +171,13 @@ describe.skipIf(reason !== undefined)(
       expect(
         await target.value('SELECT count(*)::int FROM parcel WHERE pin = $1', [`while the ${name} was away`]),
       ).toBe(1);
-      expect((await ask('GET', '/api/sync-pairs/separate')).body).toMatchObject({ state: 'streaming' });
+      // It is told as "catching_up" until the new process has seen it to stream.
+      await eventually(
+        async () => ((await ask('GET', '/api/sync-pairs/separate')).body as { state: string }).state === 'streaming',
+        {
+          what: 'the pair to be told as streaming',
+        },
+      );
       if (name === 'sync-service') await eventually(isReady, { what: 'the sync-service to be ready' });
     });
 
