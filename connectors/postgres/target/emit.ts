@@ -6,7 +6,6 @@ import type { RowSequence } from './row-sequence.ts';
 import type { Rows } from './rows.ts';
 import { State, type TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
-import { atOnce, STEP_ROWS, type Steps } from './turns.ts';
 
 /** From so many rows on COPY is cheaper than INSERT: it is planned anew each time, but costs less a row. */
 const COPY_FROM = 8;
@@ -23,32 +22,21 @@ export class Emitter {
     this.#runner = runner;
   }
 
-  *deletes(changes: TableChanges): Steps {
+  deletes(changes: TableChanges): void {
     if (changes.onlyInserts) return;
     const { keySource, keyAt } = changes;
     this.#runner.begin(changes.plan.statements.delete(changes.expectation === 'strict'));
-    let left = STEP_ROWS;
-    for (const i of changes.entries(State.delete, State.replace)) {
+    for (const i of changes.entries(State.delete, State.replace))
       this.#runner.add(this.#rows, keySource[i]!, keyAt[i]!, -1, -1);
-      if (--left === 0) {
-        left = STEP_ROWS;
-        yield;
-      }
-    }
     this.#runner.end();
   }
 
   /** Updates, a statement for each set of columns that have values. */
-  *updates(changes: TableChanges): Steps {
+  updates(changes: TableChanges): void {
     if (changes.onlyInserts) return;
     const { source, at, plan } = changes;
     const groups = new Map<string, number[]>();
-    let left = STEP_ROWS;
     for (const i of changes.entries(State.update)) {
-      if (--left === 0) {
-        left = STEP_ROWS;
-        yield;
-      }
       const unchanged = this.#rows.unchanged(source[i]!, at[i]!, plan.shape.columns.length);
       const group = unchanged?.join('') ?? '';
       const entries = groups.get(group);
@@ -61,38 +49,32 @@ export class Emitter {
       const statement = plan.statements.update(unchanged, changes.expectation !== 'overlay');
       if (statement === undefined) continue;
       this.#runner.begin(statement);
-      for (const i of entries) {
-        this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
-        if (--left === 0) {
-          left = STEP_ROWS;
-          yield;
-        }
-      }
+      for (const i of entries) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
       this.#runner.end();
     }
   }
 
-  *inserts(changes: TableChanges): Steps {
+  inserts(changes: TableChanges): void {
     const { plan, source, at } = changes;
     if (changes.onlyInserts) {
-      yield* this.#insert(plan, source, at);
+      this.#insert(plan, source, at);
       return;
     }
     const chosen = (entries: readonly number[]) =>
       [entries.map((i) => source[i]!), entries.map((i) => at[i]!)] as const;
-    yield* this.#insert(plan, ...chosen(changes.entries(State.insert, State.replace)));
-    yield* this.#putAll(plan, ...chosen(changes.entries(State.put)));
+    this.#insert(plan, ...chosen(changes.entries(State.insert, State.replace)));
+    this.#putAll(plan, ...chosen(changes.entries(State.put)));
   }
 
   /** Changes of a table without a key: one after the other, runs of inserts together. */
-  *sequence(sequence: RowSequence): Steps {
+  sequence(sequence: RowSequence): void {
     const { plan, op, source, at, beforeAt, expectation } = sequence;
     const checked = expectation !== 'overlay';
     for (let i = 0; i < sequence.size;) {
       let end = i + 1;
       if (op[i] === Op.insert) {
         while (end < sequence.size && op[end] === Op.insert) end++;
-        if (checked) yield* this.#insert(plan, source.slice(i, end), at.slice(i, end));
+        if (checked) this.#insert(plan, source.slice(i, end), at.slice(i, end));
         else for (let k = i; k < end; k++) this.insertIfNew(plan, source[k]!, at[k]!);
       } else this.wholeRow(plan, op[i]!, source[i]!, beforeAt[i]!, at[i]!, checked);
       i = end;
@@ -129,10 +111,10 @@ export class Emitter {
 
   /** Inserts one row, or sets it where it is there already. */
   put(plan: TablePlan, source: number, at: number): void {
-    atOnce(this.#putAll(plan, [source], [at]));
+    this.#putAll(plan, [source], [at]);
   }
 
-  *#putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
+  #putAll(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
     if (source.length === 0) return;
     const { statements } = plan;
     const upsert = statements.upsert();
@@ -141,28 +123,22 @@ export class Emitter {
     for (const step of steps) {
       if (step === undefined) continue;
       this.#runner.begin(step);
-      for (let i = 0; i < source.length; i++) {
-        this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
-        if (i % STEP_ROWS === STEP_ROWS - 1) yield;
-      }
+      for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, source[i]!, at[i]!, source[i]!, at[i]!);
       this.#runner.end();
     }
   }
 
-  *#insert(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
+  #insert(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
     if (source.length >= COPY_FROM && plan.copyable) {
-      yield* this.#copy(plan, source, at);
+      this.#copy(plan, source, at);
       return;
     }
     this.#runner.begin(plan.statements.insert());
-    for (let i = 0; i < source.length; i++) {
-      this.#runner.add(this.#rows, -1, -1, source[i]!, at[i]!);
-      if (i % STEP_ROWS === STEP_ROWS - 1) yield;
-    }
+    for (let i = 0; i < source.length; i++) this.#runner.add(this.#rows, -1, -1, source[i]!, at[i]!);
     this.#runner.end();
   }
 
-  *#copy(plan: TablePlan, source: readonly number[], at: readonly number[]): Steps {
+  #copy(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
     const { out } = this.#pipeline;
     const { skipped } = plan;
     this.#pipeline.run(plan.statements.copy);
@@ -177,7 +153,6 @@ export class Emitter {
         cells = this.#rows.cursor(buffer);
       }
       writeCopyLine(out, bytes, cells, at[i]!, skipped);
-      if (i % STEP_ROWS === STEP_ROWS - 1) yield;
     }
     out.endCopyData();
     out.copyDone();

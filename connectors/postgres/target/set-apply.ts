@@ -11,7 +11,6 @@ import { TableCounts } from './table-counts.ts';
 import { type Expectation, type RowChange, TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
 import { TruncateGroup } from './truncate.ts';
-import { atOnce, STEP_ROWS, type Steps } from './turns.ts';
 
 /** A block and, by table of its header, the plan; undefined for tables that are never written. */
 export interface OpenBlock {
@@ -65,11 +64,10 @@ export class SetApplier {
     this.#emitter = new Emitter(pipeline, this.#rows, this.#runner);
   }
 
-  /** Writes all changes of the blocks as statements, without waiting for answers, in steps. */
-  *apply(blocks: readonly OpenBlock[], overlay: Overlay): Steps<Counts> {
+  /** Writes all changes of the blocks as statements, without waiting. */
+  apply(blocks: readonly OpenBlock[], overlay: Overlay): Counts {
     const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const truncates = new TruncateGroup();
-    let left = STEP_ROWS;
     for (const { reader, plans } of blocks) {
       const source = this.#rows.add(reader.bytes);
       const { changes, commitTimes } = TableCounts.tally(plans.length);
@@ -79,10 +77,6 @@ export class SetApplier {
         while (reader.nextChange()) {
           const { op } = reader;
           if (op > Op.truncate) continue;
-          if (--left === 0) {
-            left = STEP_ROWS;
-            yield;
-          }
           const plan = plans[reader.table];
           if (plan === undefined) continue;
           if (op === Op.truncate) {
@@ -103,7 +97,7 @@ export class SetApplier {
       counts.tables.add(plans, { changes, commitTimes });
     }
     truncates.flush(this.#pipeline);
-    yield* this.#flushing();
+    this.#flush();
     // The batch is written: its blocks are not to be held until the next one comes. (Promise 6)
     this.#rows = new Rows();
     this.#emitter = new Emitter(this.#pipeline, this.#rows, this.#runner);
@@ -163,27 +157,22 @@ export class SetApplier {
     this.#runner.one(plan.statements.move(unchanged, true), this.#rows, source, beforeAt, source, afterAt);
   }
 
-  /** What is in the way of what comes next: rare, so at once. */
-  #flush(): void {
-    atOnce(this.#flushing());
-  }
-
   /** Deletes first, children before parents; then updates and inserts, parents before children. (CHECKLIST 38) */
-  *#flushing(): Steps {
+  #flush(): void {
     if (this.#tables.size === 0) return;
     const tables = [...this.#tables.values()];
     this.#tables.clear();
     if (tables.length > 1) tables.sort((a, b) => this.#book.rank(a.plan.table) - this.#book.rank(b.plan.table));
     for (const changes of tables.toReversed()) {
-      if (changes instanceof TableChanges) yield* this.#emitter.deletes(changes);
+      if (changes instanceof TableChanges) this.#emitter.deletes(changes);
     }
     for (const changes of tables) {
       if (changes instanceof RowSequence) {
-        yield* this.#emitter.sequence(changes);
+        this.#emitter.sequence(changes);
         continue;
       }
-      yield* this.#emitter.updates(changes);
-      yield* this.#emitter.inserts(changes);
+      this.#emitter.updates(changes);
+      this.#emitter.inserts(changes);
     }
   }
 }

@@ -9,7 +9,6 @@ import type { Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { openPipeline, type TargetOptions } from './session.ts';
 import { SetApplier } from './set-apply.ts';
-import { atOnce } from './turns.ts';
 import { isPostgresError } from '../errors.ts';
 
 /** Writes the rows of a block as upserts, all or none, without a position. See `Target.upsert`. */
@@ -35,7 +34,7 @@ async function write(pipeline: Pipeline, reader: BlockReader): Promise<void> {
   const book = new PlanBook(pipeline);
   const plans = await book.resolve(reader.header.tables);
   pipeline.run('BEGIN');
-  atOnce(new SetApplier(pipeline, book).apply([{ reader, plans }], { until: 0n, tables: new Map() }));
+  new SetApplier(pipeline, book).apply([{ reader, plans }], { until: 0n, tables: new Map() });
   pipeline.run('COMMIT');
   const { error } = await pipeline.sync();
   if (error) throw error;

@@ -32,7 +32,6 @@ import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
 import { type Counts, type OpenBlock, type Overlay, SetApplier } from './set-apply.ts';
-import { inTurns } from './turns.ts';
 
 const BEGIN = 'BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE';
 
@@ -193,7 +192,7 @@ class PostgresWriter implements TargetWriter {
   ): Promise<{ readonly counts: Counts; readonly answers: Promise<Answers> }> {
     const whole = isWhole(batch.last);
     const advanced = this.#begin(whole ? batch : undefined);
-    const counts = await inTurns(this.#sets.apply(blocks, this.#overlay));
+    const counts = this.#sets.apply(blocks, this.#overlay);
     if (whole) {
       if (!advanced) this.#advance(batch);
       await this.#beforeCommit();
