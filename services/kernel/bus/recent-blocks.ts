@@ -23,7 +23,7 @@ export class RecentBlocks {
   add(topic: string, offset: number, block: Buffer): void {
     if (block.length > this.#maxBytes) return;
     let blocks = this.#byTopic.get(topic);
-    if (blocks === undefined) this.#byTopic.set(topic, (blocks = new Map()));
+    if (blocks === undefined) this.#byTopic.set(topic, (blocks = new Map<number, Buffer>()));
     blocks.set(offset, block);
     this.#order.push({ topic, offset, bytes: block.length });
     this.#bytes += block.length;
