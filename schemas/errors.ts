@@ -30,9 +30,19 @@ const table = {
   },
   REQUEST_TOO_LARGE: { heals: false, status: 413, fix: 'Send a smaller body.' },
   UNAUTHENTICATED: { heals: false, status: 401, fix: 'Send a valid key in the X-API-Key header or as a bearer token.' },
-  FORBIDDEN: { heals: false, status: 403, fix: 'Use a key with the role that the message names.' },
+  FORBIDDEN: { heals: false, status: 403, fix: 'Use a key with the role, or for the systems, that the message names.' },
+  CSRF_REFUSED: {
+    heals: false,
+    status: 403,
+    fix: 'Send the csrf_token of GET /api/session in the header X-CSRF-Token, from a page of this gateway; programs use a key in X-API-Key.',
+  },
   NOT_FOUND: { heals: false, status: 404, fix: 'Check the id; the list endpoint shows what exists.' },
   CONFLICTING_STATE: { heals: false, status: 409, fix: 'Read the current state and decide again.' },
+  LOCKED_OUT: {
+    heals: true,
+    status: 429,
+    fix: 'Wait as long as the Retry-After header says, then use the right key. Each further wrong one makes the wait longer.',
+  },
   RATE_LIMITED: { heals: true, status: 429, fix: 'Wait as long as the Retry-After header says.' },
   FENCE_TIMEOUT: {
     heals: true,

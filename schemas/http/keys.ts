@@ -11,8 +11,18 @@ export const keyBody = z
         'viewer reads; operator also starts, pauses and replays; editor also makes and changes systems and pairs; admin also keys.',
       ),
     expires_at: momentInput.optional().describe('From then on the key opens nothing. Never when left out.'),
+    systems: z
+      .array(z.string().min(1).max(64))
+      .min(1)
+      .max(100)
+      .optional()
+      .describe(
+        'Ids or names of systems: the key sees and touches these, and pairs that have both ends among them. All when left out. Not for the role admin.',
+      ),
   })
   .meta({ example: { name: 'nightly report', role: 'viewer' } });
+
+export type KeyBody = z.output<typeof keyBody>;
 
 const shape = {
   id: z.string(),
@@ -23,6 +33,11 @@ const shape = {
   expires_at: moment.nullable(),
   last_used_at: moment.nullable(),
   revoked_at: moment.nullable(),
+  rotated_at: moment.nullable().describe('When it was last given another secret.'),
+  systems: z
+    .array(z.object({ id: z.string(), name: z.string() }))
+    .nullable()
+    .describe('What it is limited to; null: to nothing.'),
 };
 const example = {
   id: 'bQ3kX9sLw2Za',
@@ -33,6 +48,8 @@ const example = {
   expires_at: null,
   last_used_at: null,
   revoked_at: null,
+  rotated_at: null,
+  systems: null,
 };
 
 export const keyView = z.object(shape).meta({ example });
@@ -42,6 +59,19 @@ export type KeyView = z.output<typeof keyView>;
 export const keyMade = z
   .object({ ...shape, key: z.string().describe('Keep it: it is shown only this once.') })
   .meta({ example: { ...example, key: 'tfk_bQ3kX9sLw2Za_…' } });
+
+/** POST /api/keys/:id/rotate */
+export const rotateBody = z
+  .strictObject({
+    overlap_s: z
+      .int()
+      .min(0)
+      .max(30 * 86_400)
+      .default(0)
+      .describe('Seconds that the secret before still opens, so that its users can change over; 0: none.'),
+  })
+  .prefault({})
+  .meta({ example: { overlap_s: 3600 } });
 
 export const keysQuery = z.strictObject({ ...pageQuery, role: z.enum(roles).optional() });
 export const keysPage = pageOf(keyView);

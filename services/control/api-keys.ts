@@ -9,6 +9,7 @@ import {
   parseApiKey,
 } from '#services/kernel/api-keys.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import type { Scope } from './scope.ts';
 import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
 /** A key, without what opens. */
@@ -21,6 +22,9 @@ export interface ApiKeyRecord {
   readonly expiresAt: Date | undefined;
   readonly lastUsedAt: Date | undefined;
   readonly revokedAt: Date | undefined;
+  readonly rotatedAt: Date | undefined;
+  /** What it is limited to; undefined: to nothing. Of systems that are gone only the id is left. */
+  readonly systems: readonly { readonly id: string; readonly name: string }[] | undefined;
 }
 
 export interface NewApiKey {
@@ -29,6 +33,8 @@ export interface NewApiKey {
   readonly createdBy?: string | undefined;
   /** ISO 8601. */
   readonly expiresAt?: string | undefined;
+  /** Ids of the systems that it is limited to. */
+  readonly systems?: Scope | undefined;
 }
 
 /** What a good key opens. */
@@ -36,6 +42,9 @@ export interface Verified {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  readonly expiresAt?: Date | undefined;
+  /** Ids of the systems that it is limited to; undefined: to none. */
+  readonly systems?: readonly string[] | undefined;
 }
 
 interface Row {
@@ -49,11 +58,19 @@ interface Row {
   readonly expires_at: Date | null;
   readonly last_used_at: Date | null;
   readonly revoked_at: Date | null;
+  readonly rotated_at: Date | null;
+  readonly previous_sha256: Buffer | null;
+  readonly systems: string[] | null;
+  readonly system_names: { id: string; name: string }[] | null;
   readonly live: boolean;
 }
 
 const columns = `id, name, role, secret_sha256, created_at, created_at::text AS created_at_text, created_by, expires_at, last_used_at,
-  revoked_at, revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()) AS live`;
+  revoked_at, rotated_at, systems, CASE WHEN previous_until > clock_timestamp() THEN previous_sha256 END AS previous_sha256,
+  CASE WHEN systems IS NOT NULL THEN (
+    SELECT jsonb_agg(jsonb_build_object('id', g.id, 'name', coalesce(s.name, g.id::text)) ORDER BY s.name, g.id)
+      FROM unnest(systems) AS g (id) LEFT JOIN terrafusion.systems s ON s.id = g.id) END AS system_names,
+  revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()) AS live`;
 
 /** Compared against when there is no such key, so that an unknown id takes as long as a wrong secret. */
 const nothing = Buffer.alloc(32);
@@ -80,12 +97,37 @@ export class ApiKeys {
     return await this.#insert(parsed.id, parsed.secret, key);
   }
 
-  /** Gives the key with this id another secret. */
+  /**
+   * Gives the key another secret, which is given back this once and stored nowhere. The one before opens for `overlapS` seconds more, so
+   * that whoever uses it can change over; sessions that it has opened end at once, but for the one that asks.
+   * @throws NOT_FOUND; CONFLICTING_STATE when it opens nothing any more
+   */
+  async rotate(
+    id: string,
+    { overlapS, keepSession }: { readonly overlapS: number; readonly keepSession?: string | undefined },
+  ): Promise<{ record: ApiKeyRecord; key: Secret }> {
+    const made = { id, secret: generateApiKey().secret };
+    const row = await this.#db.one<Row>(
+      `WITH ended AS (DELETE FROM terrafusion.sessions WHERE key_id = $1 AND id IS DISTINCT FROM $4)
+       UPDATE terrafusion.api_keys SET previous_sha256 = secret_sha256, previous_until = clock_timestamp() + make_interval(secs => $3),
+              secret_sha256 = $2, rotated_at = clock_timestamp()
+        WHERE id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()) RETURNING ${columns}`,
+      [id, hashApiKeySecret(made.secret), overlapS, keepSession ?? null],
+    );
+    if (row) return { record: toRecord(row), key: formatApiKey(made) };
+    await this.get(id);
+    throw new TerraFusionError('CONFLICTING_STATE', `The API key "${id}" is revoked or expired: make another one`, {
+      details: { id },
+    });
+  }
+
+  /** Gives the key with this id another secret. Who has come in with the old one is out. */
   async replaceSecret(id: string, secret: Secret): Promise<void> {
-    await this.#db.run('UPDATE terrafusion.api_keys SET secret_sha256 = $2 WHERE id = $1', [
-      id,
-      hashApiKeySecret(secret),
-    ]);
+    await this.#db.run(
+      `WITH changed AS (UPDATE terrafusion.api_keys SET secret_sha256 = $2, previous_until = NULL WHERE id = $1 RETURNING id)
+       DELETE FROM terrafusion.sessions WHERE key_id IN (SELECT id FROM changed)`,
+      [id, hashApiKeySecret(secret)],
+    );
   }
 
   /** Whom a key belongs to; undefined for one that is unknown, wrong, expired or revoked. Takes the same time for all of these. */
@@ -93,13 +135,22 @@ export class ApiKeys {
     const parsed = parseApiKey(text);
     if (!parsed) return undefined;
     const row = await this.#row(parsed.id);
-    const matches = matchesApiKeySecret(parsed.secret, row?.secret_sha256 ?? nothing);
-    if (!row || !matches || !row.live) return undefined;
+    // Both are compared, whatever the first one says.
+    const matches = [row?.secret_sha256, row?.previous_sha256].map((hash) =>
+      matchesApiKeySecret(parsed.secret, hash ?? nothing),
+    );
+    if (!row?.live || !matches.includes(true)) return undefined;
     // To the minute is enough, and spares a write for every request.
     if (row.last_used_at === null || Date.now() - row.last_used_at.getTime() > 60_000) {
       await this.#db.run('UPDATE terrafusion.api_keys SET last_used_at = clock_timestamp() WHERE id = $1', [row.id]);
     }
-    return { id: row.id, name: row.name, role: row.role };
+    return {
+      id: row.id,
+      name: row.name,
+      role: row.role,
+      expiresAt: row.expires_at ?? undefined,
+      systems: row.systems ?? undefined,
+    };
   }
 
   /** Whether the secret of an existing key is this one, whatever else is the matter with the key. */
@@ -164,12 +215,12 @@ export class ApiKeys {
   async #insert(
     id: string,
     secret: Secret,
-    { name, role, createdBy, expiresAt }: NewApiKey,
+    { name, role, createdBy, expiresAt, systems }: NewApiKey,
   ): Promise<ApiKeyRecord | undefined> {
     const row = await this.#db.one<Row>(
-      `INSERT INTO terrafusion.api_keys (id, name, role, secret_sha256, created_by, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO terrafusion.api_keys (id, name, role, secret_sha256, created_by, expires_at, systems) VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (id) DO NOTHING RETURNING ${columns}`,
-      [id, name, role, hashApiKeySecret(secret), createdBy ?? null, expiresAt ?? null],
+      [id, name, role, hashApiKeySecret(secret), createdBy ?? null, expiresAt ?? null, systems ?? null],
     );
     return row && toRecord(row);
   }
@@ -185,5 +236,7 @@ function toRecord(row: Row): ApiKeyRecord {
     expiresAt: row.expires_at ?? undefined,
     lastUsedAt: row.last_used_at ?? undefined,
     revokedAt: row.revoked_at ?? undefined,
+    rotatedAt: row.rotated_at ?? undefined,
+    systems: row.system_names ?? undefined,
   };
 }

@@ -1,5 +1,6 @@
 import { appendAudit, verifyAudit, type AuditEntry, type AuditVerdict } from '#services/kernel/audit.ts';
 import type { Database, Queryable } from '#services/kernel/database/index.ts';
+import { entryWithin, type Scope } from './scope.ts';
 import { Conditions, containing, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
 export type { AuditEntry, AuditVerdict };
@@ -52,10 +53,12 @@ interface Row {
 /** Who did what. Entries are only ever added, each chained to the one before. */
 export class AuditTrail {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
   /** @param db the database itself, or the transaction of what the entries tell about */
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   /** Adds an entry: in our transaction if we are in one, else in one of its own. Secrets are masked. */
@@ -83,7 +86,8 @@ export class AuditTrail {
       .add('id < ?::bigint', after !== undefined && !/^\d{1,18}$/.test(after) ? '0' : after);
     const rows = await this.#db.query<Row>(
       `SELECT id, at, actor, action, entity_kind, entity_id, outcome, request_id, before, after, hash
-         FROM terrafusion.audit_entries WHERE ${where.toString()} ORDER BY id DESC LIMIT ${where.bind(limit + 1)}`,
+         FROM terrafusion.audit_entries WHERE ${where.toString()}
+          AND ${entryWithin(where.bind(this.#scope))} ORDER BY id DESC LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, ({ id }) => [id.toString()], toRecord);

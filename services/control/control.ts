@@ -9,7 +9,9 @@ import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
 import { PairSchemas } from './pair-schemas.ts';
 import { Progress } from './progress.ts';
+import type { Scope } from './scope.ts';
 import { SchemaChanges } from './schema-changes.ts';
+import { Sessions } from './sessions.ts';
 import { SourceGenerations } from './source-generations.ts';
 import { SourceSlots } from './source-slots.ts';
 import { SourceStatuses } from './source-status.ts';
@@ -34,6 +36,7 @@ export interface Repositories {
   readonly deadLetters: DeadLetters;
   readonly schemaChanges: SchemaChanges;
   readonly apiKeys: ApiKeys;
+  readonly sessions: Sessions;
   readonly idempotency: IdempotencyKeys;
   readonly components: Components;
   readonly audit: AuditTrail;
@@ -43,34 +46,39 @@ export interface Control extends Repositories {
   readonly database: Database;
   /** All that is done through the repositories handed to `work` happens, or none of it; see `Database.transaction`. */
   transaction<T>(work: (transaction: Repositories) => Promise<T>): Promise<T>;
+  /** The same for somebody who is limited to some systems: what is not within is not there for him. */
+  within(scope: Scope): Control;
 }
 
-export function openControl(database: Database, secrets: SecretBox): Control {
-  return {
+export function openControl(database: Database, secrets: SecretBox, scope: Scope = null): Control {
+  const control: Control = {
     database,
-    ...repositories(database, secrets),
-    transaction: (work) => database.transaction((transaction) => work(repositories(transaction, secrets))),
+    ...repositories(database, secrets, scope),
+    transaction: (work) => database.transaction((transaction) => work(repositories(transaction, secrets, scope))),
+    within: (limits) => (limits === null ? control : openControl(database, secrets, limits)),
   };
+  return control;
 }
 
-function repositories(db: Queryable, secrets: SecretBox): Repositories {
+function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Repositories {
   return {
-    systems: new Systems(db, secrets),
-    pairs: new SyncPairs(db),
+    systems: new Systems(db, secrets, scope),
+    pairs: new SyncPairs(db, scope),
     runs: new PairRuns(db),
     tables: new PairTables(db),
     schemas: new PairSchemas(db),
     tableSyncs: new TableSyncs(db),
-    progress: new Progress(db),
-    operations: new SyncOperations(db),
+    progress: new Progress(db, scope),
+    operations: new SyncOperations(db, scope),
     generations: new SourceGenerations(db),
-    sourceSlots: new SourceSlots(db),
-    sourceStatuses: new SourceStatuses(db),
-    deadLetters: new DeadLetters(db),
+    sourceSlots: new SourceSlots(db, scope),
+    sourceStatuses: new SourceStatuses(db, scope),
+    deadLetters: new DeadLetters(db, scope),
     schemaChanges: new SchemaChanges(db),
     apiKeys: new ApiKeys(db),
+    sessions: new Sessions(db),
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),
-    audit: new AuditTrail(db),
+    audit: new AuditTrail(db, scope),
   };
 }

@@ -4,6 +4,7 @@ import type { DeadLetterState } from '#schemas/http/dead-letters.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { parseTableName, type TableName } from '#schemas/tables.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { pairWithin, type Scope } from './scope.ts';
 import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
 /** A dead letter that is kept. */
@@ -54,9 +55,11 @@ const select = `SELECT d.id, d.pair_id, p.name AS pair_name, d.position, d.stage
 /** Changes that could not go on, kept until somebody has looked at them. */
 export class DeadLetters {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   /**
@@ -114,7 +117,9 @@ export class DeadLetters {
 
   /** @throws NOT_FOUND */
   async get(id: string): Promise<DeadLetterRecord> {
-    const row = isId(id) ? await this.#db.one<Row>(`${select} WHERE d.id = $1`, [id]) : undefined;
+    const row = isId(id)
+      ? await this.#db.one<Row>(`${select} WHERE d.id = $1 AND ${pairWithin('p', '$2')}`, [id, this.#scope])
+      : undefined;
     if (!row) throw new TerraFusionError('NOT_FOUND', `There is no dead letter "${id}"`, { details: { id } });
     return toRecord(row);
   }
@@ -136,7 +141,8 @@ export class DeadLetters {
       )
       .add('d.id < ?::bigint', after !== undefined && !isId(after) ? '0' : after);
     const rows = await this.#db.query<Row>(
-      `${select} WHERE p.deleted_at IS NULL AND ${where.toString()} ORDER BY d.id DESC LIMIT ${where.bind(limit + 1)}`,
+      `${select} WHERE p.deleted_at IS NULL AND ${where.toString()} AND ${pairWithin('p', where.bind(this.#scope))}
+        ORDER BY d.id DESC LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, ({ id }) => [id.toString()], toRecord);
@@ -146,9 +152,10 @@ export class DeadLetters {
   async resolve(id: string, state: 'replayed' | 'discarded', by: string): Promise<DeadLetterRecord> {
     const touched = isId(id)
       ? await this.#db.run(
-          `UPDATE terrafusion.dead_letters SET state = $2, resolved_at = clock_timestamp(), resolved_by = $3
-            WHERE id = $1 AND state = 'open'`,
-          [id, state, by],
+          `UPDATE terrafusion.dead_letters d SET state = $2, resolved_at = clock_timestamp(), resolved_by = $3
+             FROM terrafusion.sync_pairs p
+            WHERE d.id = $1 AND d.state = 'open' AND p.id = d.pair_id AND ${pairWithin('p', '$4')}`,
+          [id, state, by, this.#scope],
         )
       : 0;
     const letter = await this.get(id);
@@ -160,7 +167,8 @@ export class DeadLetters {
   async countOpen(): Promise<number> {
     const row = await this.#db.one<{ count: number }>(
       `SELECT count(*)::int AS count FROM terrafusion.dead_letters d JOIN terrafusion.sync_pairs p ON p.id = d.pair_id
-        WHERE d.state = 'open' AND p.deleted_at IS NULL`,
+        WHERE d.state = 'open' AND p.deleted_at IS NULL AND ${pairWithin('p', '$1')}`,
+      [this.#scope],
     );
     return row!.count;
   }

@@ -1,4 +1,5 @@
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { pairWithin, type Scope } from './scope.ts';
 
 /** What the sync-service tells of a pair's stream. */
 export interface PairProgress {
@@ -18,9 +19,11 @@ export interface PairProgress {
 /** How far each pair is, for people and for trimming topics; about a second old. The targets hold the truth. */
 export class Progress {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   /** Call it about once a second and at the end, not for every batch. */
@@ -91,10 +94,12 @@ export class Progress {
   /** Over all pairs: changes applied, rows copied, the worst lag. */
   async totals(): Promise<{ changesApplied: number; rowsCopied: number; lagSecondsMax: number | undefined }> {
     const row = await this.#db.one<{ changes: bigint; rows: bigint; lag: number | null }>(
-      `SELECT coalesce((SELECT sum(changes_applied) FROM terrafusion.pair_progress), 0)::bigint AS changes,
-              coalesce((SELECT sum(rows_copied) FROM terrafusion.pair_tables), 0)::bigint AS rows,
-              (SELECT max(g.lag_seconds) FROM terrafusion.pair_progress g JOIN terrafusion.sync_pairs p ON p.id = g.pair_id
+      `WITH p AS (SELECT * FROM terrafusion.sync_pairs p WHERE ${pairWithin('p', '$1')})
+       SELECT coalesce((SELECT sum(changes_applied) FROM terrafusion.pair_progress JOIN p ON p.id = pair_id), 0)::bigint AS changes,
+              coalesce((SELECT sum(rows_copied) FROM terrafusion.pair_tables JOIN p ON p.id = pair_id), 0)::bigint AS rows,
+              (SELECT max(g.lag_seconds) FROM terrafusion.pair_progress g JOIN p ON p.id = g.pair_id
                 WHERE p.deleted_at IS NULL AND p.desired = 'running') AS lag`,
+      [this.#scope],
     );
     return {
       changesApplied: Number(row!.changes),

@@ -1,6 +1,7 @@
 import type { SlotReading, WalBudgetLevel } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { systemWithin, type Scope } from './scope.ts';
 
 export interface SlotSeen {
   readonly reading: SlotReading;
@@ -25,9 +26,11 @@ export interface WalPolicy {
 /** The sources' slots as they were last looked at, and what they may keep. (Promise 7) */
 export class SourceSlots {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   async record(sourceId: string, reading: SlotReading): Promise<void> {
@@ -68,8 +71,9 @@ export class SourceSlots {
       `SELECT s.name AS source, l.reading->>'level' AS level, l.reading->'problem'->>'message' AS message,
               l.reading->'problem'->>'fix' AS fix
          FROM terrafusion.source_slots l JOIN terrafusion.systems s ON s.id = l.source_id
-        WHERE l.reading->>'level' <> 'ok' AND l.reading->'problem'->>'message' IS NOT NULL
+        WHERE l.reading->>'level' <> 'ok' AND l.reading->'problem'->>'message' IS NOT NULL AND ${systemWithin('s.id', '$1')}
         ORDER BY l.reading->>'level' = 'over' DESC, s.name LIMIT 100`,
+      [this.#scope],
     );
   }
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { systemWithin, type Scope } from './scope.ts';
 
 /** What the reader of a source last saw. LSNs as PostgreSQL prints them. */
 export interface SourceStatusRecord {
@@ -17,9 +18,11 @@ export interface SourceStatusSeen extends SourceStatusRecord {
 /** How the readers are doing, for people: the latest word of each. */
 export class SourceStatuses {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   async record(sourceId: string, status: SourceStatusRecord): Promise<void> {
@@ -39,7 +42,9 @@ export class SourceStatuses {
          FROM terrafusion.source_status t JOIN terrafusion.systems s ON s.id = t.source_id
         WHERE t.status ? 'error' AND t.status->>'state' = 'waiting' AND t.updated_at > clock_timestamp() - interval '15 seconds'
           AND EXISTS (SELECT FROM terrafusion.sync_pairs p WHERE p.source_id = s.id AND p.deleted_at IS NULL)
+          AND ${systemWithin('s.id', '$1')}
         ORDER BY s.name LIMIT 100`,
+      [this.#scope],
     );
   }
 

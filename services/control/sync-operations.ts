@@ -4,6 +4,7 @@ import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { Conditions, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
 import { problemOf, type Problem } from './problem.ts';
+import { pairWithin, type Scope } from './scope.ts';
 
 /** One run that an operator can see. */
 export interface OperationRecord {
@@ -99,9 +100,11 @@ const noTableSync = `NOT EXISTS (SELECT FROM terrafusion.table_syncs s WHERE s.o
 /** History of the runs. */
 export class SyncOperations {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   async create({
@@ -121,7 +124,9 @@ export class SyncOperations {
 
   /** @throws NOT_FOUND */
   async get(id: string): Promise<OperationRecord> {
-    const row = isUuid(id) ? await this.#db.one<Row>(`${select} WHERE o.id = $1`, [id]) : undefined;
+    const row = isUuid(id)
+      ? await this.#db.one<Row>(`${select} WHERE o.id = $1 AND ${pairWithin('p', '$2')}`, [id, this.#scope])
+      : undefined;
     if (!row) throw new TerraFusionError('NOT_FOUND', `There is no sync operation "${id}"`, { details: { id } });
     return toOperation(row);
   }
@@ -137,7 +142,8 @@ export class SyncOperations {
       .add('o.created_at < ?', filter.until)
       .add('(o.created_at, o.id) < (?::timestamptz, ?::uuid)', after?.[0], after?.[1]);
     const rows = await this.#db.query<Row>(
-      `${select} WHERE ${where.toString()} ORDER BY o.created_at DESC, o.id DESC LIMIT ${where.bind(limit + 1)}`,
+      `${select} WHERE ${where.toString()} AND ${pairWithin('p', where.bind(this.#scope))}
+        ORDER BY o.created_at DESC, o.id DESC LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, (row) => [row.created_at_text, row.id], toOperation);
@@ -324,9 +330,10 @@ export class SyncOperations {
       `SELECT (count(*) FILTER (WHERE state IN ${open}))::int AS running,
               (count(*) FILTER (WHERE state = 'completed'))::int AS completed,
               (count(*) FILTER (WHERE state = 'failed'))::int AS failed
-         FROM terrafusion.sync_operations
-        WHERE state IN ${open} OR finished_at > clock_timestamp() - make_interval(hours => $1)`,
-      [hours],
+         FROM terrafusion.sync_operations o
+        WHERE (state IN ${open} OR finished_at > clock_timestamp() - make_interval(hours => $1))
+          AND EXISTS (SELECT FROM terrafusion.sync_pairs p WHERE p.id = o.pair_id AND ${pairWithin('p', '$2')})`,
+      [hours, this.#scope],
     );
     return row!;
   }

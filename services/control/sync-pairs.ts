@@ -15,6 +15,7 @@ import {
   type PairRecord,
   type PairRow,
 } from './pair-records.ts';
+import { pairWithin, type Scope } from './scope.ts';
 
 export interface NewPair {
   readonly name: string;
@@ -49,9 +50,11 @@ const MAKING_LOCK = 0x74664a6f;
 /** The pairs: what should be synchronised. How they run is in `pair-runs.ts`. */
 export class SyncPairs {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   /** @throws CONFLICTING_STATE when the name is taken */
@@ -70,8 +73,9 @@ export class SyncPairs {
   async find(idOrName: string): Promise<PairOverview | undefined> {
     const row = await this.#db.one<OverviewRow>(
       `SELECT ${overviewColumns} FROM ${overviewTables}
-        WHERE p.deleted_at IS NULL AND (p.id = $1 OR p.name = $2) ORDER BY p.id = $1 DESC NULLS LAST LIMIT 1`,
-      [isUuid(idOrName) ? idOrName : null, idOrName],
+        WHERE p.deleted_at IS NULL AND (p.id = $1 OR p.name = $2) AND ${pairWithin('p', '$3')}
+        ORDER BY p.id = $1 DESC NULLS LAST LIMIT 1`,
+      [isUuid(idOrName) ? idOrName : null, idOrName, this.#scope],
     );
     return row && toOverview(row);
   }
@@ -86,9 +90,9 @@ export class SyncPairs {
   /** Holds the pair until the transaction's end, so that two commands for it come one after the other. @throws NOT_FOUND */
   async lock(idOrName: string): Promise<PairOverview> {
     const row = await this.#db.one<{ id: string }>(
-      `SELECT id FROM terrafusion.sync_pairs WHERE deleted_at IS NULL AND (id = $1 OR name = $2)
+      `SELECT id FROM terrafusion.sync_pairs p WHERE deleted_at IS NULL AND (id = $1 OR name = $2) AND ${pairWithin('p', '$3')}
         ORDER BY id = $1 DESC NULLS LAST LIMIT 1 FOR UPDATE`,
-      [isUuid(idOrName) ? idOrName : null, idOrName],
+      [isUuid(idOrName) ? idOrName : null, idOrName, this.#scope],
     );
     if (!row) throw noSuchPair(idOrName);
     return await this.get(row.id);
@@ -118,7 +122,7 @@ export class SyncPairs {
       .add('p.name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
     const rows = await this.#db.query<OverviewRow>(
       `SELECT ${overviewColumns} FROM ${overviewTables} WHERE p.deleted_at IS NULL AND ${where.toString()}
-        ORDER BY p.name LIMIT ${where.bind(limit + 1)}`,
+          AND ${pairWithin('p', where.bind(this.#scope))} ORDER BY p.name LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, ({ name }) => [name], toOverview);
@@ -126,14 +130,19 @@ export class SyncPairs {
 
   /** Every pair, deleted ones until they are purged: for reconciliation. */
   async all(): Promise<PairRecord[]> {
-    const rows = await this.#db.query<PairRow>(`SELECT ${pairColumns} FROM ${pairTables} ORDER BY p.created_at, p.id`);
+    const rows = await this.#db.query<PairRow>(
+      `SELECT ${pairColumns} FROM ${pairTables} WHERE ${pairWithin('p', '$1')} ORDER BY p.created_at, p.id`,
+      [this.#scope],
+    );
     return rows.map(toPair);
   }
 
   /** How many there are in each state, deleted ones left out. */
   async countByState(): Promise<Record<string, number>> {
     const rows = await this.#db.query<{ state: string; count: number }>(
-      'SELECT state, count(*)::int AS count FROM terrafusion.sync_pairs WHERE deleted_at IS NULL GROUP BY state ORDER BY state',
+      `SELECT state, count(*)::int AS count FROM terrafusion.sync_pairs p
+        WHERE deleted_at IS NULL AND ${pairWithin('p', '$1')} GROUP BY state ORDER BY state`,
+      [this.#scope],
     );
     return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
   }
@@ -169,8 +178,9 @@ export class SyncPairs {
    */
   async forceRemoval(id: string): Promise<{ readonly id: string; readonly name: string }> {
     const row = await this.#db.one<{ id: string; name: string }>(
-      `UPDATE terrafusion.sync_pairs SET removal_forced = true WHERE id = $1 AND deleted_at IS NOT NULL RETURNING id, name`,
-      [isUuid(id) ? id : null],
+      `UPDATE terrafusion.sync_pairs p SET removal_forced = true
+        WHERE id = $1 AND deleted_at IS NOT NULL AND ${pairWithin('p', '$2')} RETURNING id, name`,
+      [isUuid(id) ? id : null, this.#scope],
     );
     if (!row) throw noSuchPair(id);
     return row;
@@ -180,7 +190,9 @@ export class SyncPairs {
   async stuckRemovals(): Promise<{ id: string; name: string; code: string; message: string; fix: string }[]> {
     return await this.#db.query(
       `SELECT id, name, removal_error->>'code' AS code, removal_error->>'message' AS message, removal_error->>'fix' AS fix
-         FROM terrafusion.sync_pairs WHERE deleted_at IS NOT NULL AND removal_error IS NOT NULL ORDER BY deleted_at LIMIT 100`,
+         FROM terrafusion.sync_pairs p WHERE deleted_at IS NOT NULL AND removal_error IS NOT NULL AND ${pairWithin('p', '$1')}
+        ORDER BY deleted_at LIMIT 100`,
+      [this.#scope],
     );
   }
 

@@ -5,6 +5,7 @@ import type { SystemInput, WalBudgetAction } from '#schemas/systems.ts';
 import { isUniqueViolation, type Queryable } from '#services/kernel/database/index.ts';
 import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
 import { MASK } from '#services/kernel/masking.ts';
+import { pairWithin, systemWithin, type Scope } from './scope.ts';
 import { Conditions, containing, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
 
 /** A registered system. Its connection's secrets are masked: only `connectionOf` opens them. */
@@ -78,14 +79,17 @@ const columns =
 export class Systems {
   readonly #db: Queryable;
   readonly #secrets: SecretBox;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable, secrets: SecretBox) {
+  constructor(db: Queryable, secrets: SecretBox, scope: Scope = null) {
     this.#db = db;
     this.#secrets = secrets;
+    this.#scope = scope;
   }
 
-  /** @throws CONFLICTING_STATE when the name is taken */
+  /** @throws CONFLICTING_STATE when the name is taken; FORBIDDEN within a scope, which it would not be in */
   async create(system: NewSystem): Promise<SystemRecord> {
+    if (this.#scope) throw new TerraFusionError('FORBIDDEN', 'A key that is limited to systems can register none');
     const { name, kind = 'Other', environment = 'production', connector, inline = false } = system;
     const { walBudgetBytes = null, onWalBudget = 'alarm' } = system;
     const row = await this.#named(name, () =>
@@ -130,7 +134,7 @@ export class Systems {
       .add('name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
     const rows = await this.#db.query<Row>(
       `SELECT ${columns} FROM terrafusion.systems WHERE NOT inline AND ${where.toString()}
-        ORDER BY name LIMIT ${where.bind(limit + 1)}`,
+          AND ${systemWithin('id', where.bind(this.#scope))} ORDER BY name LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, ({ name }) => [name], toRecord);
@@ -145,7 +149,7 @@ export class Systems {
         `UPDATE terrafusion.systems SET name = coalesce($2, name), kind = coalesce($3, kind),
                 environment = coalesce($4, environment), connection = coalesce($5, connection),
                 wal_budget_bytes = CASE WHEN $6 THEN $7 ELSE wal_budget_bytes END, on_wal_budget = coalesce($8, on_wal_budget)
-          WHERE id = $1 RETURNING ${columns}`,
+          WHERE id = $1 AND ${systemWithin('id', '$9')} RETURNING ${columns}`,
         [
           id,
           name ?? null,
@@ -155,6 +159,7 @@ export class Systems {
           walBudgetBytes !== undefined,
           walBudgetBytes ?? null,
           onWalBudget ?? null,
+          this.#scope,
         ],
       ),
     );
@@ -164,19 +169,24 @@ export class Systems {
 
   /** @throws NOT_FOUND; CONFLICTING_STATE while pairs use it */
   async delete(id: string): Promise<void> {
-    const pairs = await this.#db.query<{ name: string; deleted: boolean }>(
-      `SELECT name, deleted_at IS NOT NULL AS deleted FROM terrafusion.sync_pairs
+    const pairs = await this.#db.query<{ name: string; deleted: boolean; within: boolean }>(
+      `SELECT name, deleted_at IS NOT NULL AS deleted, ${pairWithin('p', '$2')} AS within FROM terrafusion.sync_pairs p
         WHERE $1 IN (source_id, target_id) ORDER BY deleted_at NULLS FIRST, name LIMIT 5`,
-      [id],
+      [id, this.#scope],
     );
     if (pairs.length > 0) {
-      const names = pairs.map(({ name, deleted }) => (deleted ? `${name} (being removed)` : name));
+      const names = pairs.map(({ name, deleted, within }) =>
+        !within ? 'a pair outside of what the key is limited to' : deleted ? `${name} (being removed)` : name,
+      );
       throw new TerraFusionError('CONFLICTING_STATE', `The system is still used by: ${names.join(', ')}`, {
         details: { pairs: names },
       });
     }
     // A pair that is made in this moment meets the foreign key, or this statement does.
-    const touched = await this.#db.run('DELETE FROM terrafusion.systems WHERE id = $1', [id]);
+    const touched = await this.#db.run(
+      `DELETE FROM terrafusion.systems WHERE id = $1 AND ${systemWithin('id', '$2')}`,
+      [id, this.#scope],
+    );
     if (touched === 0) throw noSuchSystem(id);
   }
 
@@ -202,8 +212,9 @@ export class Systems {
 
   #row(idOrName: string): Promise<Row | undefined> {
     return this.#db.one<Row>(
-      `SELECT ${columns} FROM terrafusion.systems WHERE id = $1 OR name = $2 ORDER BY id = $1 DESC NULLS LAST LIMIT 1`,
-      [isUuid(idOrName) ? idOrName : null, idOrName],
+      `SELECT ${columns} FROM terrafusion.systems WHERE (id = $1 OR name = $2) AND ${systemWithin('id', '$3')}
+        ORDER BY id = $1 DESC NULLS LAST LIMIT 1`,
+      [isUuid(idOrName) ? idOrName : null, idOrName, this.#scope],
     );
   }
 

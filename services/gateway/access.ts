@@ -1,26 +1,47 @@
 import type {} from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { createHash } from 'node:crypto';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Verified } from '#services/control/api-keys.ts';
+import { parseApiKey } from '#services/kernel/api-keys.ts';
+import type { AuditEntry } from '#services/kernel/audit.ts';
+import type { Counter } from 'prom-client';
+import { assertOwnPage, clearSessionCookie, reads } from './access/browser.ts';
+import {
+  byKey,
+  credentialOf,
+  identify,
+  KnownCredentials,
+  type Credential,
+  type Identity,
+} from './access/credentials.ts';
+import { Lockout, type Locked, type Subject } from './access/lockout.ts';
 import { actorOf, type App, type GatewayDeps, type Principal } from './gateway.ts';
 import { hostOf, isLoopback } from './loopback.ts';
-import { accessOf, mayAct, type Access } from './roles.ts';
+import { accessOf, mayAct, needsAllSystems, type Access } from './roles.ts';
 
-/** How long a key that was good is still believed when the control database does not answer, in ms. For reading only. */
+/** How long what was good is still believed when the control database does not answer, in ms. For reading only. */
 const BELIEVED = 15 * 60_000;
-const REMEMBERED = 1000;
 
 /** Not counted: they are asked by machines, often. */
 const uncounted = new Set(['/health', '/health/live', '/health/ready', '/metrics']);
 
 /**
- * Who may do what, before anything else is looked at: finds the key's holder, counts requests, compares roles.
+ * Who may do what, before anything else is looked at: finds who asks, counts requests, compares roles.
  * (Promise 8: no request without a key changes anything.)
  */
 export function guardRoutes(app: App, deps: GatewayDeps): void {
   const guard = new Guard(app, deps);
+  app.decorate('guard', guard);
   app.decorateRequest('principal', undefined);
+  app.decorateRequest('identity', undefined);
+  app.decorateRequest('control', {
+    getter(this: FastifyRequest) {
+      return deps.control.within(this.principal?.systems ?? null);
+    },
+  });
+  app.decorateRequest('stillAllowed', function stillAllowed() {
+    return guard.stillAllowed(this);
+  });
   app.addHook('onRoute', ({ method, url }) => {
     for (const each of [method].flat()) {
       if (accessOf(each, url) === undefined && each !== 'OPTIONS')
@@ -30,15 +51,24 @@ export function guardRoutes(app: App, deps: GatewayDeps): void {
   app.addHook('onRequest', (request, reply) => guard.admit(request, reply));
 }
 
-class Guard {
+/** Lets in who may, and keeps count. */
+export class Guard {
   readonly #deps: GatewayDeps;
-  readonly #known = new KnownKeys();
+  readonly #known = new KnownCredentials();
   readonly #open: boolean;
+  readonly #lockout: Lockout;
+  readonly #lockouts: Counter<'by'>;
   readonly #limit: ReturnType<App['createRateLimit']> | undefined;
 
   constructor(app: App, deps: GatewayDeps) {
     this.#deps = deps;
-    const { authRequired, host, rateLimitPerMinute } = deps.options;
+    const { authRequired, host, rateLimitPerMinute, lockoutFailures } = deps.options;
+    this.#lockout = new Lockout(deps.clock, lockoutFailures);
+    this.#lockouts = deps.metrics.counter({
+      name: 'access_lockouts_total',
+      help: 'Lockouts after repeated wrong keys, by what was shut out.',
+      labels: ['by'],
+    });
     this.#open = !authRequired && isLoopback(host);
     if (!authRequired && !this.#open) {
       deps.log.warn({ host }, 'AUTH_REQUIRED=false holds on a loopback address only; keys are required.');
@@ -63,49 +93,109 @@ class Guard {
     }
     // A scraper on this machine needs no key.
     if (url === '/metrics' && isHere(request)) return;
-    const principal = await this.#identify(request, reply, counted);
-    request.principal = principal;
+    const { principal } = await this.#identify(request, reply, counted);
     if (!mayAct(principal.role, access)) await this.#refuse(request, principal, access);
+    if (principal.systems && url !== undefined && needsAllSystems(method as string, url)) {
+      await this.#refuse(request, principal, 'all systems');
+    }
   }
 
-  /** @throws UNAUTHENTICATED, RATE_LIMITED */
-  async #identify(request: FastifyRequest, reply: FastifyReply, counted: boolean): Promise<Principal> {
-    const text = keyIn(request);
-    if (text === undefined) {
+  /**
+   * Whose key this is. Whoever tries many is shut out for a while.
+   * @throws UNAUTHENTICATED, LOCKED_OUT
+   */
+  async open(request: FastifyRequest, key: string): Promise<Verified> {
+    const id = parseApiKey(key)?.id;
+    const subjects: Subject[] = [
+      { kind: 'address', id: request.ip },
+      ...(id === undefined ? [] : [{ kind: 'key' as const, id }]),
+    ];
+    this.#lockout.assertFree(subjects);
+    const holder = await this.#deps.control.apiKeys.verify(key);
+    if (holder) {
+      this.#lockout.succeeded({ kind: 'key', id: holder.id });
+      return holder;
+    }
+    for (const locked of this.#lockout.failed(subjects, key)) await this.#noteLockout(request, locked);
+    throw new TerraFusionError('UNAUTHENTICATED', 'The API key is unknown, expired or revoked');
+  }
+
+  async #noteLockout(request: FastifyRequest, { kind, id, forMs, failures }: Locked): Promise<void> {
+    this.#lockouts.inc({ by: kind });
+    const after = { address: request.ip, wrong_keys: failures, for_s: forMs / 1000 };
+    request.log.warn({ by: kind, id, ...after }, 'Somebody who tries keys is shut out for a while.');
+    await this.#note(request, {
+      actor: 'gateway',
+      action: 'access.locked_out',
+      entityKind: kind === 'key' ? 'api_key' : 'address',
+      entityId: id,
+      after,
+    });
+  }
+
+  /** Whether who asked may still have what he was given: for replies that last. Being asked keeps a session open. */
+  async stillAllowed(request: FastifyRequest): Promise<boolean> {
+    const credential = credentialOf(request);
+    if (credential === undefined || request.identity?.by === 'nobody') return true;
+    return (await identify(this.#deps.control, credential)) !== undefined;
+  }
+
+  /** @throws UNAUTHENTICATED, CSRF_REFUSED, RATE_LIMITED */
+  async #identify(request: FastifyRequest, reply: FastifyReply, counted: boolean): Promise<Identity> {
+    const credential = credentialOf(request);
+    if (credential === undefined) {
       if (counted) await this.#count(request, reply);
       if (this.#open) return this.#local(request);
       throw new TerraFusionError('UNAUTHENTICATED', 'The request carries no API key');
     }
-    // A key that was good is counted as itself, any other one by its address, before it costs us a question: guessing gets slow, and
+    // What was good is counted as its key, anything else by its address, before it costs us a question: guessing gets slow, and
     // who shares an address with somebody who guesses does not.
-    const remembered = this.#known.get(text);
+    const remembered = this.#known.get(credential);
     if (!remembered && counted) await this.#count(request, reply);
-    const verified = await this.#verify(text, remembered, request.method);
-    if (!verified) {
-      this.#known.forget(text);
-      throw new TerraFusionError('UNAUTHENTICATED', 'The API key is unknown, expired or revoked');
-    }
-    this.#known.remember(text, verified, this.#deps.clock.now());
-    request.principal = verified;
+    const identity = await this.#verify(credential, remembered, request);
+    if (!identity) return this.#ended(credential, request, reply);
+    this.#known.remember(credential, identity, this.#deps.clock.now());
+    this.#admitted(request, identity);
     if (remembered && counted) await this.#count(request, reply);
-    return verified;
+    if (credential.kind === 'session') assertOwnPage(request, credential.text);
+    return identity;
   }
 
-  async #verify(text: string, remembered: Remembered | undefined, method: string): Promise<Verified | undefined> {
+  async #verify(
+    credential: Credential,
+    remembered: { readonly identity: Identity; readonly at: number } | undefined,
+    request: FastifyRequest,
+  ): Promise<Identity | undefined> {
     try {
-      return await this.#deps.control.apiKeys.verify(text);
+      // Who was good a moment ago does not suffer for somebody who guesses from his address, or at his key.
+      if (credential.kind === 'key' && !remembered) return byKey(await this.open(request, credential.text));
+      return await identify(this.#deps.control, credential);
     } catch (error) {
       const recent = remembered && this.#deps.clock.now() - remembered.at < BELIEVED;
-      const reads = method === 'GET' || method === 'HEAD';
       // The status must be readable when the control database is what is down.
-      if (recent && reads && error instanceof TerraFusionError && error.code === 'CONTROL_DATABASE_UNREACHABLE')
-        return remembered.verified;
+      if (
+        recent &&
+        reads(request) &&
+        error instanceof TerraFusionError &&
+        error.code === 'CONTROL_DATABASE_UNREACHABLE'
+      )
+        return remembered.identity;
       throw error;
     }
   }
 
+  /** What was good once is not any more, or a cookie never was. */
+  #ended(credential: Credential, request: FastifyRequest, reply: FastifyReply): Identity {
+    this.#known.forget(credential);
+    if (credential.kind === 'key')
+      throw new TerraFusionError('UNAUTHENTICATED', 'The API key is unknown, expired or revoked');
+    clearSessionCookie(request, reply);
+    if (this.#open) return this.#local(request);
+    throw new TerraFusionError('UNAUTHENTICATED', 'The session has ended: log in again');
+  }
+
   /** Without required keys everybody on this machine is an administrator; but pages of other sites, open in a browser here, are not. */
-  #local(request: FastifyRequest): Principal {
+  #local(request: FastifyRequest): Identity {
     const { origin, host = '' } = request.headers;
     const sameOrigin = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
     if (
@@ -118,7 +208,18 @@ class Guard {
         'Without a key, requests are taken from this machine only, and not from pages of other sites',
       );
     }
-    return { id: 'local', name: 'local', role: 'admin' };
+    return this.#admitted(request, {
+      by: 'nobody',
+      principal: { id: 'local', name: 'local', role: 'admin' },
+      expiresAt: undefined,
+      session: undefined,
+    });
+  }
+
+  #admitted(request: FastifyRequest, identity: Identity): Identity {
+    request.identity = identity;
+    request.principal = identity.principal;
+    return identity;
   }
 
   async #count(request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -135,27 +236,30 @@ class Guard {
     }
   }
 
-  async #refuse(request: FastifyRequest, principal: Principal, access: Access): Promise<never> {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      await this.#deps.control.audit
-        .append({
-          actor: actorOf(principal),
-          action: 'request.refused',
-          outcome: 'failure',
-          requestId: request.id,
-          after: { method: request.method, path: request.routeOptions.url, role: principal.role, needed: access },
-        })
-        .catch((error: unknown) => {
-          request.log.warn({ error }, 'A refused request could not be noted in the audit trail.');
-        });
+  async #refuse(request: FastifyRequest, principal: Principal, needed: Access | 'all systems'): Promise<never> {
+    if (!reads(request)) {
+      await this.#note(request, {
+        actor: actorOf(principal),
+        action: 'request.refused',
+        after: { method: request.method, path: request.routeOptions.url, role: principal.role, needed },
+      });
     }
     throw new TerraFusionError(
       'FORBIDDEN',
-      `This needs the role "${access}" or a higher one; the key "${principal.name}" has "${principal.role}"`,
-      {
-        details: { role: principal.role, needed: access },
-      },
+      needed === 'all systems'
+        ? `This needs a key for all systems; the key "${principal.name}" is limited to some`
+        : `This needs the role "${needed}" or a higher one; the key "${principal.name}" has "${principal.role}"`,
+      { details: { role: principal.role, needed } },
     );
+  }
+
+  /** That the trail cannot be written is no reason to let somebody in, or to say anything else. */
+  async #note(request: FastifyRequest, entry: Omit<AuditEntry, 'outcome' | 'requestId'>): Promise<void> {
+    try {
+      await this.#deps.control.audit.append({ ...entry, outcome: 'failure', requestId: request.id });
+    } catch (error) {
+      request.log.warn({ error }, 'A refused request could not be noted in the audit trail.');
+    }
   }
 }
 
@@ -164,37 +268,3 @@ function isHere(request: FastifyRequest): boolean {
   const proxied = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined;
   return !proxied && isLoopback(request.ip);
 }
-
-function keyIn(request: FastifyRequest): string | undefined {
-  const { 'x-api-key': header, authorization } = request.headers;
-  if (typeof header === 'string' && header !== '') return header;
-  return authorization === undefined ? undefined : (/^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '');
-}
-
-interface Remembered {
-  readonly verified: Verified;
-  readonly at: number;
-}
-
-/** Keys that were good lately, by hash: the keys themselves are not kept. */
-class KnownKeys {
-  readonly #keys = new Map<string, Remembered>();
-
-  get(text: string): Remembered | undefined {
-    return this.#keys.get(hash(text));
-  }
-
-  remember(text: string, verified: Verified, at: number): void {
-    const key = hash(text);
-    // The latest at the end: the first one is the one to go.
-    this.#keys.delete(key);
-    this.#keys.set(key, { verified, at });
-    if (this.#keys.size > REMEMBERED) this.#keys.delete(this.#keys.keys().next().value!);
-  }
-
-  forget(text: string): void {
-    this.#keys.delete(hash(text));
-  }
-}
-
-const hash = (text: string): string => createHash('sha256').update(text).digest('base64');

@@ -86,6 +86,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     strictTransportSecurity: options.tls ? { maxAge: 31_536_000 } : false,
     referrerPolicy: { policy: 'no-referrer' },
   });
+  // Without credentials: the cookie of a session is for our own pages only.
   await app.register(cors, {
     origin: options.corsOrigins.includes('*') ? '*' : options.corsOrigins.length > 0 ? [...options.corsOrigins] : false,
     methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],

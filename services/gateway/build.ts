@@ -12,6 +12,7 @@ import { pageRoutes } from './routes/pages.ts';
 import { pairCommandRoutes } from './routes/pair-commands.ts';
 import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { pairSchemaRoutes } from './routes/pair-schema.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
 import { systemSlotRoutes } from './routes/system-slots.ts';
@@ -37,6 +38,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     deadLetterRoutes,
     auditRoutes,
     keyRoutes,
+    sessionRoutes,
   ]) {
     routes(app, deps);
   }

@@ -14,7 +14,6 @@ export interface EventHubOptions {
   readonly everyMs?: number;
   /** Bytes that may wait for one listener; beyond, it is cut off and starts anew. (Promise 6) */
   readonly bufferBytes?: number;
-  readonly maxListeners?: number;
 }
 
 interface Listener {
@@ -42,15 +41,11 @@ export class EventHub implements AsyncDisposable {
   #lastComment = 0;
 
   constructor(options: EventHubOptions) {
-    this.#options = { everyMs: 1000, bufferBytes: 1024 * 1024, maxListeners: 200, ...options };
+    this.#options = { everyMs: 1000, bufferBytes: 1024 * 1024, ...options };
   }
 
   get size(): number {
     return this.#listeners.size;
-  }
-
-  get isFull(): boolean {
-    return this.#listeners.size >= this.#options.maxListeners;
   }
 
   /** Takes over the reply: it is a stream of events from now on, until its reader goes, is too slow, or we stop. */

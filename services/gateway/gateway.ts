@@ -3,8 +3,11 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Role } from '#schemas/http/common.ts';
 import type { Control } from '#services/control/control.ts';
+import type { SessionLife } from '#services/control/sessions.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
+import type { Guard } from './access.ts';
+import type { Identity } from './access/credentials.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import type { SyncServiceClient } from './sync-service-client.ts';
 
@@ -39,6 +42,10 @@ export interface GatewayOptions {
   /** For each key, and for each address without one; 0: no limit. */
   readonly rateLimitPerMinute: number;
   readonly authRequired: boolean;
+  /** Different wrong keys from one address, or for one key, that shut it out for a while; 0: none do. */
+  readonly lockoutFailures: number;
+  /** How long a browser that has logged in stays so. */
+  readonly sessions: SessionLife;
   readonly dataFolder: string;
   /** Holds the dashboard's files. */
   readonly dashboardFolder: string;
@@ -53,16 +60,25 @@ export interface Principal {
   readonly id: string;
   readonly name: string;
   readonly role: Role;
+  /** Ids of the systems that it is limited to; undefined: to none. */
+  readonly systems?: readonly string[] | undefined;
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** Aborted when the server begins to close: what waits should end. */
     readonly closing: AbortSignal;
+    readonly guard: Guard;
   }
   interface FastifyRequest {
     /** undefined on public routes. */
     principal: Principal | undefined;
+    /** The control database as far as he may see it: what handlers use. */
+    readonly control: Control;
+    /** How he has shown that it is he; undefined on public routes. */
+    identity: Identity | undefined;
+    /** Whether he still may; asked now and then by replies that last. */
+    stillAllowed(): Promise<boolean>;
   }
 }
 

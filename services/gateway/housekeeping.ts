@@ -12,8 +12,9 @@ export function startHousekeeping(control: Control, clock: Clock, log: Log): Asy
     while (!stopped()) {
       try {
         await control.idempotency.purge();
+        await control.sessions.purge();
       } catch (error) {
-        log.debug({ error }, 'Old idempotency keys could not be removed; they are next time.');
+        log.debug({ error }, 'What is too old could not be removed; it is next time.');
       }
       await clock.sleep(EVERY_MS, stop.signal).catch(() => undefined);
     }

@@ -85,6 +85,8 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
       corsOrigins: settings.gateway.corsOrigins,
       rateLimitPerMinute: settings.gateway.rateLimitPerMinute,
       authRequired: settings.gateway.authRequired,
+      sessions: settings.gateway.sessions,
+      lockoutFailures: settings.gateway.lockoutFailures,
       dataFolder: settings.dataFolder,
       dashboardFolder: fileURLToPath(new URL('dashboard', import.meta.url)),
       busKind: settings.bus.kind,

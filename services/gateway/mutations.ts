@@ -16,7 +16,7 @@ export interface Changed<T> {
 
 /** What is done to what: "sync_pair.pause". */
 export interface Action {
-  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter';
+  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter' | 'session';
   readonly verb: string;
 }
 
@@ -27,7 +27,7 @@ export async function change<T>(
   action: Action,
   work: (transaction: Repositories) => Promise<Changed<T>>,
 ): Promise<T> {
-  return await control.transaction(async (transaction) => {
+  return await control.within(request.principal!.systems ?? null).transaction(async (transaction) => {
     const changed = await work(transaction);
     await note(transaction, request, action, changed);
     return changed.result;
@@ -46,7 +46,7 @@ export async function changeOnce<P, T>(
   prepare: () => Promise<P>,
   work: (transaction: Repositories, prepared: P) => Promise<Changed<T>>,
 ): Promise<T> {
-  const { control } = deps;
+  const control = deps.control.within(request.principal!.systems ?? null);
   const keyed = keyedRequest(request);
   const seen = keyed && answered(await control.idempotency.look(keyed), reply);
   // What is kept of an answer is what this route had answered.

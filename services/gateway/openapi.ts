@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
+import { PLAIN_COOKIE, SECURE_COOKIE } from './access/browser.ts';
 import type { App, GatewayDeps } from './gateway.ts';
 import { tags } from './schema.ts';
 
@@ -21,9 +22,16 @@ export async function describeApi(app: App, { options }: GatewayDeps): Promise<v
         securitySchemes: {
           apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'tfk_<id>_<secret>' },
           bearer: { type: 'http', scheme: 'bearer', description: 'The same key as a bearer token.' },
+          session: {
+            type: 'apiKey',
+            in: 'cookie',
+            name: options.tls ? SECURE_COOKIE : PLAIN_COOKIE,
+            description:
+              'Of POST /api/session, for browsers. Everything but GET and HEAD then needs the csrf_token of its reply in the header X-CSRF-Token.',
+          },
         },
       },
-      security: [{ apiKey: [] }, { bearer: [] }],
+      security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
     },
     transform: jsonSchemaTransform,
   });

@@ -87,10 +87,26 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/audit': 'viewer',
   'GET /api/audit/verify': 'viewer',
 
+  // Logging in is what one does without a key; see and end one's own session.
+  'POST /api/session': 'public',
+  'GET /api/session': 'viewer',
+  'DELETE /api/session': 'viewer',
+
   'GET /api/keys': 'admin',
   'POST /api/keys': 'admin',
+  'POST /api/keys/:id/rotate': 'admin',
   'DELETE /api/keys/:id': 'admin',
 };
+
+/** What a key that is limited to systems cannot have, whatever its role: it is about all systems, or makes one. */
+export const unlimitedOnly: ReadonlySet<string> = new Set([
+  'GET /metrics',
+  'POST /api/systems',
+  'GET /api/keys',
+  'POST /api/keys',
+  'POST /api/keys/:id/rotate',
+  'DELETE /api/keys/:id',
+]);
 
 /** Whether the role is at least the wanted one. */
 export function mayAct(role: Role, wanted: Role): boolean {
@@ -99,8 +115,12 @@ export function mayAct(role: Role, wanted: Role): boolean {
 
 /** Access of a route as the framework knows it; HEAD is GET without the body. */
 export function accessOf(method: string, url: string): Access | undefined {
-  const reads = method === 'GET' || method === 'HEAD';
   // The API reference brings routes of its own.
-  if (reads && /^\/docs(\/|$)/.test(url)) return 'public';
-  return routeAccess[`${reads ? 'GET' : method} ${url}`];
+  if (reads(method) && /^\/docs(\/|$)/.test(url)) return 'public';
+  return routeAccess[lineOf(method, url)];
 }
+
+export const needsAllSystems = (method: string, url: string): boolean => unlimitedOnly.has(lineOf(method, url));
+
+const reads = (method: string): boolean => method === 'GET' || method === 'HEAD';
+const lineOf = (method: string, url: string): string => `${reads(method) ? 'GET' : method} ${url}`;

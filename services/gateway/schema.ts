@@ -11,6 +11,7 @@ export const tags = [
   { name: 'Dead letters', description: 'Changes that could not go on.' },
   { name: 'Audit', description: 'Who did what.' },
   { name: 'Keys', description: 'Who may do what.' },
+  { name: 'Session', description: 'Logging in with a browser.' },
 ] as const;
 type Tag = (typeof tags)[number]['name'];
 

@@ -228,6 +228,8 @@ export function keyView(key: ApiKeyRecord): KeyView {
     expires_at: iso(key.expiresAt),
     last_used_at: iso(key.lastUsedAt),
     revoked_at: iso(key.revokedAt),
+    rotated_at: iso(key.rotatedAt),
+    systems: key.systems ? key.systems.map(({ id, name }) => ({ id, name })) : null,
   };
 }
 

@@ -99,6 +99,12 @@ export const settingsSchema = z
     AUTH_REQUIRED: flag()
       .default(true)
       .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
+    SESSION_IDLE_MINUTES: whole(1, 1440)
+      .default(30)
+      .describe('Minutes after which a browser that has logged in, and asks for nothing, has to log in again.'),
+    SESSION_MAX_HOURS: whole(1, 168)
+      .default(12)
+      .describe('Hours after which a browser has to log in again in any case.'),
     TERRAFUSION_ADMIN_KEY: secret()
       .refine(
         (key) => parseApiKey(key.reveal()) !== undefined,
@@ -111,6 +117,11 @@ export const settingsSchema = z
     TERRAFUSION_MASTER_KEY: secret({ min: 16 })
       .optional()
       .describe('Encrypts the secrets in the control database. Without it one is made and kept in the data folder.'),
+    LOCKOUT_FAILURES: whole(0, 10_000)
+      .default(10)
+      .describe(
+        'Different wrong keys within a quarter of an hour, from one address or for one key, after which it is shut out for a while; 0 for no lockout.',
+      ),
     TLS_CERT_FILE: path
       .optional()
       .describe('Certificate of the gateway (PEM); with TLS_KEY_FILE the gateway speaks HTTPS.'),
@@ -197,6 +208,10 @@ export interface Settings {
     /** 0: no limit. */
     readonly rateLimitPerMinute: number;
     readonly authRequired: boolean;
+    /** 0: no lockout. */
+    readonly lockoutFailures: number;
+    /** How long a browser that has logged in stays so, in seconds. */
+    readonly sessions: { readonly idleS: number; readonly longestS: number };
     readonly adminKey: Secret | undefined;
   };
   readonly syncService: {
@@ -238,6 +253,8 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
       corsOrigins: raw.CORS_ORIGINS,
       rateLimitPerMinute: raw.RATE_LIMIT_PER_MINUTE,
       authRequired: raw.AUTH_REQUIRED,
+      lockoutFailures: raw.LOCKOUT_FAILURES,
+      sessions: { idleS: raw.SESSION_IDLE_MINUTES * 60, longestS: raw.SESSION_MAX_HOURS * 3600 },
       adminKey: raw.TERRAFUSION_ADMIN_KEY,
     },
     syncService: {

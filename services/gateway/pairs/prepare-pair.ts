@@ -1,9 +1,10 @@
 import type { FastifyRequest } from 'fastify';
-import { errorKinds } from '#schemas/errors.ts';
+import { errorKinds, TerraFusionError } from '#schemas/errors.ts';
 import type { FieldProblem } from '#schemas/http/common.ts';
 import type { PairCheckReport } from '#schemas/http/pairs.ts';
 import type { PairInput } from '#schemas/pairs.ts';
 import { checkWholePair, type PairToCheck } from '#services/pair-check/check-pair.ts';
+import type { Surroundings } from '#services/pair-check/overlap.ts';
 import { surroundingsOf } from '#services/pair-check/place.ts';
 import {
   look,
@@ -35,8 +36,8 @@ export async function preparePair(
   { proof }: { readonly proof: boolean },
 ): Promise<PreparedPair> {
   const problems: FieldProblem[] = [];
-  const source = await findEnd(deps, input.source, 'source', problems);
-  const target = await findEnd(deps, input.target, 'target', problems);
+  const source = await findEnd(request, input.source, 'source', problems);
+  const target = await findEnd(request, input.target, 'target', problems);
   if (!source || !target) {
     return { ...none, report: { ok: false, problems, source: [], target: [], lossy: [], tables: [] } };
   }
@@ -60,11 +61,28 @@ export async function checkEnds(
   own?: string,
 ): Promise<PairCheckReport> {
   const tools = { clock: deps.clock, log: request.log, signal: request.signal };
-  const surroundings = await surroundingsOf(deps.control, source, target, own);
+  const surroundings = await surroundingsFor(deps, request, source, target, own);
   return checkWholePair(
     { ...pair, source: openSource(source), target: openTarget(target), surroundings },
     (end, work, slow = false) => look(end, tools, work, slow ? PROOF_TIMEOUT : undefined),
   );
+}
+
+/** What the pair must not meet is looked for among all pairs; those that the caller may not see keep their names. */
+async function surroundingsFor(
+  { control }: GatewayDeps,
+  request: FastifyRequest,
+  source: Connection,
+  target: Connection,
+  own: string | undefined,
+): Promise<Surroundings> {
+  const surroundings = await surroundingsOf(control, source, target, own);
+  if (!request.principal!.systems) return surroundings;
+  const seen = new Set((await request.control.pairs.all()).map(({ name }) => name));
+  return {
+    ...surroundings,
+    others: surroundings.others.map((other) => (seen.has(other.name) ? other : { ...other, name: '(not shown)' })),
+  };
 }
 
 /** @throws PAIR_INVALID, or the one code that all problems have, naming every field that is wrong */
@@ -76,12 +94,15 @@ const nobody: PreparedEnd = { kind: 'registered', id: '' };
 const none = { source: nobody, target: nobody };
 
 async function findEnd(
-  { control }: GatewayDeps,
+  { control, principal }: FastifyRequest,
   given: PairInput['source'],
   field: 'source' | 'target',
   problems: FieldProblem[],
 ): Promise<{ end: PreparedEnd; connection: Connection } | undefined> {
   if (typeof given !== 'string') {
+    if (principal!.systems) {
+      throw new TerraFusionError('FORBIDDEN', `${field}: the key is limited to systems, name one of them here`);
+    }
     const connection = await readConnection(given.connector, given.connection, [field]);
     return { end: { kind: 'inline', connection }, connection };
   }

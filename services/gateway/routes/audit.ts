@@ -1,9 +1,9 @@
 import { auditPage, auditQuery, auditVerdict } from '#schemas/http/audit.ts';
-import type { App, GatewayDeps } from '../gateway.ts';
+import type { App } from '../gateway.ts';
 import { replies, words } from '../schema.ts';
 import { auditView, pageView } from '../views.ts';
 
-export function auditRoutes(app: App, { control }: GatewayDeps): void {
+export function auditRoutes(app: App): void {
   app.get(
     '/api/audit',
     {
@@ -13,7 +13,7 @@ export function auditRoutes(app: App, { control }: GatewayDeps): void {
         response: replies({ 200: auditPage }),
       },
     },
-    async ({ query: { limit, cursor, entity: entityKind, entity_id: entityId, ...filter } }) =>
+    async ({ control, query: { limit, cursor, entity: entityKind, entity_id: entityId, ...filter } }) =>
       pageView(await control.audit.list({ ...filter, entityKind, entityId }, { limit, cursor }), auditView),
   );
 
@@ -29,7 +29,7 @@ export function auditRoutes(app: App, { control }: GatewayDeps): void {
         response: replies({ 200: auditVerdict }),
       },
     },
-    async () => {
+    async ({ control }) => {
       const { ok, entries, brokenAt, reason } = await control.audit.verify();
       return { ok, entries, broken_at: brokenAt?.toString() ?? null, reason: reason ?? null };
     },

@@ -14,7 +14,7 @@ import { replies, words } from '../schema.ts';
 import { deadLetterView, pageView } from '../views.ts';
 
 export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
-  const { control, syncService } = deps;
+  const { syncService } = deps;
 
   app.get(
     '/api/dead-letters',
@@ -25,7 +25,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: deadLettersPage }),
       },
     },
-    async ({ query: { limit, cursor, pair, ...filter } }) => {
+    async ({ control, query: { limit, cursor, pair, ...filter } }) => {
       const pairId = pair === undefined ? undefined : (await control.pairs.get(pair)).id;
       return pageView(await control.deadLetters.list({ ...filter, pairId }, { limit, cursor }), deadLetterView);
     },
@@ -40,7 +40,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: deadLetterViewSchema }),
       },
     },
-    async ({ params }) => deadLetterView(await control.deadLetters.get(params.id)),
+    async ({ control, params }) => deadLetterView(await control.deadLetters.get(params.id)),
   );
 
   app.post(
@@ -69,7 +69,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
           },
         );
       }
-      const letter = await control.deadLetters.get(request.params.id);
+      const letter = await request.control.deadLetters.get(request.params.id);
       if (letter.state !== 'open') throw notOpen(letter);
       // Written first: should we die before it is noted, the letter stays open, and writing it again changes nothing.
       await syncService.replay(letter.id, row);

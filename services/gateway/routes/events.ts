@@ -1,23 +1,40 @@
 import { TerraFusionError } from '#schemas/errors.ts';
+import type { Control } from '#services/control/control.ts';
 import { EventHub } from '../event-hub.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { words } from '../schema.ts';
 import { readStatus } from '../status.ts';
 
+/** Streams that may be open at a time. */
+const MOST_LISTENERS = 200;
+
 export function eventRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock, log, metrics, options } = deps;
+  const { clock, log, metrics, options } = deps;
   const startedAt = new Date(clock.now());
-  const hub = new EventHub({
-    read: () => readStatus(deps, startedAt),
-    clock,
-    log,
-    ...(options.eventsEveryMs === undefined ? {} : { everyMs: options.eventsEveryMs }),
-  });
+  // One for all who see the same: what one may not see is never read for him.
+  const hubs = new Map<string, EventHub>();
+  const hubOf = (control: Control, systems: readonly string[] | undefined): EventHub => {
+    const name = systems?.toSorted().join(' ') ?? '';
+    const known = hubs.get(name);
+    if (known) return known;
+    for (const [idle, { size }] of hubs) if (size === 0) hubs.delete(idle);
+    const hub = new EventHub({
+      read: () => readStatus({ ...deps, control }, startedAt),
+      clock,
+      log,
+      ...(options.eventsEveryMs === undefined ? {} : { everyMs: options.eventsEveryMs }),
+    });
+    hubs.set(name, hub);
+    return hub;
+  };
+  const listeners = (): number => [...hubs.values()].reduce((sum, { size }) => sum + size, 0);
   metrics.gauge({ name: 'event_streams', help: 'Open event streams.' }, (gauge) => {
-    gauge.set(hub.size);
+    gauge.set(listeners());
   });
   // Before the server waits for its connections to end: these would never.
-  app.addHook('preClose', () => hub[Symbol.asyncDispose]());
+  app.addHook('preClose', async () => {
+    await Promise.all([...hubs.values()].map((hub) => hub[Symbol.asyncDispose]()));
+  });
 
   app.get(
     '/api/events',
@@ -34,21 +51,11 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request, reply) => {
-      if (hub.isFull)
+      if (listeners() >= MOST_LISTENERS)
         throw new TerraFusionError(
           'SERVICE_UNAVAILABLE',
           'Too many event streams are open; close one, or try again later',
         );
-      const { principal } = request;
-      const mayListen = async (): Promise<boolean> => {
-        if (!principal || principal.id === 'local') return true;
-        const key = await control.apiKeys.find(principal.id);
-        return (
-          key !== undefined &&
-          key.revokedAt === undefined &&
-          (key.expiresAt === undefined || key.expiresAt.getTime() > clock.now())
-        );
-      };
       // From here on the reply is ours, with the headers that hold for all.
       reply.hijack();
       for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -60,7 +67,7 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
         // nginx would hold events back.
         'x-accel-buffering': 'no',
       });
-      hub.add(reply.raw, mayListen);
+      hubOf(request.control, request.principal?.systems).add(reply.raw, () => request.stillAllowed());
       await Promise.resolve();
     },
   );

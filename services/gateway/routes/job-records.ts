@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { TerraFusionError } from '#schemas/errors.ts';
 import {
   conflictParams,
@@ -22,10 +23,10 @@ import { viewOf } from './jobs.ts';
 
 /** What can be read of jobs afterwards. */
 export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock } = deps;
 
   /** Entries of the audit trail about the job, and about its pair while the job ran. */
-  const events = async (jobId: string, page: PageRequest) => {
+  const events = async ({ control }: FastifyRequest, jobId: string, page: PageRequest) => {
     const { id, pair, createdAt, finishedAt } = await control.operations.get(jobId);
     const until = finishedAt && new Date(finishedAt.getTime() + 1000).toISOString();
     return control.audit.list({ entityIds: [id, pair.id], since: createdAt.toISOString(), until }, page);
@@ -41,7 +42,7 @@ export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: jobEventsPage }),
       },
     },
-    async ({ params, query }) => pageView(await events(params.job_id, query), jobEvent),
+    async (request) => pageView(await events(request, request.params.job_id, request.query), jobEvent),
   );
 
   app.get(
@@ -58,11 +59,15 @@ export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: z.union([jobReport, z.string()]) }),
       },
     },
-    async ({ params, query: { format, limit } }, reply) => {
-      const { items } = await events(params.job_id, { limit });
+    async (request, reply) => {
+      const {
+        params,
+        query: { format, limit },
+      } = request;
+      const { items } = await events(request, params.job_id, { limit });
       const report = {
         made_at: new Date(clock.now()).toISOString(),
-        job: await viewOf(control, params.job_id),
+        job: await viewOf(request.control, params.job_id),
         events: items.map(jobEvent),
       };
       if (format === 'json') return report;
@@ -88,7 +93,7 @@ export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: conflictsPage }),
       },
     },
-    async ({ params }) => {
+    async ({ control, params }) => {
       await control.operations.get(params.job_id);
       return { items: [], next_cursor: null };
     },
@@ -104,7 +109,7 @@ export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: resolvedReply }),
       },
     },
-    async ({ params: { job_id, conflict_id } }): Promise<z.output<typeof resolvedReply>> => {
+    async ({ control, params: { job_id, conflict_id } }): Promise<z.output<typeof resolvedReply>> => {
       await control.operations.get(job_id);
       throw new TerraFusionError('NOT_FOUND', `There is no conflict "${conflict_id}" of the job ${job_id}`);
     },
@@ -120,7 +125,7 @@ export function jobRecordRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: resolvedReply }),
       },
     },
-    async ({ params }) => {
+    async ({ control, params }) => {
       await control.operations.get(params.job_id);
       return { resolved: 0 };
     },

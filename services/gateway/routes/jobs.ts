@@ -37,8 +37,6 @@ import { markAt } from './operations.ts';
 
 /** The job API, on operations and pairs like everything else: a job is an operation. */
 export function jobRoutes(app: App, deps: GatewayDeps): void {
-  const { control } = deps;
-
   for (const [type, description] of [
     [
       'full',
@@ -107,7 +105,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: jobViewSchema }),
       },
     },
-    ({ params }) => viewOf(control, params.job_id),
+    ({ control, params }) => viewOf(control, params.job_id),
   );
 
   for (const [verb, summary, description, act] of [
@@ -134,7 +132,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
         },
       },
       async (request, reply) => {
-        const { pair } = await control.operations.get(request.params.job_id);
+        const { pair } = await request.control.operations.get(request.params.job_id);
         const view = await change(deps, request, { entityKind: 'sync_operation', verb }, async (transaction) => {
           const held = await transaction.pairs.lock(pair.id);
           const before = await transaction.operations.get(request.params.job_id);
@@ -166,6 +164,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
+      const { control } = request;
       const { job_id, table } = request.params;
       const operation = await control.operations.get(job_id);
       return {
@@ -184,7 +183,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: jobsPage }),
       },
     },
-    async ({ query: { limit, cursor, status } }) =>
+    async ({ control, query: { limit, cursor, status } }) =>
       pageView(await control.operations.list({ state: status }, { limit, cursor }), (operation) =>
         jobSummary(operation),
       ),
@@ -210,7 +209,13 @@ async function prepareFull(deps: GatewayDeps, request: FastifyRequest, body: Job
   refuseUnsupported(body.config);
   const ends = await readEnds(body);
   const config = pairConfigOf(body.config);
-  const known = await findJobPair(deps.control, ends);
+  const known = await findJobPair(request.control, ends);
+  if (!known && request.principal!.systems) {
+    throw new TerraFusionError(
+      'FORBIDDEN',
+      'There is no pair of these two databases within what the key is limited to, and it can register none',
+    );
+  }
   // Also for a pair that is there: what is stored of its connection is replaced only by what works.
   const report = await checkEnds(
     deps,
@@ -242,7 +247,7 @@ async function prepareFull(deps: GatewayDeps, request: FastifyRequest, body: Job
 /** Catching up changes nothing of the pair: its own connection is used, not the one that was given. */
 async function prepareIncremental(deps: GatewayDeps, request: FastifyRequest, body: JobBody): Promise<Prepared> {
   refuseUnsupported(body.config);
-  const pair = await findJobPair(deps.control, await readEnds(body));
+  const pair = await findJobPair(request.control, await readEnds(body));
   if (!pair) {
     throw new TerraFusionError('PAIR_NOT_LOADED', 'There is no pair of these two databases: none was ever loaded');
   }

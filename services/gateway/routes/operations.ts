@@ -17,7 +17,6 @@ import { idempotencyHeader, replies, words } from '../schema.ts';
 import { operationView, pageView } from '../views.ts';
 
 export function operationRoutes(app: App, deps: GatewayDeps): void {
-  const { control } = deps;
   cancelRoute(app, deps);
 
   app.get(
@@ -29,7 +28,7 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: operationsPage }),
       },
     },
-    async ({ query: { limit, cursor, pair, ...filter } }) => {
+    async ({ control, query: { limit, cursor, pair, ...filter } }) => {
       const pairId = pair === undefined ? undefined : (await control.pairs.get(pair)).id;
       return pageView(await control.operations.list({ ...filter, pairId }, { limit, cursor }), operationView);
     },
@@ -44,7 +43,7 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: operationViewSchema }),
       },
     },
-    async ({ params }) => operationView(await control.operations.get(params.id)),
+    async ({ control, params }) => operationView(await control.operations.get(params.id)),
   );
 
   app.post(
@@ -69,7 +68,7 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
         reply,
         { entityKind: 'sync_operation', verb: `start_${type}`, status: 202 },
         async () => {
-          const pair = await control.pairs.get(idOrName);
+          const pair = await request.control.pairs.get(idOrName);
           if (type === 'full') return { id: pair.id };
           assertLoaded(pair);
           return { id: pair.id, until: await markAt(deps, request, pair) };
@@ -127,8 +126,8 @@ function cancelRoute(app: App, deps: GatewayDeps): void {
 
 /** Writes a message of ours into the source's WAL: everything committed before the call lies before it. */
 export async function markAt(
-  { control, clock }: GatewayDeps,
-  { log, signal }: FastifyRequest,
+  { clock }: GatewayDeps,
+  { control, log, signal }: FastifyRequest,
   pair: PairOverview,
 ): Promise<Lsn> {
   const source = openSource(await storedConnection(control, pair.sourceId));

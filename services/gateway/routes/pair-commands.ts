@@ -14,7 +14,7 @@ import { operationView, pairSummary } from '../views.ts';
 
 /** Commands are wishes in the control database: the sync-service follows them, and none can be lost on the way. */
 export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock } = deps;
 
   for (const [verb, summary, desired] of [
     ['start', 'Start a pair', 'running'],
@@ -94,6 +94,7 @@ export function pairCommandRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
+      const { control } = request;
       const pair = await control.pairs.get(request.params.id);
       const { position, waitedMs } = await fence({
         pairId: pair.id,

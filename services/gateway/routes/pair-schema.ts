@@ -14,7 +14,7 @@ import { pairSchema } from '../views.ts';
 
 /** What was made of the source's schema at the target, and the step with which the target takes the source's place. */
 export function pairSchemaRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock } = deps;
 
   app.get(
     '/api/sync-pairs/:id/schema',
@@ -29,7 +29,7 @@ export function pairSchemaRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: pairSchemaView }),
       },
     },
-    async ({ params }) => {
+    async ({ control, params }) => {
       const pair = await control.pairs.get(params.id);
       return pairSchema(await control.schemas.find(pair.id));
     },
@@ -50,6 +50,7 @@ export function pairSchemaRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
+      const { control } = request;
       const pair = await control.pairs.get(request.params.id);
       const { position, waitedMs, advances } = await cutOver({
         pairId: pair.id,

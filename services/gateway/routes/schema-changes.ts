@@ -11,7 +11,7 @@ const SHOWN = 100;
 
 /** What a source's changed tables do to a pair's target. */
 export function schemaChangeRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock } = deps;
 
   app.get(
     '/api/sync-pairs/:id/schema-changes',
@@ -26,8 +26,8 @@ export function schemaChangeRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: schemaChangesPage }),
       },
     },
-    async (request) => {
-      const pair = await control.pairs.get(request.params.id);
+    async ({ control, params }) => {
+      const pair = await control.pairs.get(params.id);
       return { items: (await control.schemaChanges.list(pair.id, SHOWN)).map(schemaChangeView), next_cursor: null };
     },
   );

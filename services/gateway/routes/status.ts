@@ -29,7 +29,7 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
           response: replies({ 200: statusView }),
         },
       },
-      () => readStatus(deps, startedAt),
+      ({ control: within }) => readStatus({ ...deps, control: within }, startedAt),
     );
   }
 
@@ -68,13 +68,13 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/metrics',
     { schema: { ...words('Status', 'Latest metrics'), response: replies({ 200: metricsView }) } },
-    async () => {
+    async ({ control: within }) => {
       const [system, operations, byState, totals, letters] = await Promise.all([
         systemMetrics(options.dataFolder),
-        control.operations.counts(24),
-        control.pairs.countByState(),
-        control.progress.totals(),
-        control.deadLetters.countOpen(),
+        within.operations.counts(24),
+        within.pairs.countByState(),
+        within.progress.totals(),
+        within.deadLetters.countOpen(),
       ]);
       const { requests, errors, seconds } = app.requestTotals;
       return {

@@ -29,7 +29,7 @@ import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
 const PAIR_BODY_LIMIT = 16 * 1024 * 1024;
 
 export function syncPairRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock } = deps;
 
   app.get(
     '/api/sync-pairs',
@@ -40,7 +40,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: pairsPage }),
       },
     },
-    async ({ query: { limit, cursor, system, ...filter } }) => {
+    async ({ control, query: { limit, cursor, system, ...filter } }) => {
       const systemId = system === undefined ? undefined : (await control.systems.get(system)).id;
       const page = await control.pairs.list({ ...filter, systemId }, { limit, cursor });
       return pageView(page, (pair) => pairSummary(pair, clock.now()));
@@ -121,7 +121,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: pairViewSchema }),
       },
     },
-    async ({ params }) => viewOf(control, await control.pairs.get(params.id), clock.now()),
+    async ({ control, params }) => viewOf(control, await control.pairs.get(params.id), clock.now()),
   );
 
   app.patch(
@@ -140,7 +140,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
-      const seen = await control.pairs.get(request.params.id);
+      const seen = await request.control.pairs.get(request.params.id);
       const { body } = request;
       const changes = body.tables !== undefined || body.config !== undefined;
       const all = changes
@@ -230,7 +230,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: pairTablesPage }),
       },
     },
-    async ({ params }) => {
+    async ({ control, params }) => {
       const pair = await control.pairs.get(params.id);
       return { items: (await control.tables.list(pair.id)).map(pairTableView), next_cursor: null };
     },

@@ -18,7 +18,7 @@ import { nothing, replies, words } from '../schema.ts';
 
 /** What of ours is at a source, needed or left behind. (CHECKLIST 11) */
 export function systemSlotRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock } = deps;
+  const { clock, control: everything } = deps;
 
   app.get(
     '/api/systems/:id/slots',
@@ -33,10 +33,11 @@ export function systemSlotRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: systemSlotsPage }),
       },
     },
-    async ({ params, log, signal }) => {
+    async ({ control, params, log, signal }) => {
       const source = openSource(await storedConnection(control, params.id));
       const found = await look('source', { clock, log, signal }, (context) => source.listStreams(context));
-      const kindOf = await kinds(control);
+      // Another's slot is no orphan because one may not see his pair.
+      const kindOf = await kinds(everything);
       return { items: found.map((each) => viewOf(each, kindOf(each.name))), next_cursor: null };
     },
   );
@@ -56,7 +57,7 @@ export function systemSlotRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request, reply) => {
-      const { params, query, log, signal } = request;
+      const { control, params, query, log, signal } = request;
       const system = await control.systems.get(params.id);
       const source = openSource(await storedConnection(control, system.id));
       // A load that is making a slot at this moment has not noted it yet.
@@ -69,7 +70,7 @@ export function systemSlotRoutes(app: App, deps: GatewayDeps): void {
             `There is no slot or publication ${params.name} of ours at ${system.name}`,
           );
         }
-        refuse((await kinds(control))(slot.name), slot, query.other_installation);
+        refuse((await kinds(everything))(slot.name), slot, query.other_installation);
         await look('source', { clock, log, signal }, (context) => source.dropLeftBehind(slot.name, context));
         await change(deps, request, { entityKind: 'system', verb: 'drop_slot' }, () =>
           Promise.resolve({ entityId: system.id, before: viewOf(slot, 'orphan'), result: undefined }),

@@ -20,8 +20,6 @@ import { idempotencyHeader, nothing, replies, words } from '../schema.ts';
 import { checkViews, pageView, systemView } from '../views.ts';
 
 export function systemRoutes(app: App, deps: GatewayDeps): void {
-  const { control } = deps;
-
   app.get(
     '/api/systems',
     {
@@ -31,7 +29,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: systemsPage }),
       },
     },
-    async ({ query: { limit, cursor, ...filter } }) =>
+    async ({ control, query: { limit, cursor, ...filter } }) =>
       pageView(await control.systems.list(filter, { limit, cursor }), systemView),
   );
 
@@ -77,7 +75,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/systems/:id',
     { schema: { ...words('Systems', 'Get a system'), params: idParams, response: replies({ 200: systemViewSchema }) } },
-    async ({ params }) => systemView(await control.systems.get(params.id)),
+    async ({ control, params }) => systemView(await control.systems.get(params.id)),
   );
 
   app.patch(
@@ -95,6 +93,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
       },
     },
     async (request) => {
+      const { control } = request;
       const { connection, wal_budget_bytes: walBudgetBytes, on_wal_budget: onWalBudget, ...rest } = request.body;
       const system = await control.systems.get(request.params.id);
       const read =
@@ -149,7 +148,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
     },
     async (request) => {
       const begun = deps.clock.monotonic();
-      const connection = await storedConnection(control, request.params.id);
+      const connection = await storedConnection(request.control, request.params.id);
       const { as } = request.body;
       const [source, target] = await Promise.all([
         as === 'target' ? undefined : checkEnd('source', connection, deps, request),

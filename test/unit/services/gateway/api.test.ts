@@ -69,6 +69,7 @@ describe('bodies', () => {
     ['POST', `/api/sync/conflicts/${missing}/resolve-all`],
     ['POST', '/api/dead-letters/1/replay'],
     ['POST', '/api/keys'],
+    ['POST', '/api/session'],
   ] as const;
 
   test.each(takesBody)('%s %s says what is wrong with one that is none, or another one', async (method, path) => {

@@ -72,6 +72,8 @@ export const defaults: GatewayOptions = {
   corsOrigins: [],
   rateLimitPerMinute: 0,
   authRequired: true,
+  lockoutFailures: 0,
+  sessions: { idleS: 1800, longestS: 43_200 },
   dataFolder: '/',
   dashboardFolder: fileURLToPath(new URL('../../../../services/gateway/dashboard', import.meta.url)),
   busKind: 'embedded',

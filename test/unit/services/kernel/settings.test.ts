@@ -19,6 +19,8 @@ describe('the settings', () => {
         corsOrigins: [],
         rateLimitPerMinute: 600,
         authRequired: true,
+        lockoutFailures: 10,
+        sessions: { idleS: 1800, longestS: 43_200 },
         adminKey: undefined,
       },
       syncService: { host: '127.0.0.1', port: 8080, stages: 'own', url: undefined, apiKey: undefined },

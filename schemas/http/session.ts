@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { moment, roles } from './common.ts';
+
+/** POST /api/session */
+export const sessionBody = z
+  .strictObject({ key: z.string().min(1).max(400).describe('An API key.') })
+  .meta({ example: { key: 'tfk_bQ3kX9sLw2Za_…' } });
+
+/** Reply to POST and GET /api/session: who asks. */
+export const sessionView = z
+  .object({
+    by: z
+      .enum(['session', 'key', 'nobody'])
+      .describe('How the caller has shown who he is; "nobody": keys are not required here.'),
+    id: z.string().describe('Of the key.'),
+    name: z.string(),
+    role: z.enum(roles),
+    systems: z
+      .array(z.object({ id: z.string(), name: z.string() }))
+      .nullable()
+      .describe('What the key is limited to; null: to nothing.'),
+    expires_at: moment
+      .nullable()
+      .describe('When the session ends if nothing more is asked, or the key does; null: never.'),
+    ends_at: moment.nullable().describe('When the session ends in any case.'),
+    csrf_token: z
+      .string()
+      .nullable()
+      .describe('To be sent in X-CSRF-Token with everything but GET and HEAD; null: not needed.'),
+    auth_required: z.boolean().describe('False: whoever reaches the port from its machine is an administrator.'),
+  })
+  .meta({
+    example: {
+      by: 'session',
+      id: 'bQ3kX9sLw2Za',
+      name: 'duty desk',
+      role: 'operator',
+      systems: null,
+      expires_at: '2026-01-31T08:45:30.123Z',
+      ends_at: '2026-01-31T20:15:30.123Z',
+      csrf_token: '5Xr0mZ3Wq8TtB1yJ6cVnPz2kLs9dGfHaQwErTyUiOpA',
+      auth_required: true,
+    },
+  });
+export type SessionView = z.output<typeof sessionView>;

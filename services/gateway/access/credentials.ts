@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import type { FastifyRequest } from 'fastify';
+import type { Verified } from '#services/control/api-keys.ts';
+import type { Control } from '#services/control/control.ts';
+import type { Principal } from '../gateway.ts';
+import { csrfToken, sessionToken } from './browser.ts';
+
+/** What a request carries to show who sends it. */
+export interface Credential {
+  readonly kind: 'key' | 'session';
+  /** A secret. */
+  readonly text: string;
+}
+
+/** Who it belongs to. */
+export interface Identity {
+  readonly by: 'key' | 'session' | 'nobody';
+  readonly principal: Principal;
+  /** undefined: never. */
+  readonly expiresAt: Date | undefined;
+  readonly session: { readonly id: string; readonly endsAt: Date; readonly csrfToken: string } | undefined;
+}
+
+/** A key in a header says more than a cookie, which browsers send unasked. */
+export function credentialOf(request: FastifyRequest): Credential | undefined {
+  const { 'x-api-key': header, authorization } = request.headers;
+  if (typeof header === 'string' && header !== '') return { kind: 'key', text: header };
+  if (authorization !== undefined) {
+    return { kind: 'key', text: /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
+  }
+  const token = sessionToken(request);
+  return token === undefined ? undefined : { kind: 'session', text: token };
+}
+
+/** undefined for one that is unknown, wrong, expired or revoked. @throws CONTROL_DATABASE_UNREACHABLE */
+export async function identify(
+  { apiKeys, sessions }: Pick<Control, 'apiKeys' | 'sessions'>,
+  { kind, text }: Credential,
+): Promise<Identity | undefined> {
+  if (kind === 'key') {
+    const key = await apiKeys.verify(text);
+    return key && byKey(key);
+  }
+  const found = await sessions.verify(text);
+  if (!found) return undefined;
+  const { id, endsAt, expiresAt } = found.session;
+  return {
+    by: 'session',
+    principal: found.holder,
+    expiresAt,
+    session: { id, endsAt, csrfToken: csrfToken(text) },
+  };
+}
+
+export const byKey = (holder: Verified): Identity => ({
+  by: 'key',
+  principal: holder,
+  expiresAt: holder.expiresAt,
+  session: undefined,
+});
+
+const REMEMBERED = 1000;
+
+interface Remembered {
+  readonly identity: Identity;
+  readonly at: number;
+}
+
+/** Credentials that were good lately, by hash: they themselves are not kept. */
+export class KnownCredentials {
+  readonly #known = new Map<string, Remembered>();
+
+  get(credential: Credential): Remembered | undefined {
+    return this.#known.get(hash(credential));
+  }
+
+  remember(credential: Credential, identity: Identity, at: number): void {
+    const key = hash(credential);
+    // The latest at the end: the first one is the one to go.
+    this.#known.delete(key);
+    this.#known.set(key, { identity, at });
+    if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value!);
+  }
+
+  forget(credential: Credential): void {
+    this.#known.delete(hash(credential));
+  }
+}
+
+const hash = ({ kind, text }: Credential): string => createHash('sha256').update(`${kind} ${text}`).digest('base64');
