@@ -80,6 +80,28 @@ export default tseslint.config(
     },
   })),
   {
+    // Browsers get its code: of the server's it may know the types.
+    files: ['services/gateway/dashboard/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^#schemas/',
+              allowTypeImports: true,
+              message: 'The dashboard imports types of #schemas (import type), and no code.',
+            },
+            {
+              regex: '^(#(?!schemas/)|node:|(\\.\\./)*\\.\\./(routes|pairs|jobs)/)',
+              message: 'The dashboard imports its own files only.',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**', 'services/cli/**', 'infra/**'],
     rules: { 'no-console': 'off' },
   },

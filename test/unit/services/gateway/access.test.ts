@@ -10,7 +10,7 @@ const pathOf = (url: string): string =>
   url.replace(':id', url.includes('dead-letters') || url.includes('keys') ? '999999' : missing);
 const routes = Object.entries(routeAccess).map(([route, access]) => {
   const [method, url] = route.split(' ') as ['GET', string];
-  return { route, method, url: pathOf(url).replace('*', 'dashboard.js'), access };
+  return { route, method, url: pathOf(url).replace('*', 'icon.svg'), access };
 });
 // A stream has no end to wait for.
 const asked = routes.filter(({ url }) => url !== '/api/events' && !url.startsWith('/sync/'));

@@ -140,13 +140,40 @@ describe('pages', () => {
     ]) {
       expect((await gateway.ask(path, { as: 'nobody' })).text, path).toBe(page.text);
     }
-    const script = await gateway.ask('/dashboard/dashboard.js', { as: 'nobody' });
-    expect(script.headers['content-type']).toContain('text/javascript');
-    const cached = await gateway.ask('/dashboard/dashboard.js', {
+    for (const path of ['/dashboard/pairs', '/dashboard/pairs/pacs-to-cama/tables'])
+      expect((await gateway.ask(path, { as: 'nobody' })).text, path).toBe(page.text);
+    const cached = await gateway.ask('/dashboard', {
       as: 'nobody',
-      headers: { 'if-none-match': String(script.headers['etag']) },
+      headers: { 'if-none-match': String(page.headers['etag']) },
     });
     expect([cached.status, cached.text]).toEqual([304, '']);
+  });
+
+  test('the files of the dashboard are kept by browsers for ever, as small as they take them', async () => {
+    const page = await gateway.ask('/dashboard', { as: 'nobody' });
+    expect(page.headers['cache-control']).toBe('no-cache');
+    const [, path] = /<script type="module" src="([^"]+)"/.exec(page.text)!;
+    const get = (accept?: string, more: Record<string, string> = {}) =>
+      gateway.ask(path!, {
+        as: 'nobody',
+        headers: { ...more, ...(accept === undefined ? {} : { 'accept-encoding': accept }) },
+      });
+    const plain = await get();
+    expect(plain.headers['content-type']).toContain('text/javascript');
+    expect(plain.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    const sizes = new Map<unknown, number>();
+    for (const accept of ['br, gzip', 'gzip', 'br;q=0, gzip;q=0.5', 'identity']) {
+      const { headers } = await get(accept);
+      expect(headers['vary']).toContain('accept-encoding');
+      sizes.set(headers['content-encoding'], Number(headers['content-length']));
+    }
+    expect([...sizes.keys()]).toEqual(['br', 'gzip', undefined]);
+    expect(sizes.get('br')).toBeLessThan(sizes.get('gzip')!);
+    expect(sizes.get('gzip')).toBeLessThan(sizes.get(undefined)! / 2);
+    const packed = await get('gzip');
+    expect(packed.headers['etag']).not.toBe(plain.headers['etag']);
+    expect((await get('gzip', { 'if-none-match': String(packed.headers['etag']) })).status).toBe(304);
+    expect((await get('br', { 'if-none-match': String(packed.headers['etag']) })).status).toBe(200);
   });
 
   test('the API reference names every endpoint, with what it takes and answers, and needs nothing from elsewhere', async () => {

@@ -1,0 +1,57 @@
+import { useState } from 'preact/hooks';
+import { TextField } from '../ui/field.tsx';
+import { Failure } from '../ui/problem.tsx';
+import type { ApiError } from './client.ts';
+import { asApi } from './hooks.ts';
+import { session, signIn } from './session.ts';
+
+export function SignIn() {
+  const now = session.value;
+  const [key, setKey] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [failed, setFailed] = useState<ApiError | undefined>(undefined);
+  const problem = failed ?? (now.state === 'out' ? now.problem : undefined);
+  return (
+    <main class="sign-in">
+      <h1>
+        <img src="/dashboard/icon.svg" alt="" width="36" height="36" /> TerraFusion Sync
+      </h1>
+      <form
+        class="card"
+        aria-label="Sign in"
+        onSubmit={(event) => {
+          event.preventDefault();
+          setBusy(true);
+          signIn(key.trim())
+            .catch((error: unknown) => {
+              setFailed(asApi(error));
+            })
+            .finally(() => {
+              setBusy(false);
+            });
+        }}
+      >
+        <TextField
+          label="API key"
+          type="password"
+          placeholder="tfk_…"
+          required
+          autofocus
+          spellcheck={false}
+          value={key}
+          onInput={setKey}
+          help={
+            <>
+              Kept in this tab only, until it is closed. The first administrator key was shown when TerraFusion Sync was
+              started for the first time; it is in the file that <code>terrafusion up</code> names.
+            </>
+          }
+        />
+        <Failure error={problem} />
+        <button type="submit" class="main" disabled={busy || key.trim() === ''} aria-busy={busy}>
+          Sign in
+        </button>
+      </form>
+    </main>
+  );
+}

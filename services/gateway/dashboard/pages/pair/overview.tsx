@@ -1,0 +1,113 @@
+import { seriesOf, tick } from '../../app/live.ts';
+import { bytes, count, duration, rate, words } from '../../format.ts';
+import { Card, Figure } from '../../ui/page.tsx';
+import { Plot } from '../../ui/plot.tsx';
+import { ProgressBar } from '../../ui/progress.tsx';
+import { Time } from '../../ui/time.tsx';
+import type { PairTabProps } from './pair.tsx';
+import { WaitingChange } from './waiting-change.tsx';
+
+export function OverviewTab({ pair, view, reload }: PairTabProps) {
+  return (
+    <>
+      {view?.schema_change == null ? null : (
+        <WaitingChange pair={pair.id} change={view.schema_change} reload={reload} />
+      )}
+      <Figures pair={pair} />
+      {view === undefined ? null : <LoadProgress view={view} />}
+      <PairPlots id={pair.id} />
+      {view === undefined || view.warnings.length === 0 ? null : <Warnings view={view} />}
+      <Card title="Facts">
+        <dl class="figures">
+          <Figure label="State" value={words(pair.state)} />
+          <Figure label="Wanted" value={pair.desired} />
+          <Figure label="Position at the target" value={<code>{pair.position ?? '–'}</code>} />
+          <Figure label="Version of its settings" value={pair.version} />
+          <Figure label="Made" value={<Time at={pair.created_at} />} />
+          <Figure label="Changed" value={<Time at={pair.updated_at} />} />
+        </dl>
+      </Card>
+    </>
+  );
+}
+
+function Figures({ pair }: Pick<PairTabProps, 'pair'>) {
+  void tick.value;
+  return (
+    <dl class="figures wide">
+      <Figure label="Lag" value={duration(pair.lag_seconds)} note={lagInBytes(pair.lag_bytes)} />
+      <Figure label="Changes a second" value={rate(seriesOf(pair.id).rate)} />
+      <Figure label="Changes applied" value={count(pair.changes_applied)} />
+      <Figure label="Open dead letters" value={count(pair.dead_letters)} />
+    </dl>
+  );
+}
+
+const lagInBytes = (value: number | null): string | undefined =>
+  value === null ? undefined : `${bytes(value)} of the source's log`;
+
+/** All tables that are being loaded, as one. */
+function LoadProgress({ view }: { readonly view: NonNullable<PairTabProps['view']> }) {
+  const loading = view.tables.filter(({ state }) => state === 'loading' || state === 'waiting');
+  if (!loading.some(({ state }) => state === 'loading')) return null;
+  const sum = (figures: readonly (number | null)[]): number | null =>
+    figures.reduce<number | null>((all, each) => (all === null || each === null ? null : all + each), 0);
+  const speed = loading.reduce((all, { rows_per_second }) => all + (rows_per_second ?? 0), 0);
+  const done = loading.reduce((all, { rows_copied }) => all + rows_copied, 0);
+  const total = sum(loading.map(({ rows_copied, rows_total }) => rows_total && Math.max(rows_total, rows_copied)));
+  return (
+    <Card title={`Loading ${loading.length} of ${view.tables.length} tables`}>
+      <ProgressBar
+        label="Rows of all tables"
+        done={done}
+        total={total}
+        rate={speed}
+        secondsLeft={total === null || speed === 0 ? null : (total - done) / speed}
+      />
+    </Card>
+  );
+}
+
+function PairPlots({ id }: { readonly id: string }) {
+  void tick.value;
+  const { points } = seriesOf(id);
+  const times = points.map(({ at }) => at);
+  return (
+    <div class="columns">
+      <Card>
+        <Plot
+          title="Changes applied a second"
+          times={times}
+          lines={[{ label: 'rate', colour: 'plot-1', values: points.map((point) => point.rate) }]}
+          format={rate}
+        />
+      </Card>
+      <Card>
+        <Plot
+          title="Lag"
+          times={times}
+          lines={[{ label: 'lag', colour: 'plot-2', values: points.map(({ lag }) => lag) }]}
+          format={duration}
+        />
+      </Card>
+    </div>
+  );
+}
+
+function Warnings({ view }: { readonly view: NonNullable<PairTabProps['view']> }) {
+  return (
+    <Card title="What the check before its first start found">
+      <ul class="findings">
+        {view.warnings.map(({ table, column, name, message }) => (
+          <li key={`${table} ${column ?? ''} ${name}`}>
+            <span class="strong">
+              {table}
+              {column === null ? '' : `.${column}`}
+            </span>{' '}
+            <span class="soft">{message}</span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
