@@ -2,7 +2,7 @@ import { TerraFusionError } from '../errors.ts';
 import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
 import { readHeader } from './header.ts';
 import { BLOCK_FORMAT, type Before, type BlockHeader, type BlockTransaction, Cell, type Op } from './model.ts';
-import { type BlockSummary, knownSummary } from './summary.ts';
+import { type BlockSummary, knownSummary, noteSummary } from './summary.ts';
 import { upgradeBlock } from './upgrade.ts';
 import { WireReader } from './wire.ts';
 
@@ -155,7 +155,7 @@ export class BlockReader {
       }
       lastCommitTime = block.transaction.commitTime;
     }
-    return {
+    const summary: BlockSummary = {
       first,
       last: block.end,
       complete: transactions === 0 ? block.end.ordinal === LAST_ORDINAL : block.complete,
@@ -163,6 +163,9 @@ export class BlockReader {
       changes,
       lastCommitTime,
     };
+    // Who counts, who cuts and who applies ask one after the other.
+    noteSummary(bytes, summary);
+    return summary;
   }
 }
 

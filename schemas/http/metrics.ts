@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { moment } from './common.ts';
+import { historyNames } from '../metric-history.ts';
+import { moment, momentInput, wholeInQuery } from './common.ts';
+
+/** Series, and points of each, that one answer holds at most. */
+export const HISTORY_SERIES = 50;
+export const HISTORY_POINTS = 1000;
 
 /** What the machine and a process use at this moment. */
 export const systemMetrics = z.object({
@@ -64,3 +69,65 @@ export const metricsView = z
     },
   });
 export type MetricsView = z.output<typeof metricsView>;
+
+/** Query of GET /api/metrics; all but `since` count with it only. */
+export const metricsQuery = z.strictObject({
+  since: momentInput.optional().describe('Where the history begins. Without it the latest figures are answered.'),
+  until: momentInput.optional().describe('Where it ends; now when left out.'),
+  step: wholeInQuery(10, 31_536_000)
+    .optional()
+    .describe('Seconds that a point stands for; it is made longer where that would be too many points.'),
+  series: z
+    .string()
+    .max(1000)
+    .optional()
+    .describe(
+      `Names separated by commas, of ${historyNames.join(', ')}. Without it applied changes, lag and open dead letters.`,
+    ),
+  pair: z.string().max(100).optional().describe('Only series of the pair of this name.'),
+  source: z.string().max(100).optional().describe('Only series of the source of this name.'),
+  component: z.string().max(100).optional().describe('Only what this component has measured.'),
+});
+export type MetricsQuery = z.output<typeof metricsQuery>;
+
+/** GET /api/metrics?since= */
+export const metricsHistory = z
+  .object({
+    since: moment,
+    until: moment,
+    step_s: z.number().describe('Seconds that one point stands for.'),
+    resolution_s: z.number().describe('Seconds that what it was made of stands for.'),
+    series: z.array(
+      z.object({
+        component: z.string().describe('Who has measured it.'),
+        name: z.string(),
+        labels: z.record(z.string(), z.string()),
+        points: z
+          .array(z.tuple([z.number(), z.number(), z.number()]))
+          .describe(
+            'Each where its step begins (seconds since 1970), the mean and the peak. Steps without a measurement are left out.',
+          ),
+      }),
+    ),
+    truncated: z.boolean().describe('There are more series: ask for fewer names, or for one pair.'),
+  })
+  .meta({
+    example: {
+      since: '2026-01-31T08:00:00.000Z',
+      until: '2026-01-31T08:01:00.000Z',
+      step_s: 10,
+      resolution_s: 10,
+      series: [
+        {
+          component: 'sync-service',
+          name: 'lag_seconds',
+          labels: { pair: 'pacs-to-cama' },
+          points: [[1_769_846_400, 0.2, 0.4]],
+        },
+      ],
+      truncated: false,
+    },
+  });
+export type MetricsHistory = z.output<typeof metricsHistory>;
+
+export const metricsReply = z.union([metricsView, metricsHistory]);

@@ -11,6 +11,8 @@ export interface ComponentRecord {
   readonly heartbeatAt: Date;
   /** Whether its last heartbeat is recent enough. */
   readonly fresh: boolean;
+  /** Since that, in seconds. */
+  readonly ageSeconds: number;
   readonly status: Readonly<Record<string, unknown>>;
 }
 
@@ -68,19 +70,22 @@ export class Components {
       started_at: Date;
       heartbeat_at: Date;
       fresh: boolean;
+      age_seconds: number;
       status: Record<string, unknown>;
     }>(
       `SELECT name, instance, version, started_at, heartbeat_at, status,
-              heartbeat_at > clock_timestamp() - stale_after AS fresh
+              heartbeat_at > clock_timestamp() - stale_after AS fresh,
+              extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age_seconds
          FROM terrafusion.components
         WHERE heartbeat_at > clock_timestamp() - $1::interval
         ORDER BY name, fresh DESC, heartbeat_at DESC`,
       [FORGET_AFTER],
     );
-    return rows.map(({ started_at: startedAt, heartbeat_at: heartbeatAt, ...row }) => ({
+    return rows.map(({ started_at: startedAt, heartbeat_at: heartbeatAt, age_seconds: ageSeconds, ...row }) => ({
       ...row,
       startedAt,
       heartbeatAt,
+      ageSeconds,
     }));
   }
 }

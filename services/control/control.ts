@@ -5,6 +5,7 @@ import { AuditTrail } from './audit.ts';
 import { Components } from './components.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { IdempotencyKeys } from './idempotency.ts';
+import { MetricHistory } from './metric-history.ts';
 import { PairRuns } from './pair-runs.ts';
 import { PairTables } from './pair-tables.ts';
 import { PairSchemas } from './pair-schemas.ts';
@@ -39,6 +40,7 @@ export interface Repositories {
   readonly sessions: Sessions;
   readonly idempotency: IdempotencyKeys;
   readonly components: Components;
+  readonly metricHistory: MetricHistory;
   readonly audit: AuditTrail;
 }
 
@@ -79,6 +81,7 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     sessions: new Sessions(db),
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),
+    metricHistory: new MetricHistory(db),
     audit: new AuditTrail(db, scope),
   };
 }

@@ -4,6 +4,7 @@ import type { DeadLetterState } from '#schemas/http/dead-letters.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { parseTableName, type TableName } from '#schemas/tables.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { DEAD_LETTERS_COUNTED } from './pair-records.ts';
 import { pairWithin, type Scope } from './scope.ts';
 import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
@@ -161,6 +162,16 @@ export class DeadLetters {
     const letter = await this.get(id);
     if (touched === 0) throw notOpen(letter);
     return letter;
+  }
+
+  /** By name of pair, counted up to {@link DEAD_LETTERS_COUNTED}; pairs without any are among them. */
+  async openByPair(): Promise<readonly { readonly pair: string; readonly open: number }[]> {
+    return await this.#db.query<{ pair: string; open: number }>(
+      `SELECT p.name AS pair, (SELECT count(*)::int FROM (
+                SELECT FROM terrafusion.dead_letters d WHERE d.pair_id = p.id AND d.state = 'open' LIMIT ${DEAD_LETTERS_COUNTED}) counted
+              ) AS open
+         FROM terrafusion.sync_pairs p WHERE p.deleted_at IS NULL ORDER BY p.name`,
+    );
   }
 
   /** Of all pairs that are not deleted. */

@@ -7,6 +7,7 @@ import { eventRoutes } from './routes/events.ts';
 import { jobRecordRoutes } from './routes/job-records.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { keyRoutes } from './routes/keys.ts';
+import { metricRoutes } from './routes/metrics.ts';
 import { operationRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { pairCommandRoutes } from './routes/pair-commands.ts';
@@ -25,6 +26,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
   await pageRoutes(app, deps);
   for (const routes of [
     statusRoutes,
+    metricRoutes,
     eventRoutes,
     systemRoutes,
     systemSlotRoutes,

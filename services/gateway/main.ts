@@ -10,10 +10,12 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
 import { ensureAdminKey, type AdminKey } from '#services/control/admin-key.ts';
 import type { Control } from '#services/control/control.ts';
+import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { systemClock } from '#services/kernel/clock.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
+import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
 import { buildGateway } from './build.ts';
@@ -66,6 +68,7 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   const { control } = stack.use(await openControlDatabase(settings, 'gateway', log, start.signal));
   const adminKey = await ensureAdminKey(control, settings.gateway.adminKey, settings.dataFolder);
   const metrics = createMetrics({ component: 'gateway' });
+  machineMetrics(metrics, settings.dataFolder);
   const key = settings.syncService.apiKey ?? new Secret(randomBytes(32).toString('base64url'));
   const syncService = new SyncServiceClient({ url: urlOfSyncService(settings), apiKey: key });
 
@@ -101,6 +104,16 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
     stack.use(supervisor);
   }
   stack.use(startHousekeeping(control, systemClock, log));
+  stack.use(
+    startSampling({
+      history: control.metricHistory,
+      metrics,
+      component: 'gateway',
+      clock: systemClock,
+      log,
+      keeps: true,
+    }),
+  );
 
   const opened = stack.move();
   const listening = (app.server.address() as AddressInfo).port;

@@ -1,3 +1,4 @@
+import { httpMetrics } from '#services/kernel/http-metrics.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { App } from './gateway.ts';
 
@@ -17,11 +18,7 @@ declare module 'fastify' {
 
 /** Counts and times requests, by route and not by path: ids would make a series each. */
 export function countRequests(app: App, metrics: Metrics): void {
-  const durations = metrics.histogram({
-    name: 'http_request_seconds',
-    help: 'Time from the request to the last byte of its reply, in seconds.',
-    labels: ['method', 'route', 'status'],
-  });
+  const durations = httpMetrics(metrics);
   const totals: RequestTotals = { requests: 0, errors: 0, seconds: 0 };
   app.decorate('requestTotals', totals);
   app.addHook('onResponse', (request, reply, done) => {

@@ -14,7 +14,11 @@ export interface MetricOptions<Label extends string> {
 /** The metrics of one process, or of one test: there is no global registry. */
 export interface Metrics {
   readonly registry: Registry;
-  counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label>;
+  /** `collect` as for gauges: for what the system counts, not we. */
+  counter<Label extends string = never>(
+    options: MetricOptions<Label>,
+    collect?: (counter: Counter<Label>) => void | Promise<void>,
+  ): Counter<Label>;
   /** `collect` is called when somebody looks, to set what is cheaper to ask for than to keep up to date. */
   gauge<Label extends string = never>(
     options: MetricOptions<Label>,
@@ -50,7 +54,18 @@ export function createMetrics({
   });
   return {
     registry,
-    counter: (options) => new Counter(common(options)),
+    counter: <Label extends string>(
+      options: MetricOptions<Label>,
+      collect?: (counter: Counter<Label>) => void | Promise<void>,
+    ) =>
+      new Counter<Label>({
+        ...common(options),
+        ...(collect && {
+          async collect(this: Counter<Label>) {
+            await collect(this);
+          },
+        }),
+      }),
     gauge: <Label extends string>(
       options: MetricOptions<Label>,
       collect?: (gauge: Gauge<Label>) => void | Promise<void>,

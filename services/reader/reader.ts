@@ -26,6 +26,8 @@ export interface ReaderObserver {
   /** The source has failed over, and the stream goes on there: to be kept before anything is read from it. */
   failedOver(stream: StreamIdentity): Promise<void>;
   connected(after: Position | undefined): void;
+  /** A block has come from the source; it is not stored yet. */
+  read?(block: SourceBlock): void;
   stored(blocks: readonly SourceBlock[]): void;
   /** The stage tries again by itself. */
   interrupted(error: TerraFusionError, waitMs: number): void;
@@ -100,7 +102,7 @@ export class ReaderStage {
     this.#reader = reader;
     observer.connected(after);
     const queue = new BlockQueue<SourceBlock>(QUEUE_BYTES);
-    const pumping = pump(reader, queue);
+    const pumping = pump(reader, queue, observer);
     try {
       for (let blocks = await queue.take(); blocks.length > 0; blocks = await queue.take()) {
         crashPoint(crashPoints.READER_RECEIVED_NOT_STORED);
@@ -142,9 +144,16 @@ export class ReaderStage {
   }
 }
 
-async function pump(reader: SourceReader, queue: BlockQueue<SourceBlock>): Promise<void> {
+async function pump(
+  reader: SourceReader,
+  queue: BlockQueue<SourceBlock>,
+  observer: Pick<ReaderObserver, 'read'>,
+): Promise<void> {
   try {
-    for await (const block of reader.blocks()) await queue.put(block);
+    for await (const block of reader.blocks()) {
+      observer.read?.(block);
+      await queue.put(block);
+    }
     queue.end();
   } catch (error) {
     queue.end(error);

@@ -19,9 +19,11 @@ export async function* processed(
   source: AsyncIterable<BusBlock>,
   processor: Processor,
   storeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>,
+  onProcessed?: (given: Buffer, made: ProcessedBlock) => void,
 ): AsyncGenerator<InlineBlock, void, undefined> {
   for await (const { offset, bytes } of source) {
     const block = processor.process(bytes, offset);
+    onProcessed?.(bytes, block);
     crashPoint(crashPoints.PROCESSOR_PROCESSED_NOT_APPENDED);
     if (block.deadLetters.length > 0) {
       // Promise 2: dead letters are stored before the position that covers them can be.

@@ -31,6 +31,8 @@ export interface StageOptions {
   readonly storeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
   /** Aborted when the stage should drain: what was read by then is finished and appended. */
   readonly signal: AbortSignal;
+  /** Told where the input topic is read from, once that is known. */
+  readonly onResumed?: (offset: bigint) => void;
   /** Told of every append once it is durable: for status and metrics. */
   readonly onAppended?: (appended: Appended) => void;
   /** Bytes that are appended at once and that wait behind it; 4 MiB when left out. */
@@ -73,6 +75,7 @@ export async function runStage(options: StageOptions): Promise<void> {
   const { bus, output, start, signal, batchBytes = BATCH_BYTES } = options;
   await bus.createTopic(output);
   const from = resumeFrom(await bus.tail(output), start);
+  options.onResumed?.(from.offset);
   const queue = new BlockQueue<Pending>(batchBytes);
   const stop = new AbortController();
   const pumping = pump(options, from, queue, AbortSignal.any([signal, stop.signal]));

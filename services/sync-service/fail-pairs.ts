@@ -1,11 +1,9 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { parsePosition } from '#schemas/position.ts';
-import type { PipelineMetrics } from './pipeline-metrics.ts';
 import type { ControlPort, SupervisedPair } from './ports.ts';
 
 export interface FailingTools {
   readonly control: ControlPort;
-  readonly metrics: PipelineMetrics;
 }
 
 /** Fails the pairs of a source that should run and that `rests` picks: what does not heal there is told at each of them. (Promise 9) */
@@ -13,14 +11,13 @@ export async function failPairs(
   sourceId: string,
   error: TerraFusionError,
   rests: (pair: SupervisedPair) => boolean,
-  { control, metrics }: FailingTools,
+  { control }: FailingTools,
 ): Promise<void> {
   for (const pair of await control.pairs()) {
     if (pair.sourceId !== sourceId || pair.deleted || pair.desired !== 'running' || pair.state === 'failed') continue;
     if (!rests(pair)) continue;
     // False: a command has come in between, and the pair is about to begin anew.
     if (!(await control.recordState(pair, 'failed', error))) continue;
-    metrics.state(pair.name, 'failed');
     await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
   }
 }

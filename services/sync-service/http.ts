@@ -6,6 +6,7 @@ import { replayRequest, type SyncServiceHealth } from '#schemas/http/sync-servic
 import type { Secret } from '#schemas/secret.ts';
 import type { Control } from '#services/control/control.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
+import { httpMetrics } from '#services/kernel/http-metrics.ts';
 import type { Log } from '#services/kernel/log.ts';
 import { maskText } from '#services/kernel/masking.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
@@ -82,6 +83,13 @@ function build(parts: HttpParts): FastifyInstance {
     throw new TerraFusionError('NOT_FOUND', `There is no ${request.method} ${request.url}`);
   });
   app.setErrorHandler((thrown, request, reply) => answer(thrown, request, reply, log));
+
+  const durations = httpMetrics(metrics);
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    durations.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
+    done();
+  });
 
   app.get('/health/live', () => ({ status: 'ok', pid: process.pid }));
   app.get('/health', async (_request, reply) => {

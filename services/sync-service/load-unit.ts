@@ -68,6 +68,7 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   } finally {
     telling.abort();
     await told;
+    env.metrics.loadGone(pair.id, progress.tables());
   }
   await control.recordTables(pair.id, progress.tables());
   if (isOneMoment(load)) await completeTargetSchema(pair, { source, target, env, context });
@@ -86,12 +87,13 @@ function isOneMoment({ loaded }: LoadRecord): boolean {
 async function tellRegularly(
   progress: LoadProgress,
   pairId: string,
-  { control, clock, log }: WorkEnvironment,
+  { control, clock, log, metrics }: WorkEnvironment,
   signal: AbortSignal,
 ): Promise<void> {
   const stopped = () => signal.aborted;
   while (!stopped()) {
     try {
+      metrics.loading(pairId, progress.tables());
       await control.recordTables(pairId, progress.tables());
     } catch (error) {
       log.debug({ error }, 'The progress of a load could not be told.');
@@ -215,7 +217,7 @@ async function copy(
       process: (block) => processor.process(block, -1n),
       storeDeadLetters: async (letters) => {
         await control.storeDeadLetters(pair.id, letters);
-        metrics.deadLetters(pair.name, 'process', letters.length);
+        metrics.deadLetters(pair.id, 'process', letters.length);
       },
       forgetDeadLetters: (relationId, first, end) => control.forgetChunkLetters(pair.id, relationId, first, end),
       noteLoaded,
@@ -226,7 +228,7 @@ async function copy(
       },
       observer: observe(progress, {
         copied: (rows, bytes) => {
-          metrics.loaded(pair.name, rows, bytes);
+          metrics.loaded(pair.id, rows, bytes);
         },
         resting: (until) => {
           control.recordResting(pair.id, until).catch((error: unknown) => {

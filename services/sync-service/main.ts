@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { openBus } from '#services/kernel/bus/open.ts';
 import { systemClock } from '#services/kernel/clock.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
+import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
 import { createFileOnce } from '#services/kernel/files.ts';
@@ -45,6 +47,7 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
   const control = stack.use(await openControlDatabase(settings, name, log, signal));
   const bus = stack.use(await openBus(settings, log));
   const metrics = createMetrics({ component: name });
+  machineMetrics(metrics, settings.dataFolder);
   const supervisor = new Supervisor({
     control: control.control,
     bus,
@@ -59,6 +62,15 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
   const http = stack.use(await serveSyncService(parts));
   stack.use(
     startHeartbeat({ name, control: control.control, status: () => supervisor.status(), clock: systemClock, log }),
+  );
+  stack.use(
+    startSampling({
+      history: control.control.metricHistory,
+      metrics,
+      component: name,
+      clock: systemClock,
+      log,
+    }),
   );
   options.onReady?.(http.port);
   log.info({ port: http.port }, `The ${name} is listening.`);

@@ -1,184 +1,262 @@
-import type { SlotStatus, SourceBlock } from '#connectors/contract/source.ts';
+import type { ReaderStatus, SlotStatus, SourceBlock } from '#connectors/contract/source.ts';
 import type { BatchOutcome } from '#connectors/contract/target.ts';
-import { pairStates, type PairState } from '#schemas/pairs.ts';
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { BlockReader } from '#schemas/block/index.ts';
+import { pairStates } from '#schemas/pairs.ts';
+import { formatTableName } from '#schemas/tables.ts';
+import type { Metrics } from '#services/kernel/metrics.ts';
+import type { Counts } from '#services/stream-processor/compile.ts';
+import type { Gauge } from 'prom-client';
+import { pipelineSeries, type PipelineSeries } from './pipeline-series.ts';
+import type { SourceStatus, SupervisedPair, TableProgress } from './ports.ts';
+import type { WalBudget } from './wal-budget.ts';
 
-/** Names and labels as in the field; labels never hold keys of rows. Counted per block and batch, never per row. */
+const readerStates: readonly SourceStatus['state'][] = ['connecting', 'reading', 'waiting', 'halted'];
+const circuitStates = ['closed', 'open', 'halted'] as const;
+type CircuitState = (typeof circuitStates)[number];
+
+/** "pair:<id>" is of the stage "pair". */
+export const stageOf = (unit: string): string => unit.split(':', 1)[0]!;
+
+/** What a target has committed, for counting. */
+export interface CommittedBatch {
+  readonly outcome: BatchOutcome;
+  /** Of the last source transaction of each block, µs since 1970. */
+  readonly commitTimes: readonly number[];
+  /** From giving the batch to the target to its commit. */
+  readonly seconds: number;
+}
+
+/**
+ * Counts what the stages do. Everything is counted per block or per target transaction, never per row: at full speed that is some hundred
+ * calls a second. Sources and pairs come in by their ids and are labelled by their names, as of the last look at the control database.
+ */
 export class PipelineMetrics {
-  readonly #read: Counter<'source'>;
-  readonly #blocks: Counter<'source'>;
-  readonly #bytes: Counter<'source'>;
-  readonly #applied: Counter<'pair' | 'op'>;
-  readonly #rejected: Counter<'pair' | 'stage'>;
-  readonly #retries: Counter<'stage' | 'unit' | 'code'>;
-  readonly #latency: Histogram<'pair'>;
-  readonly #lagSeconds: Gauge<'pair'>;
-  readonly #lagBytes: Gauge<'pair'>;
-  readonly #retained: Gauge<'source'>;
-  readonly #safe: Gauge<'source'>;
-  readonly #budget: Gauge<'source'>;
-  readonly #secondsLeft: Gauge<'source'>;
-  readonly #copied: Counter<'pair'>;
-  readonly #copiedBytes: Counter<'pair'>;
-  readonly #state: Gauge<'pair' | 'state'>;
+  readonly #series: PipelineSeries;
+  readonly #sources = new Map<string, string>();
+  readonly #pairs = new Map<string, string>();
 
-  constructor(registry: Registry) {
-    const registers = [registry];
-    this.#read = new Counter({
-      name: 'terrafusion_changes_read_total',
-      help: 'Changes read from a source and stored in its topic.',
-      labelNames: ['source'],
-      registers,
-    });
-    this.#blocks = new Counter({
-      name: 'terrafusion_blocks_stored_total',
-      help: "Blocks stored in a source's topic.",
-      labelNames: ['source'],
-      registers,
-    });
-    this.#bytes = new Counter({
-      name: 'terrafusion_stored_bytes_total',
-      help: "Bytes of blocks stored in a source's topic.",
-      labelNames: ['source'],
-      registers,
-    });
-    this.#applied = new Counter({
-      name: 'terrafusion_changes_applied_total',
-      help: 'Rows written at a target, by operation.',
-      labelNames: ['pair', 'op'],
-      registers,
-    });
-    this.#rejected = new Counter({
-      name: 'terrafusion_dead_letters_total',
-      help: 'Changes that became dead letters, by stage.',
-      labelNames: ['pair', 'stage'],
-      registers,
-    });
-    this.#retries = new Counter({
-      name: 'terrafusion_retries_total',
-      help: 'Interruptions after which work was tried again, by error code.',
-      labelNames: ['stage', 'unit', 'code'],
-      registers,
-    });
-    this.#latency = new Histogram({
-      name: 'terrafusion_end_to_end_latency_seconds',
-      help: 'From the commit at the source to the commit at the target, for the last transaction of each batch.',
-      labelNames: ['pair'],
-      buckets: [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600],
-      registers,
-    });
-    this.#lagSeconds = new Gauge({
-      name: 'terrafusion_lag_seconds',
-      help: 'Age of the oldest change that waits for the target; 0 when none does.',
-      labelNames: ['pair'],
-      registers,
-    });
-    this.#lagBytes = new Gauge({
-      name: 'terrafusion_lag_bytes',
-      help: "WAL between what the target holds and the source's end.",
-      labelNames: ['pair'],
-      registers,
-    });
-    this.#retained = new Gauge({
-      name: 'terrafusion_slot_retained_bytes',
-      help: 'WAL that the source keeps for our slot.',
-      labelNames: ['source'],
-      registers,
-    });
-    this.#safe = new Gauge({
-      name: 'terrafusion_slot_safe_bytes',
-      help: 'WAL until the source gives our slot up, where it has such a limit.',
-      labelNames: ['source'],
-      registers,
-    });
-    this.#budget = new Gauge({
-      name: 'terrafusion_slot_budget_bytes',
-      help: 'WAL that the source may keep for our slot.',
-      labelNames: ['source'],
-      registers,
-    });
-    this.#secondsLeft = new Gauge({
-      name: 'terrafusion_slot_seconds_left',
-      help: 'Until the budget of our slot is used up, at the present rate; absent while it does not grow.',
-      labelNames: ['source'],
-      registers,
-    });
-    this.#copied = new Counter({
-      name: 'terrafusion_rows_loaded_total',
-      help: 'Rows copied by loads.',
-      labelNames: ['pair'],
-      registers,
-    });
-    this.#copiedBytes = new Counter({
-      name: 'terrafusion_bytes_loaded_total',
-      help: 'Bytes of the rows copied by loads, as they travelled.',
-      labelNames: ['pair'],
-      registers,
-    });
-    this.#state = new Gauge({
-      name: 'terrafusion_pair_state',
-      help: '1 for the state that the pair is in.',
-      labelNames: ['pair', 'state'],
-      registers,
+  /** @param circuits the state of each unit of work, asked for when somebody looks */
+  constructor(metrics: Metrics, circuits: () => ReadonlyMap<string, CircuitState>) {
+    this.#series = pipelineSeries(metrics, (gauge) => {
+      gauge.reset();
+      const states = [...circuits()].map(([unit, state]) => ({ stage: stageOf(unit), state }));
+      for (const { stage } of states) for (const state of circuitStates) gauge.set({ stage, state }, 0);
+      for (const labels of states) gauge.inc(labels);
     });
   }
 
-  stored(source: string, blocks: readonly SourceBlock[]): void {
-    this.#blocks.inc({ source }, blocks.length);
-    this.#read.inc(
+  /**
+   * Which pairs there are, at each look. What is told of one that is gone, or of an older name, is forgotten: it would stand there for ever.
+   * @param tellStates this process is the one that tells states: two would contradict each other
+   */
+  know(pairs: readonly SupervisedPair[], tellStates: boolean): void {
+    const alive = pairs.filter(({ deleted }) => !deleted);
+    this.#rename(this.#sources, new Map(alive.map(({ sourceId, source }) => [sourceId, source.name])), 'source');
+    this.#rename(this.#pairs, new Map(alive.map(({ id, name }) => [id, name])), 'pair');
+    if (!tellStates) return;
+    for (const { name, state } of alive)
+      for (const each of pairStates) this.#series.state.set({ pair: name, state: each }, each === state ? 1 : 0);
+  }
+
+  stored(sourceId: string, blocks: readonly SourceBlock[]): void {
+    const source = this.#source(sourceId);
+    const { appended, appendedBlocks, appendedBytes } = this.#series;
+    appendedBlocks.inc({ source }, blocks.length);
+    appended.inc(
       { source },
-      blocks.reduce((sum, block) => sum + block.changes, 0),
+      total(blocks, ({ changes }) => changes),
     );
-    this.#bytes.inc(
+    appendedBytes.inc(
       { source },
-      blocks.reduce((sum, block) => sum + block.bytes.length, 0),
+      total(blocks, ({ bytes }) => bytes.length),
     );
   }
 
-  applied(pair: string, outcome: BatchOutcome): void {
-    if (outcome.inserted > 0) this.#applied.inc({ pair, op: 'insert' }, outcome.inserted);
-    if (outcome.updated > 0) this.#applied.inc({ pair, op: 'update' }, outcome.updated);
-    if (outcome.deleted > 0) this.#applied.inc({ pair, op: 'delete' }, outcome.deleted);
+  read(sourceId: string, changes: number): void {
+    this.#series.read.inc({ source: this.#source(sourceId) }, changes);
   }
 
-  deadLetters(pair: string, stage: 'process' | 'apply', count: number): void {
-    this.#rejected.inc({ pair, stage }, count);
+  reader(sourceId: string, state: SourceStatus['state'], status: ReaderStatus | undefined): void {
+    const source = this.#source(sourceId);
+    const { readerState, readerLag } = this.#series;
+    for (const each of readerStates) readerState.set({ source, state: each }, each === state ? 1 : 0);
+    const behind = status && Number(status.sourceLsn - status.acknowledgedLsn);
+    tell(readerLag, { source }, behind === undefined ? undefined : Math.max(0, behind));
   }
 
-  retried(stage: string, unit: string, code: string): void {
-    this.#retries.inc({ stage, unit, code });
+  topic(sourceId: string, blocks: number, bytes: number | undefined): void {
+    const source = this.#source(sourceId);
+    this.#series.topicBlocks.set({ source }, blocks);
+    tell(this.#series.topicBytes, { source }, bytes);
   }
 
-  latency(pair: string, seconds: number): void {
-    this.#latency.observe({ pair }, Math.max(0, seconds));
+  /** The reader runs here no more: who takes it over tells the rest. */
+  readerGone(sourceId: string): void {
+    const source = this.#source(sourceId);
+    const { readerState, readerLag, topicBlocks, topicBytes } = this.#series;
+    for (const state of readerStates) readerState.remove({ source, state });
+    for (const gauge of [readerLag, topicBlocks, topicBytes]) gauge.remove({ source });
   }
 
-  lag(pair: string, seconds: number, bytes: number | undefined): void {
-    this.#lagSeconds.set({ pair }, seconds);
-    if (bytes !== undefined) this.#lagBytes.set({ pair }, bytes);
+  slot(sourceId: string, slot: SlotStatus, budget: WalBudget): void {
+    const source = this.#source(sourceId);
+    const { slotRetained, slotSafe, slotBudget, slotSecondsLeft, slotGrowth, slotActive } = this.#series;
+    tell(slotRetained, { source }, slot.retainedBytes);
+    tell(slotSafe, { source }, slot.safeBytes);
+    tell(slotBudget, { source }, budget.budgetBytes);
+    tell(slotSecondsLeft, { source }, budget.secondsLeft);
+    tell(slotGrowth, { source }, budget.bytesPerSecond);
+    tell(slotActive, { source }, slot.active ? 1 : 0);
   }
 
-  slot(
-    source: string,
-    { retainedBytes, safeBytes }: SlotStatus,
-    budget: { readonly budgetBytes: number; readonly secondsLeft: number | undefined },
-  ): void {
-    const tell = (gauge: Gauge<'source'>, value: number | undefined): void => {
-      if (value === undefined) gauge.remove({ source });
-      else gauge.set({ source }, value);
-    };
-    tell(this.#retained, retainedBytes);
-    tell(this.#safe, safeBytes);
-    tell(this.#budget, budget.budgetBytes);
-    tell(this.#secondsLeft, budget.secondsLeft);
+  slotGone(sourceId: string): void {
+    const source = this.#source(sourceId);
+    const { slotRetained, slotSafe, slotBudget, slotSecondsLeft, slotGrowth, slotActive } = this.#series;
+    for (const gauge of [slotRetained, slotSafe, slotBudget, slotSecondsLeft, slotGrowth, slotActive])
+      gauge.remove({ source });
   }
 
-  loaded(pair: string, rows: number, bytes: number): void {
-    this.#copied.inc({ pair }, rows);
-    this.#copiedBytes.inc({ pair }, bytes);
+  /** A block has been through the chain. Of one that went over as it was, the summary knows how many changes it has. */
+  processed(pairId: string, given: Buffer, made: { readonly bytes: Buffer; readonly counts: Counts }): void {
+    const pair = this.#pair(pairId);
+    if (made.bytes === given) {
+      this.#series.processed.inc({ pair, outcome: 'passed' }, BlockReader.summary(given).changes);
+      return;
+    }
+    this.counted(pairId, made.counts);
   }
 
-  state(pair: string, state: PairState): void {
-    for (const each of pairStates) this.#state.set({ pair, state: each }, each === state ? 1 : 0);
+  counted(pairId: string, { out, filtered, rejected, warned }: Counts): void {
+    const pair = this.#pair(pairId);
+    const { processed } = this.#series;
+    if (out > 0) processed.inc({ pair, outcome: 'passed' }, out);
+    if (filtered > 0) processed.inc({ pair, outcome: 'filtered' }, filtered);
+    if (rejected > 0) processed.inc({ pair, outcome: 'rejected' }, rejected);
+    for (const rule in warned) this.#series.warned.inc({ pair }, warned[rule]);
   }
+
+  /** @param blocks undefined: the stream processor runs here no more */
+  processorWaiting(pairId: string, blocks: number | undefined): void {
+    tell(this.#series.processorWaiting, { pair: this.#pair(pairId) }, blocks);
+  }
+
+  committed(pairId: string, { outcome, commitTimes, seconds }: CommittedBatch, now: number): void {
+    const pair = this.#pair(pairId);
+    const { batchChanges, batchSeconds, latency } = this.#series;
+    this.applied(pairId, outcome);
+    batchChanges.observe({ pair }, outcome.inserted + outcome.updated + outcome.deleted);
+    batchSeconds.observe({ pair }, seconds);
+    // Clocks of two machines: what seems to come from the future took no time that could be told.
+    for (const time of commitTimes) latency.observe({ pair }, Math.max(0, now / 1000 - time / 1_000_000));
+  }
+
+  applied(pairId: string, { inserted, updated, deleted, tables }: BatchOutcome): void {
+    const pair = this.#pair(pairId);
+    const { applied, tableApplied } = this.#series;
+    if (inserted > 0) applied.inc({ pair, op: 'insert' }, inserted);
+    if (updated > 0) applied.inc({ pair, op: 'update' }, updated);
+    if (deleted > 0) applied.inc({ pair, op: 'delete' }, deleted);
+    for (const { table, changes } of tables) tableApplied.inc({ pair, table: formatTableName(table) }, changes);
+  }
+
+  deadLetters(pairId: string, stage: 'process' | 'apply', count: number): void {
+    this.#series.rejected.inc({ pair: this.#pair(pairId), stage }, count);
+  }
+
+  retried(stage: string, code: string): void {
+    this.#series.retries.inc({ stage, code });
+  }
+
+  restarted(stage: string): void {
+    this.#series.restarts.inc({ stage });
+  }
+
+  lag(pairId: string, seconds: number, bytes: number | undefined, blocks: number): void {
+    const pair = this.#pair(pairId);
+    this.#series.lagSeconds.set({ pair }, seconds);
+    tell(this.#series.lagBytes, { pair }, bytes);
+    this.#series.waitingBlocks.set({ pair }, blocks);
+  }
+
+  /** The stream runs here no more. */
+  lagGone(pairId: string): void {
+    const pair = this.#pair(pairId);
+    for (const gauge of [this.#series.lagSeconds, this.#series.lagBytes, this.#series.waitingBlocks])
+      gauge.remove({ pair });
+  }
+
+  loaded(pairId: string, rows: number, bytes: number): void {
+    const pair = this.#pair(pairId);
+    this.#series.loadedRows.inc({ pair }, rows);
+    this.#series.loadedBytes.inc({ pair }, bytes);
+  }
+
+  loading(pairId: string, tables: readonly TableProgress[]): void {
+    const pair = this.#pair(pairId);
+    const { loadCopied, loadExpected, loadProgress } = this.#series;
+    for (const { target, rowsCopied, rowsTotal } of tables) {
+      const table = formatTableName(target);
+      loadCopied.set({ pair, table }, rowsCopied);
+      loadExpected.set({ pair, table }, rowsTotal);
+    }
+    const expected = total(tables, ({ rowsTotal }) => rowsTotal);
+    loadProgress.set(
+      { pair },
+      expected === 0 ? 1 : Math.min(1, total(tables, ({ rowsCopied }) => rowsCopied) / expected),
+    );
+  }
+
+  /** The load has ended, or is somebody else's. */
+  loadGone(pairId: string, tables: readonly TableProgress[]): void {
+    const pair = this.#pair(pairId);
+    const { loadCopied, loadExpected, loadProgress } = this.#series;
+    for (const { target } of tables) {
+      const table = formatTableName(target);
+      loadCopied.remove({ pair, table });
+      loadExpected.remove({ pair, table });
+    }
+    loadProgress.remove({ pair });
+  }
+
+  #source(id: string): string {
+    return this.#sources.get(id) ?? id;
+  }
+
+  #pair(id: string): string {
+    return this.#pairs.get(id) ?? id;
+  }
+
+  #rename(names: Map<string, string>, now: ReadonlyMap<string, string>, label: 'source' | 'pair'): void {
+    const gone = [...names].filter(([id, name]) => now.get(id) !== name);
+    for (const [id, name] of now) names.set(id, name);
+    for (const [id, name] of gone) {
+      if (!now.has(id)) names.delete(id);
+      for (const series of Object.values(this.#series)) forget(series as unknown as Forgettable, label, name);
+    }
+  }
+}
+
+/** What prom-client keeps of a series; it has no other way to ask for all label sets without waiting. */
+interface Forgettable {
+  readonly hashMap: Readonly<Record<string, { readonly labels: Record<string, string> }>>;
+  remove(labels: Record<string, string>): void;
+}
+
+function forget(series: Forgettable, label: 'source' | 'pair', name: string): void {
+  for (const { labels } of Object.values(series.hashMap)) if (labels[label] === name) series.remove(labels);
+}
+
+function tell<Label extends string>(
+  gauge: Gauge<Label>,
+  labels: Record<Label, string>,
+  value: number | undefined,
+): void {
+  if (value === undefined) gauge.remove(labels);
+  else gauge.set(labels, value);
+}
+
+function total<T>(items: readonly T[], figure: (item: T) => number): number {
+  let sum = 0;
+  for (const item of items) sum += figure(item);
+  return sum;
 }

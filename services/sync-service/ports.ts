@@ -17,6 +17,8 @@ export interface SupervisedPair {
   readonly id: string;
   readonly name: string;
   readonly sourceId: string;
+  /** What people call it. */
+  readonly source: { readonly name: string };
   readonly targetId: string;
   readonly definition: PairDefinition;
   /** Grows with every start or resume: a pair that had failed is tried again. */

@@ -34,7 +34,13 @@ export function slotUnit(options: SlotUnitOptions): WorkUnit {
   return {
     name: `slot:${sourceId}`,
     version: `generation ${generation.generation}${generation.givenUp === undefined ? '' : ' given up'}`,
-    run: (signal) => new SlotWatch(options, signal).run(),
+    run: async (signal) => {
+      try {
+        await new SlotWatch(options, signal).run();
+      } finally {
+        options.metrics.slotGone(sourceId);
+      }
+    },
     // Of the control database, or a defect: the pairs tell their own troubles.
     interrupted: () => Promise.resolve(),
     halted: () => Promise.resolve(),

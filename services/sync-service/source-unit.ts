@@ -70,13 +70,16 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
       connected: () => {
         trouble = undefined;
       },
+      read: ({ changes }) => {
+        metrics.read(sourceId, changes);
+      },
       stored: (blocks) => {
         trouble = undefined;
         metrics.stored(sourceId, blocks);
       },
       interrupted: (error, waitMs) => {
         trouble = error;
-        metrics.retried('reader', sourceId, error.code);
+        metrics.retried('reader', error.code);
         log.warn(
           { source: sourceId, code: error.code, error, waitMs: Math.round(waitMs) },
           'Reading was interrupted and goes on by itself.',
@@ -97,6 +100,7 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     telling.abort();
     await told;
     options.onStatus(undefined);
+    metrics.readerGone(sourceId);
   }
 }
 
@@ -106,18 +110,23 @@ async function tellRegularly(
   trouble: () => TerraFusionError | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const { sourceId, bus, control, clock, log } = options;
+  const { sourceId, bus, control, metrics, clock, log } = options;
+  const topic = changesTopic(sourceId);
   const stopped = () => signal.aborted;
   while (!stopped()) {
     try {
       const status = stage.status();
       options.onStatus(status);
       const error = trouble();
-      await tell(options, error ? 'waiting' : status ? 'reading' : 'connecting', status, error);
+      const state = error ? 'waiting' : status ? 'reading' : 'connecting';
+      metrics.reader(sourceId, state, status);
+      await tell(options, state, status, error);
       // Under the lock, so that no load chooses its start between what is read here and what is forgotten.
       await control.lockedSource(sourceId, async () => {
-        await trimTopic(bus, changesTopic(sourceId), await control.neededOffsets(sourceId));
+        await trimTopic(bus, topic, await control.neededOffsets(sourceId));
       });
+      const { first, next } = await bus.range(topic);
+      metrics.topic(sourceId, Number(next - first), await bus.bytesHeld(topic));
     } catch (error) {
       if (!stopped()) log.debug({ source: sourceId, error }, 'The state of the source could not be told.');
     }

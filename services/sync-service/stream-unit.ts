@@ -1,5 +1,5 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, BatchOutcome, Division } from '#connectors/contract/target.ts';
+import type { Applied, Division } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
@@ -16,9 +16,11 @@ import { deleteReadyTopics } from './cleanup-unit.ts';
 import { assertNotOvertaken, divideRequest, keptFrom, withoutApart } from './division.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
+import type { CommittedBatch } from './pipeline-metrics.ts';
 import type { SupervisedPair } from './ports.ts';
 import { completeTargetSchema } from './target-schema.ts';
 import { schemaOptions } from './schema-policy.ts';
+import { WaitingBlocks } from './waiting-blocks.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
 const TELL_MS = 1000;
@@ -34,7 +36,14 @@ export async function runStream(pair: SupervisedPair, env: WorkEnvironment, sign
     assertNotOvertaken(from.division, pair);
     // Before the chain: what goes apart must not leave dead letters here.
     const blocks = withoutApart(env.bus.read(topic, from.nextOffset, stop), from.division, 'source');
-    return processed(blocks, processor, (letters) => storeLetters(pair, 'process', letters, env));
+    return processed(
+      blocks,
+      processor,
+      (letters) => storeLetters(pair, 'process', letters, env),
+      (given, made) => {
+        env.metrics.processed(pair.id, given, made);
+      },
+    );
   });
 }
 
@@ -61,27 +70,37 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
     throw new TerraFusionError('PAIR_HISTORY_LOST', `Where the stream of pair ${pair.name} begins is not known`);
   }
   await noteProcessor(pair, startPosition, env);
+  const input = changesTopic(pair.sourceId);
   let next: bigint | undefined;
+  let told: bigint | undefined;
   const telling = regularly(env, async () => {
-    if (next !== undefined) await env.control.recordNeeded(pair.id, next);
-    next = undefined;
+    const reached = next;
+    if (reached === undefined) return;
+    env.metrics.processorWaiting(pair.id, Math.max(0, Number((await env.bus.range(input)).next - reached)));
+    if (reached !== told) await env.control.recordNeeded(pair.id, reached);
+    told = reached;
   });
   try {
     await runStage({
       bus: env.bus,
-      input: changesTopic(pair.sourceId),
+      input,
       output: readyTopic(pair.id, number),
       processor: laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded),
       start: { offset: startOffset, position: parsePosition(startPosition) },
       storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
-      onAppended: ({ nextOffset }) => {
+      onResumed: (offset) => {
+        next = told = offset;
+      },
+      onAppended: ({ nextOffset, counts }) => {
         next = nextOffset;
+        for (const each of counts) env.metrics.counted(pair.id, each);
       },
       signal,
       group: `terrafusion.stream-processor.${pair.id}`,
     });
   } finally {
     await telling[Symbol.asyncDispose]();
+    env.metrics.processorWaiting(pair.id, undefined);
   }
 }
 
@@ -165,14 +184,14 @@ async function runWriter(
     before: async (connecting) => {
       await target.divide(pair.id, divideRequest(pair), connecting);
     },
-    open,
+    open: (from, stop) => progress.reading(open(from, stop)),
     storeDeadLetters: (letters) => storeLetters(pair, 'apply', letters, env),
     observer: {
       opened: (held) => {
         progress.opened(held);
       },
-      committed: (applied, outcome, lastCommitTime) => {
-        progress.committed(applied, outcome, lastCommitTime);
+      committed: (applied, outcome, _lastCommitTime, { commitTimes, seconds }) => {
+        progress.committed(applied, { outcome, commitTimes, seconds });
       },
       interrupted: (error, waitMs) => {
         if (error.code === 'TARGET_FENCED') {
@@ -180,7 +199,7 @@ async function runWriter(
           log.info({ pair: pair.name, error }, 'The stream begins again from what the target holds.');
           return;
         }
-        env.metrics.retried('writer', pair.name, error.code);
+        env.metrics.retried('writer', error.code);
         log.warn(
           { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
           'Writing was interrupted and goes on by itself.',
@@ -194,6 +213,7 @@ async function runWriter(
     await stage.run(context);
   } finally {
     await telling[Symbol.asyncDispose]();
+    env.metrics.lagGone(pair.id);
   }
 }
 
@@ -205,7 +225,7 @@ export async function storeLetters(
 ): Promise<void> {
   if (letters.length === 0) return;
   await control.storeDeadLetters(pair.id, letters);
-  metrics.deadLetters(pair.name, stage, letters.length);
+  metrics.deadLetters(pair.id, stage, letters.length);
 }
 
 /** What a stream has reached; kept here per batch, told to the control database once a second. */
@@ -216,8 +236,7 @@ class StreamProgress {
   #applied: Applied | undefined;
   #division: Division | undefined;
   readonly #since = new AppliedSince();
-  /** When the last transaction that was applied had been committed at the source, ms since 1970. */
-  #lastCommit: number | undefined;
+  readonly #waiting = new WaitingBlocks();
   #trouble: TerraFusionError | undefined;
   #state: 'catching_up' | 'streaming' = 'catching_up';
   #told: string | undefined;
@@ -235,16 +254,24 @@ class StreamProgress {
     this.#applied = held;
     this.#division = held.division;
     this.#trouble = undefined;
+    this.#waiting.opened(held);
   }
 
-  committed(applied: Applied, outcome: BatchOutcome, lastCommitTime: number): void {
+  /** The blocks, looked at on their way to the writer. */
+  async *reading(blocks: AsyncIterable<ReadyBlock>): AsyncGenerator<ReadyBlock, void, undefined> {
+    for await (const block of blocks) {
+      this.#waiting.read(block);
+      yield block;
+    }
+  }
+
+  committed(applied: Applied, batch: CommittedBatch): void {
     const { metrics, clock } = this.#env;
     this.#applied = applied;
     this.#trouble = undefined;
-    this.#since.add(outcome);
-    this.#lastCommit = lastCommitTime / 1000;
-    metrics.applied(this.#pair.name, outcome);
-    metrics.latency(this.#pair.name, (clock.now() - this.#lastCommit) / 1000);
+    this.#since.add(batch.outcome);
+    this.#waiting.applied(applied);
+    metrics.committed(this.#pair.id, batch, clock.now());
   }
 
   interrupted(error: TerraFusionError): void {
@@ -256,13 +283,12 @@ class StreamProgress {
     const { control, bus, clock, metrics, readers } = this.#env;
     if (!applied) return;
     const { next } = await bus.range(this.#topic);
-    const waiting = applied.topic === this.#topic && applied.nextOffset < next;
+    const { seconds: lagSeconds, blocks } = this.#waiting.look(applied.topic === this.#topic ? next : 0n, clock.now());
     const sourceLsn = readers.get(this.#pair.sourceId)?.sourceLsn;
-    const lagBytes =
-      waiting && sourceLsn !== undefined ? Math.max(0, Number(sourceLsn - applied.position.commitLsn)) : 0;
-    const lagSeconds =
-      waiting && this.#lastCommit !== undefined ? Math.max(0, (clock.now() - this.#lastCommit) / 1000) : 0;
-    metrics.lag(this.#pair.name, lagSeconds, lagBytes);
+    // Without a reader in this process nobody here knows where the source's end is.
+    const behind = sourceLsn === undefined ? undefined : Math.max(0, Number(sourceLsn - applied.position.commitLsn));
+    const lagBytes = blocks > 0 ? behind : 0;
+    metrics.lag(this.#pair.id, lagSeconds, lagBytes, blocks);
     const changes = this.#since.get();
     await control.recordProgress(this.#pair.id, {
       position: formatPosition(applied.position),
@@ -285,7 +311,7 @@ class StreamProgress {
   }
 
   async #tellState({ position, overlayUntil }: Applied): Promise<void> {
-    const { control, metrics, log } = this.#env;
+    const { control, log } = this.#env;
     const { loaded } = this.#pair.load;
     // Once it has passed the end of the last snapshot the target is consistent, and stays so.
     if (this.#state === 'catching_up' && position.commitLsn >= (loaded ? laidOverUntil(loaded) : overlayUntil)) {
@@ -302,7 +328,6 @@ class StreamProgress {
     if (told === this.#told) return;
     await control.recordState(this.#pair, this.#state, this.#trouble);
     if (this.#state === 'streaming') await control.noteStreaming(this.#pair.id);
-    metrics.state(this.#pair.name, this.#state);
     this.#told = told;
   }
 }

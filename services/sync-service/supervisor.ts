@@ -8,7 +8,8 @@ import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { WorkEnvironment } from './environment.ts';
-import { PipelineMetrics } from './pipeline-metrics.ts';
+import { busMetrics } from './bus-metrics.ts';
+import { PipelineMetrics, stageOf } from './pipeline-metrics.ts';
 import { replayLetter, type ReplayRow } from './replay.ts';
 import { supervisionStore } from './supervision-store.ts';
 import { wantedWork, type Role } from './wanted.ts';
@@ -51,12 +52,14 @@ export class Supervisor implements Service {
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
-    const { control, bus, clock, log, metrics, roles } = parts;
+    const { control, bus, clock, log, roles } = parts;
+    const metrics = new PipelineMetrics(parts.metrics, () => this.#engine.circuits());
+    busMetrics(parts.metrics, bus);
     this.#holder = `${parts.installation ?? randomUUID()}/${randomUUID()}`;
     this.#environment = {
       bus,
       control: supervisionStore(control),
-      metrics: new PipelineMetrics(metrics.registry),
+      metrics,
       clock,
       log,
       walBudgetBytes: parts.walBudgetBytes,
@@ -70,6 +73,9 @@ export class Supervisor implements Service {
       withLease: this.#withLease,
       clock,
       log,
+      onRestart: (name) => {
+        metrics.restarted(stageOf(name));
+      },
     });
   }
 

@@ -138,7 +138,7 @@ export async function loadTables(work: SyncAtWork): Promise<SyncAtWork> {
         },
         observer: observe(progress, {
           copied: (rows, bytes) => {
-            env.metrics.loaded(pair.name, rows, bytes);
+            env.metrics.loaded(pair.id, rows, bytes);
           },
           resting: () => undefined,
         }),

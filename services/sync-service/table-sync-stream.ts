@@ -43,9 +43,10 @@ export async function catchUp(work: SyncAtWork): Promise<void> {
       },
       committed: (applied, outcome) => {
         held = applied;
-        env.metrics.applied(pair.name, outcome);
+        env.metrics.applied(pair.id, outcome);
       },
       interrupted: (error, waitMs) => {
+        env.metrics.retried('table-sync', error.code);
         env.log.warn(
           { pair: pair.name, sync: sync.number, code: error.code, error, waitMs: Math.round(waitMs) },
           'A table sync was interrupted and goes on by itself.',

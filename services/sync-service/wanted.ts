@@ -25,6 +25,7 @@ export async function wantedWork(
   isRunning: (name: string) => boolean,
 ): Promise<WorkUnit[]> {
   const pairs = await env.control.pairs();
+  env.metrics.know(pairs, mine.has('supervisor'));
   const stopping = mine.has('supervisor') ? await env.control.stoppingPairs() : new Set<string>();
   const units: WorkUnit[] = [];
   for (const pair of pairs) {
@@ -98,11 +99,10 @@ function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halt
   return {
     halted: async (error) => {
       await control.recordState(pair, 'failed', error);
-      metrics.state(pair.name, 'failed');
       await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
     },
     interrupted: async (error) => {
-      metrics.retried('pair', pair.name, error.code);
+      metrics.retried('pair', error.code);
       if (pair.deleted) await control.recordRemovalError(pair.id, error);
       if (!pair.deleted) await control.recordState(pair, pair.load.state === 'done' ? 'catching_up' : 'loading', error);
     },
@@ -112,7 +112,7 @@ function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halt
 /** "paused" is told once nothing of the pair runs any more. (Promise 9) */
 async function notePause(
   pair: SupervisedPair,
-  { control, metrics }: WorkEnvironment,
+  { control }: WorkEnvironment,
   mine: ReadonlySet<Role>,
   isRunning: (name: string) => boolean,
 ): Promise<void> {
@@ -120,7 +120,6 @@ async function notePause(
   if (pair.state === 'paused' || pair.state === 'failed' || pair.state === 'created') return;
   if (isRunning(pairWork(pair)) || pair.syncs.some(({ number }) => isRunning(tableSyncWork(pair.id, number)))) return;
   await control.recordState(pair, 'paused');
-  metrics.state(pair.name, 'paused');
 }
 
 /** For each source that has pairs: its reader, and the look at its slot, which goes on when the reader does not. */

@@ -33,6 +33,8 @@ export interface WorkEngineOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: Random;
+  /** Told of each unit that is started again after a failure. */
+  readonly onRestart?: (name: string) => void;
   /** Looks again this often even when nobody calls, so that no lost notification matters. */
   readonly pollMs?: number;
 }
@@ -76,6 +78,18 @@ export class WorkEngine {
 
   isRunning(name: string): boolean {
     return this.#running.has(name);
+  }
+
+  /** Each unit by the state of its circuit: closed while it runs, open while it waits after a failure, halted until somebody acts. */
+  circuits(): Map<string, 'closed' | 'open' | 'halted'> {
+    const states = new Map<string, 'closed' | 'open' | 'halted'>();
+    for (const name of this.#running.keys()) states.set(name, 'closed');
+    for (const [name, { until, backoff }] of this.#waiting) {
+      if (until === Infinity) states.set(name, 'halted');
+      // One that has been halted, or has failed once and has run since, is closed.
+      else if (!states.has(name) && backoff.waits > 0) states.set(name, 'open');
+    }
+    return states;
   }
 
   /** Until the signal is aborted; then drains everything. */
@@ -168,6 +182,7 @@ export class WorkEngine {
           const waitMs = waiting.backoff.next();
           waiting.until = clock.monotonic() + waitMs;
           this.restarts.set(unit.name, (this.restarts.get(unit.name) ?? 0) + 1);
+          this.#options.onRestart?.(unit.name);
           log.warn(
             { unit: unit.name, code: error.code, error, waitMs: Math.round(waitMs) },
             'Work was interrupted and is started again.',

@@ -13,6 +13,8 @@ export interface ReadyBlock {
 export interface Built {
   readonly batch: TargetBatch;
   readonly lastCommitTime: number;
+  /** The same of each of its blocks. */
+  readonly commitTimes: readonly number[];
 }
 
 /** Makes batches of blocks that follow one another without a gap, the parts that the target holds already left out. */
@@ -48,6 +50,7 @@ export class BatchBuilder {
         return {
           batch: { blocks: parts.map(({ bytes }) => bytes), last, topic: this.#topic, nextOffset, mode },
           lastCommitTime,
+          commitTimes: parts.map((part) => part.lastCommitTime),
         };
       });
   }

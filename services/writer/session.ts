@@ -14,7 +14,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import { BlockQueue } from '#services/kernel/block-queue.ts';
 import { CRASH_POINT_VARIABLE, crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
-import { BatchBuilder, isWhole, type News, type ReadyBlock } from './batch.ts';
+import { BatchBuilder, isWhole, type Built, type News, type ReadyBlock } from './batch.ts';
 import type { Repetition } from './repetition.ts';
 import { schemaChange, SchemaGate } from './schema-gate.ts';
 import type { WriterOptions } from './writer.ts';
@@ -57,6 +57,8 @@ export class Session {
   readonly #inFlight: Promise<void>[] = [];
   /** What batches have done since the last commit. */
   #uncommitted: BatchOutcome = NOTHING;
+  /** When the first batch since the last commit was given to the target, on the monotonic clock. */
+  #givenFirst: number | undefined;
   #failure: unknown;
   /** Tables were altered since the last commit. */
   #altered = false;
@@ -138,10 +140,10 @@ export class Session {
       const stretches = gate ? this.#stretches(news, gate, writer, held) : [news];
       for await (const stretch of stretches) {
         if (isWhole(position)) this.#mode = this.#parts.repetition.modeAfter(position);
-        for (const { batch, lastCommitTime } of builder.batches(stretch, this.#mode)) {
+        for (const built of builder.batches(stretch, this.#mode)) {
           await this.#room();
-          this.#send(writer, batch, lastCommitTime, held.overlayUntil);
-          position = batch.last;
+          this.#send(writer, built, held.overlayUntil);
+          position = built.batch.last;
         }
       }
     }
@@ -191,12 +193,8 @@ export class Session {
       this.#altered = true;
     }
     gate.note(plan.held, plan.forget);
-    this.#send(
-      writer,
-      { blocks: [], last: at, topic, nextOffset: nextOffset - 1n, mode: this.#mode, schema: plan },
-      lastCommitTime,
-      held.overlayUntil,
-    );
+    const batch = { blocks: [], last: at, topic, nextOffset: nextOffset - 1n, mode: this.#mode, schema: plan };
+    this.#send(writer, { batch, lastCommitTime, commitTimes: [] }, held.overlayUntil);
     await Promise.all(this.#inFlight);
     this.#throwFailure();
   }
@@ -218,13 +216,15 @@ export class Session {
     if (this.#failure !== undefined) throw this.#failure as Error;
   }
 
-  #send(writer: TargetWriter, batch: TargetBatch, lastCommitTime: number, overlayUntil: bigint): void {
+  #send(writer: TargetWriter, built: Built, overlayUntil: bigint): void {
+    const { batch } = built;
     this.#sent = batch.last;
+    const given = this.#parts.context.clock.monotonic();
     const applying = writer
       .apply(batch, (letters) => this.#reject(letters))
       .then(
         (outcome) => {
-          this.#done(batch, outcome, lastCommitTime, overlayUntil);
+          this.#done(built, outcome, given, overlayUntil);
         },
         (error: unknown) => {
           // The first one is the cause, those behind it only follow.
@@ -243,20 +243,27 @@ export class Session {
   }
 
   #done(
-    { last, topic, nextOffset }: TargetBatch,
+    { batch, lastCommitTime, commitTimes }: Built,
     outcome: BatchOutcome,
-    lastCommitTime: number,
+    given: number,
     overlayUntil: bigint,
   ): void {
+    const { last, topic, nextOffset } = batch;
     this.#uncommitted = sum(this.#uncommitted, outcome);
+    this.#givenFirst ??= given;
     if (!outcome.committed) {
       crashPoint(crashPoints.WRITER_MID_LARGE_TRANSACTION);
       return;
     }
     crashPoint(crashPoints.WRITER_COMMITTED_NOT_NOTED);
     const { options, context } = this.#parts;
-    options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime);
+    const seconds = (context.clock.monotonic() - this.#givenFirst) / 1000;
+    options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime, {
+      commitTimes,
+      seconds,
+    });
     this.#uncommitted = NOTHING;
+    this.#givenFirst = undefined;
     if (this.#altered) void this.#tellApplied(last);
     this.#altered = false;
     this.#parts.progressed();

@@ -56,9 +56,17 @@ export interface WriterObserver {
    * The target holds `applied`. `outcome`: of everything since the last call. `lastCommitTime`: of the last source transaction in it,
    * µs since 1970.
    */
-  committed(applied: Applied, outcome: BatchOutcome, lastCommitTime: number): void;
+  committed(applied: Applied, outcome: BatchOutcome, lastCommitTime: number, timing: BatchTiming): void;
   /** The stage tries again by itself. */
   interrupted(error: TerraFusionError, waitMs: number): void;
+}
+
+/** When what a target has committed was committed at the source, and how long it took here. */
+export interface BatchTiming {
+  /** Of the last source transaction of each block of the batch, µs since 1970. */
+  readonly commitTimes: readonly number[];
+  /** From giving the target transaction's first batch to the target until its commit, in seconds. */
+  readonly seconds: number;
 }
 
 /**

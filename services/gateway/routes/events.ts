@@ -8,6 +8,8 @@ import { readStatus } from '../status.ts';
 /** Streams that may be open at a time. */
 const MOST_LISTENERS = 200;
 
+export const EVENT_STREAMS = { name: 'event_streams', help: 'Open event streams.' } as const;
+
 export function eventRoutes(app: App, deps: GatewayDeps): void {
   const { clock, log, metrics, options } = deps;
   const startedAt = new Date(clock.now());
@@ -28,7 +30,7 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
     return hub;
   };
   const listeners = (): number => [...hubs.values()].reduce((sum, { size }) => sum + size, 0);
-  metrics.gauge({ name: 'event_streams', help: 'Open event streams.' }, (gauge) => {
+  metrics.gauge(EVENT_STREAMS, (gauge) => {
     gauge.set(listeners());
   });
   // Before the server waits for its connections to end: these would never.

@@ -1,13 +1,11 @@
 import { healthView, statusView, welcome } from '#schemas/http/status.ts';
 import { asTerraFusionError } from '#schemas/errors.ts';
-import { metricsView } from '#schemas/http/metrics.ts';
-import { systemMetrics } from '#services/sync-service/system-metrics.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { replies, words } from '../schema.ts';
 import { readStatus } from '../status.ts';
 
 export function statusRoutes(app: App, deps: GatewayDeps): void {
-  const { control, clock, metrics, options, syncService } = deps;
+  const { control, clock, options, syncService } = deps;
   const startedAt = new Date(clock.now());
 
   app.get(
@@ -64,44 +62,6 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
       },
     );
   }
-
-  app.get(
-    '/api/metrics',
-    { schema: { ...words('Status', 'Latest metrics'), response: replies({ 200: metricsView }) } },
-    async ({ control: within }) => {
-      const [system, operations, byState, totals, letters] = await Promise.all([
-        systemMetrics(options.dataFolder),
-        within.operations.counts(24),
-        within.pairs.countByState(),
-        within.progress.totals(),
-        within.deadLetters.countOpen(),
-      ]);
-      const { requests, errors, seconds } = app.requestTotals;
-      return {
-        at: new Date(clock.now()).toISOString(),
-        system,
-        operations: { running: operations.running, completed_24h: operations.completed, failed_24h: operations.failed },
-        api: { requests, errors, mean_ms: requests === 0 ? 0 : Math.round((seconds / requests) * 1e5) / 100 },
-        business: {
-          pairs: Object.values(byState).reduce((sum, count) => sum + count, 0),
-          pairs_by_state: byState,
-          changes_applied: totals.changesApplied,
-          rows_copied: totals.rowsCopied,
-          dead_letters_open: letters,
-          lag_seconds_max: totals.lagSecondsMax ?? null,
-        },
-      };
-    },
-  );
-
-  app.get(
-    '/metrics',
-    { schema: { ...words('Status', 'Metrics for Prometheus', 'Without a key from this machine.') } },
-    async (_request, reply) => {
-      const { contentType, text } = await metrics.render();
-      return reply.type(contentType).send(text);
-    },
-  );
 }
 
 async function codeOf(look: Promise<unknown>): Promise<string> {

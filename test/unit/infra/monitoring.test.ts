@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { createMetrics } from '#services/kernel/metrics.ts';
+import { everyMetric } from '#test/support/every-metric.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -27,7 +27,7 @@ const dashboardFolder = 'infra/monitoring/grafana/dashboards';
 const dashboards = readdirSync(join(root, dashboardFolder)).map(
   (file) => [file, JSON.parse(read(join(dashboardFolder, file))) as Dashboard] as const,
 );
-const known = await knownMetrics();
+const known = new Set([...(await everyMetric()).values()].flat().map(({ name }) => name));
 
 describe.each(dashboards)('the dashboard %s', (_file, dashboard) => {
   test('asks only for metrics that the code has', () => {
@@ -101,17 +101,3 @@ describe('the provisioning', () => {
     }
   });
 });
-
-/** Names of all metrics that the sources make: written whole, or for `Metrics`, which puts the product's name in front. */
-async function knownMetrics(): Promise<Set<string>> {
-  const names = new Set(
-    (await createMetrics({ component: 'test' }).registry.getMetricsAsJSON()).map(({ name }) => name),
-  );
-  for (const file of readdirSync(join(root, 'services'), { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.ts')) continue;
-    for (const [, name] of read(join('services', file)).matchAll(/\bname: '([a-z][a-z0-9_]+)'/g)) {
-      names.add(name!.startsWith('terrafusion_') ? name! : `terrafusion_${name!}`);
-    }
-  }
-  return names;
-}
