@@ -42,7 +42,7 @@ export class MetricHistory {
     const [{ seconds }] = historyResolutions;
     await this.#db.run(
       `INSERT INTO terrafusion.system_metrics (resolution_s, at, component, instance, metrics)
-       VALUES ($1, date_bin(make_interval(secs => $1), clock_timestamp(), 'epoch'), $2, $3, $4) ON CONFLICT DO NOTHING`,
+       VALUES ($1::int, date_bin(make_interval(secs => $1::int), clock_timestamp(), 'epoch'), $2, $3, $4) ON CONFLICT DO NOTHING`,
       [seconds, component, instance, sample],
     );
   }
@@ -55,21 +55,21 @@ export class MetricHistory {
       await this.#db.run(
         `WITH span AS (
            SELECT coalesce(
-                    (SELECT max(at) + make_interval(secs => $2) FROM terrafusion.system_metrics WHERE resolution_s = $2),
-                    (SELECT min(at) FROM terrafusion.system_metrics WHERE resolution_s = $1)) AS since,
-                  date_bin(make_interval(secs => $2), clock_timestamp() - make_interval(secs => $3), 'epoch') AS until
+                    (SELECT max(at) + make_interval(secs => $2::int) FROM terrafusion.system_metrics WHERE resolution_s = $2::int),
+                    (SELECT min(at) FROM terrafusion.system_metrics WHERE resolution_s = $1::int)) AS since,
+                  date_bin(make_interval(secs => $2::int), clock_timestamp() - make_interval(secs => $3::int), 'epoch') AS until
          ), figures AS (
-           SELECT date_bin(make_interval(secs => $2), m.at, 'epoch') AS at, m.component, m.instance, n.key AS name, l.key,
+           SELECT date_bin(make_interval(secs => $2::int), m.at, 'epoch') AS at, m.component, m.instance, n.key AS name, l.key,
                   round(avg(l.value::numeric), 6) AS mean, max((coalesce(m.peaks, m.metrics)->n.key->>l.key)::numeric) AS peak
              FROM span, terrafusion.system_metrics m, jsonb_each(m.metrics) n, jsonb_each_text(n.value) l
-            WHERE m.resolution_s = $1 AND m.at >= span.since AND m.at < span.until
+            WHERE m.resolution_s = $1::int AND m.at >= span.since AND m.at < span.until
             GROUP BY 1, 2, 3, 4, 5
          ), series AS (
            SELECT at, component, instance, name, jsonb_object_agg(key, mean) AS means, jsonb_object_agg(key, peak) AS peaks
              FROM figures GROUP BY 1, 2, 3, 4
          )
          INSERT INTO terrafusion.system_metrics (resolution_s, at, component, instance, metrics, peaks)
-         SELECT $2, at, component, instance, jsonb_object_agg(name, means), jsonb_object_agg(name, peaks)
+         SELECT $2::int, at, component, instance, jsonb_object_agg(name, means), jsonb_object_agg(name, peaks)
            FROM series GROUP BY 2, 3, 4 ON CONFLICT DO NOTHING`,
         [lower, upper, LATE],
       );
@@ -91,7 +91,7 @@ export class MetricHistory {
     const { since, until, stepSeconds, names, pair, source, component, limit } = request;
     return await this.#db.query<HistoryPoint & Record<string, unknown>>(
       `SELECT m.component, n.name, l.key AS labels,
-              extract(epoch FROM date_bin(make_interval(secs => $4), m.at, 'epoch'))::float8 AS at,
+              extract(epoch FROM date_bin(make_interval(secs => $4::int), m.at, 'epoch'))::float8 AS at,
               avg(l.value::float8) AS mean, max((coalesce(m.peaks, m.metrics)->n.name->>l.key)::float8) AS peak
          FROM terrafusion.system_metrics m, unnest($5::text[]) n(name), jsonb_each_text(m.metrics->n.name) l
         WHERE m.resolution_s = $1 AND m.at >= $2 AND m.at < $3

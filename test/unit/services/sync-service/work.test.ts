@@ -159,4 +159,37 @@ describe('what runs follows what should run', () => {
     expect(trace.events).toEqual(['start a 1']);
     await stop();
   });
+
+  test('tells each unit by the state of its circuit, and who is started again', async () => {
+    const clock = new ManualClock();
+    const trace = new Trace();
+    const restarted: string[] = [];
+    let healed = false;
+    const flaky = trace.unit('reader:s', '1', async (signal) => {
+      if (!healed) throw new TerraFusionError('SOURCE_UNREACHABLE', 'gone');
+      await untilAborted(signal);
+    });
+    const broken = trace.unit('pair:b', '1', () =>
+      Promise.reject(new TerraFusionError('TARGET_TABLE_MISSING', 'no table')),
+    );
+    const engine = new WorkEngine({
+      wanted: () => Promise.resolve([flaky, broken, trace.unit('pair:a', '1')]),
+      withLease: alone,
+      clock,
+      log: silent,
+      random: () => 1,
+      onRestart: (name) => restarted.push(name),
+    });
+    const stop = new AbortController();
+    const running = engine.run(stop.signal);
+    await clock.elapse(1);
+    const states = () => Object.fromEntries(engine.circuits());
+    expect(states()).toEqual({ 'reader:s': 'open', 'pair:b': 'halted', 'pair:a': 'closed' });
+    healed = true;
+    await clock.elapse(3000);
+    expect(states()).toEqual({ 'reader:s': 'closed', 'pair:b': 'halted', 'pair:a': 'closed' });
+    expect(restarted).toEqual(['reader:s']);
+    stop.abort();
+    await running;
+  });
 });
