@@ -81,7 +81,7 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     sessions: new Sessions(db),
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),
-    metricHistory: new MetricHistory(db),
+    metricHistory: new MetricHistory(db, scope),
     audit: new AuditTrail(db, scope),
   };
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { pairWithin, systemWithin, type Scope } from './scope.ts';
 import { historyResolutions, type HistoryName, type MetricSample } from '#schemas/metric-history.ts';
 
 /** Which part of the history is wanted. */
@@ -32,9 +33,11 @@ const LATE = 15;
 /** What the processes measured: rows of ten seconds, brought together to longer ones that are kept longer. */
 export class MetricHistory {
   readonly #db: Queryable;
+  readonly #scope: Scope;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, scope: Scope = null) {
     this.#db = db;
+    this.#scope = scope;
   }
 
   /** One row of a process, at the moment that the database has now. A second one of the same ten seconds changes nothing. */
@@ -98,6 +101,12 @@ export class MetricHistory {
           AND ($6::text IS NULL OR l.key::jsonb->>'pair' = $6)
           AND ($7::text IS NULL OR l.key::jsonb->>'source' = $7)
           AND ($8::text IS NULL OR m.component = $8)
+          AND ($10::uuid[] IS NULL OR CASE
+            WHEN l.key::jsonb ? 'pair' THEN l.key::jsonb->>'pair' IN (
+              SELECT p.name FROM terrafusion.sync_pairs p WHERE p.deleted_at IS NULL AND ${pairWithin('p', '$10')})
+            WHEN l.key::jsonb ? 'source' THEN l.key::jsonb->>'source' IN (
+              SELECT s.name FROM terrafusion.systems s WHERE ${systemWithin('s.id', '$10')})
+            ELSE true END)
         GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT $9`,
       [
         resolutionFor(since, stepSeconds),
@@ -109,6 +118,7 @@ export class MetricHistory {
         source ?? null,
         component ?? null,
         limit,
+        this.#scope,
       ],
     );
   }

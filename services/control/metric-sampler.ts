@@ -27,7 +27,7 @@ export class MetricSampler {
   async sample(at: number): Promise<MetricSample> {
     const found = new Map<string, Values>();
     for (const { name, values } of await this.#registry.getMetricsAsJSON()) {
-      found.set(name.slice(PREFIX.length), values as Values);
+      found.set(name.slice(PREFIX.length), values);
     }
     const seconds = at - this.#at;
     const counters = new Map<string, number>();

@@ -45,7 +45,9 @@ export function startSampling({
     let rolledUp = clock.monotonic();
     let purged = -Infinity;
     // Rates need a beginning.
-    await attempt(async () => void (await sampler.sample(clock.monotonic() / 1000)));
+    await attempt(async () => {
+      await sampler.sample(clock.monotonic() / 1000);
+    });
     while (!stopped()) {
       await clock.sleep(EVERY_MS, stop.signal).catch(() => undefined);
       if (stopped()) return;

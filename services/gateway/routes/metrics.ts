@@ -1,4 +1,4 @@
-import { TerraFusionError } from '#schemas/errors.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
 import {
   HISTORY_POINTS,
   HISTORY_SERIES,
@@ -37,7 +37,11 @@ export function metricRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: metricsReply }),
       },
     },
-    ({ query }) => (query.since === undefined ? latest(app, deps) : history(query, query.since, deps)),
+    ({ query, control }) => {
+      // What somebody may not see is not counted for him.
+      const within = { ...deps, control };
+      return query.since === undefined ? latest(app, within) : history(query, query.since, within);
+    },
   );
 
   app.get(

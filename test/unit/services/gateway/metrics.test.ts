@@ -118,3 +118,26 @@ describe('metrics that only the control database knows', () => {
     expect(body).not.toContain('terrafusion_dead_letters_open{');
   });
 });
+
+test('a key that is limited to some systems sees the history of their pairs only', async () => {
+  const [mine] = [await makePair(gateway.control, 'mine'), await makePair(gateway.control, 'theirs')];
+  await gateway.control.metricHistory.record('sync-service', 'host:9', {
+    lag_seconds: { '{"pair":"mine"}': 1, '{"pair":"theirs"}': 2 },
+    slot_retained_bytes: { '{"source":"mine-source"}': 3, '{"source":"theirs-source"}': 4 },
+    process_memory_bytes: { '{}': 5 },
+  });
+  const within = gateway.control.within([mine.sourceId, mine.targetId]);
+  const points = await within.metricHistory.read({
+    since: new Date(Date.now() - 60_000),
+    until: new Date(Date.now() + 60_000),
+    stepSeconds: 10,
+    names: ['lag_seconds', 'slot_retained_bytes', 'process_memory_bytes'],
+    component: 'sync-service',
+    limit: 100,
+  });
+  const seen = points.map(({ labels }) => labels);
+  expect(seen).toContain('{"pair":"mine"}');
+  expect(seen).toContain('{"source":"mine-source"}');
+  expect(seen).toContain('{}');
+  expect(seen.join()).not.toContain('theirs');
+});
