@@ -97,15 +97,20 @@ export class ReplicationClient {
     }
     const client = new ReplicationClient(
       (self) =>
-        RawConnection.takeOver(pgClient, 'source', {
-          onMessage: self.#onMessage,
-          onChunkEnd: () => {
-            if (self.#state === 'streaming') handlers.onChunkEnd();
+        RawConnection.takeOver(
+          pgClient,
+          'source',
+          {
+            onMessage: self.#onMessage,
+            onChunkEnd: () => {
+              if (self.#state === 'streaming') handlers.onChunkEnd();
+            },
+            onClose: (error) => {
+              self.#onClose(error);
+            },
           },
-          onClose: (error) => {
-            self.#onClose(error);
-          },
-        }),
+          { paced: true },
+        ),
       context,
       request,
       handlers,

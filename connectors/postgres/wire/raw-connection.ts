@@ -3,7 +3,8 @@ import type pg from 'pg';
 import type { Role } from '../errors.ts';
 import { Framer } from './framer.ts';
 import { FrontendWriter } from './frontend.ts';
-import { receiveInto } from './reading-socket.ts';
+import { ReadingPace } from './reading-pace.ts';
+import { isReadingSocket, receiveInto } from './reading-socket.ts';
 
 export interface RawHandlers {
   /** See `OnMessage`. What it throws breaks the connection and is told by `onClose`. */
@@ -12,6 +13,11 @@ export interface RawHandlers {
   onChunkEnd?(): void;
   /** Called once. Without an error it was we who ended the connection. */
   onClose(error: Error | undefined): void;
+}
+
+export interface RawOptions {
+  /** Whether reading rests under a load of many small messages. See {@link ReadingPace}. */
+  readonly paced?: boolean;
 }
 
 /**
@@ -29,9 +35,13 @@ export class RawConnection {
   readonly #closing = Promise.withResolvers<undefined>();
   #draining: PromiseWithResolvers<void> | undefined;
   #bytesRead = 0;
+  readonly #pace: ReadingPace | undefined;
+  #rest: NodeJS.Timeout | undefined;
 
-  private constructor(socket: Duplex, role: Role, handlers: RawHandlers) {
+  private constructor(socket: Duplex, role: Role, handlers: RawHandlers, options: RawOptions) {
     this.#socket = socket;
+    // TLS hands over one record after the other whatever we do: a rest would come after each of them.
+    if (options.paced === true && isReadingSocket(socket)) this.#pace = new ReadingPace(() => performance.now());
     this.#handlers = handlers;
     this.#framer = new Framer(role);
     receiveInto(socket, (chunk) => {
@@ -51,11 +61,11 @@ export class RawConnection {
   }
 
   /** Takes the socket over. To be called between two queries. */
-  static takeOver(client: pg.Client, role: Role, handlers: RawHandlers): RawConnection {
+  static takeOver(client: pg.Client, role: Role, handlers: RawHandlers, options: RawOptions = {}): RawConnection {
     const { connection } = client as pg.Client & { readonly connection: { readonly stream: Duplex } };
     const socket = connection.stream;
     for (const event of ['data', 'drain', 'error', 'close', 'end']) socket.removeAllListeners(event);
-    return new RawConnection(socket, role, handlers);
+    return new RawConnection(socket, role, handlers, options);
   }
 
   get isPaused(): boolean {
@@ -86,7 +96,7 @@ export class RawConnection {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#socket.resume();
+    this.#readOn();
   }
 
   /**
@@ -116,7 +126,7 @@ export class RawConnection {
       this.#ending = true;
       this.#paused = false;
       // What still comes must be read, or the end of the stream is never seen.
-      this.#socket.resume();
+      this.#readOn();
       this.#socket.end(new FrontendWriter(8).terminate().take());
     }
     const timer = setTimeout(() => this.#socket.destroy(), withinMs);
@@ -137,9 +147,25 @@ export class RawConnection {
     try {
       this.#framer.push(chunk, this.#onMessage);
       this.#handlers.onChunkEnd?.();
+      if (this.#pace !== undefined) this.#restFor(this.#pace.restAfter(chunk.length));
     } catch (error) {
       this.destroy(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #restFor(ms: number): void {
+    if (ms === 0 || this.#paused || this.#rest !== undefined) return;
+    this.#socket.pause();
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      if (!this.#paused && !this.#closed) this.#socket.resume();
+    }, ms);
+  }
+
+  #readOn(): void {
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    this.#socket.resume();
   }
 
   readonly #onMessage = (type: number, buf: Buffer, start: number, end: number): void => {
@@ -154,6 +180,7 @@ export class RawConnection {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#rest);
     this.#settleDrain();
     this.#closing.resolve(undefined);
     this.#handlers.onClose(this.#ending ? undefined : (this.#closeError ?? new ConnectionLost()));

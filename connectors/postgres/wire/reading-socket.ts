@@ -34,6 +34,10 @@ export function readingSocket(): Socket {
   return socket;
 }
 
+export function isReadingSocket(socket: Duplex): boolean {
+  return receivers.has(socket);
+}
+
 /** From now on `receive` gets what comes in, without events where the socket is a {@link readingSocket}. Nobody else may listen. */
 export function receiveInto(socket: Duplex, receive: Receive): void {
   const receiver = receivers.get(socket);
