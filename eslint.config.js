@@ -79,28 +79,24 @@ export default tseslint.config(
       ],
     },
   })),
-  {
-    // Browsers get its code: of the server's it may know the types.
-    files: ['services/gateway/dashboard/**'],
+  // Browsers get its code: of the server's it may know the types. What leaves its folder depends on how deep a file is in it.
+  ...['*.{ts,tsx}', '*/*.{ts,tsx}', '*/*/*.{ts,tsx}'].map((files, depth) => ({
+    files: [`services/gateway/dashboard/${files}`],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
           patterns: [
             {
-              regex: '^#schemas/',
+              ...forbid('^#schemas/', 'The dashboard imports types of #schemas (import type), no code.'),
               allowTypeImports: true,
-              message: 'The dashboard imports types of #schemas (import type), and no code.',
             },
-            {
-              regex: '^(#(?!schemas/)|node:|(\\.\\./)*\\.\\./(routes|pairs|jobs)/)',
-              message: 'The dashboard imports its own files only.',
-            },
+            forbid(`^(#(?!schemas/)|node:|(\\.\\./){${depth + 1}})`, 'The dashboard imports its own files only.'),
           ],
         },
       ],
     },
-  },
+  })),
   {
     files: ['test/**', 'services/cli/**', 'infra/**'],
     rules: { 'no-console': 'off' },

@@ -42,9 +42,11 @@ export interface Credentials {
   headers(method: Method): Readonly<Record<string, string>>;
   /** The gateway does not know us (any more). */
   rejected(error: ApiError): void;
+  /** The token is an old one: somebody has signed in anew in another tab. */
+  renew(): Promise<void>;
 }
 
-let credentials: Credentials = { headers: () => ({}), rejected: () => undefined };
+let credentials: Credentials = { headers: () => ({}), rejected: () => undefined, renew: () => Promise.resolve() };
 export function setCredentials(given: Credentials): void {
   credentials = given;
 }
@@ -96,6 +98,10 @@ export async function ask(method: Method, path: string, body: unknown, options: 
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 401) credentials.rejected(error);
+      if (error.code === 'CSRF_REFUSED' && tries === 0) {
+        await credentials.renew();
+        continue;
+      }
       const wait = waitBefore(error, tries);
       const again = error.status === 429 || (error.status === 503 && (method === 'GET' || method === 'POST'));
       if (!again || tries >= RETRIES || wait > LONGEST_WAIT) throw error;

@@ -19,7 +19,7 @@ function remember(key: string, data: unknown): void {
   if (remembered.size > REMEMBERED) remembered.delete(remembered.keys().next().value!);
 }
 
-/** Whoever signs in next sees nothing of what another one has read. */
+/** For when somebody else comes. */
 export function forgetAll(): void {
   remembered.clear();
 }

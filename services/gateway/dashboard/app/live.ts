@@ -24,8 +24,9 @@ export const connection = signal<Connection>({ state: 'connecting' });
 export const pairsById = signal<ReadonlyMap<string, PairSummary> | undefined>(undefined);
 export const components = signal<readonly ComponentView[]>([]);
 export const alerts = signal<readonly AlertView[]>([]);
-/** Grows once a second while there are new points in the series. */
-export const tick = signal(0);
+const tick = signal(0);
+/** Called by a component that shows a series: it is drawn again once a second, with the new points. */
+export const useTick = (): number => tick.value;
 
 export const pairs = computed<readonly PairSummary[]>(() =>
   [...(pairsById.value?.values() ?? [])].sort((a, b) => a.name.localeCompare(b.name)),
@@ -41,7 +42,7 @@ export const health = computed<ComponentState>(() => {
 const seriesById = new Map<string, Series>();
 let whole = new Series();
 
-/** Rate and lag of a pair over the last minutes. Read `tick` to be told of new points. */
+/** Rate and lag of a pair over the last minutes. See `useTick`. */
 export function seriesOf(id: string): Series {
   let series = seriesById.get(id);
   if (!series) seriesById.set(id, (series = new Series()));
@@ -66,8 +67,9 @@ export async function followEvents(signal: AbortSignal): Promise<void> {
 }
 
 async function follow(signal: AbortSignal): Promise<void> {
+  const ended = (): boolean => signal.aborted;
   let wait = RECONNECT_FIRST;
-  while (!signal.aborted) {
+  while (!ended()) {
     try {
       for await (const event of readEvents('/api/events', signal)) {
         wait = RECONNECT_FIRST;
@@ -76,7 +78,7 @@ async function follow(signal: AbortSignal): Promise<void> {
       }
       lost('The gateway has closed the stream.');
     } catch (error) {
-      if (signal.aborted) return;
+      if (ended()) return;
       lost(error instanceof Error ? error.message : String(error));
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return;
     }
@@ -92,7 +94,7 @@ function lost(reason: string): void {
   connection.value = { state: 'lost', since: value.state === 'lost' ? value.since : Date.now(), reason };
 }
 
-/** The stream is read by hand: EventSource sends no headers. */
+/** The stream is read by hand: EventSource does not tell why it was refused, and nothing of a connection that has gone silent. */
 async function* readEvents(path: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
   const silence = new AbortController();
   const reply = await ask('GET', path, undefined, {
@@ -110,9 +112,14 @@ async function* readEvents(path: string, signal: AbortSignal): AsyncGenerator<Se
   };
   heard();
   try {
-    for await (const text of reply.body!.pipeThrough(new TextDecoderStream())) {
+    const decoder = new TextDecoder();
+    const reader = reply.body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
       heard();
-      for (const { type, data } of parser.push(text)) yield { type, data: JSON.parse(data) as unknown } as ServerEvent;
+      for (const { type, data } of parser.push(decoder.decode(value, { stream: true })))
+        yield { type, data: JSON.parse(data) as unknown } as ServerEvent;
     }
   } finally {
     clearTimeout(timer);

@@ -1,62 +1,72 @@
 import { signal } from '@preact/signals';
 import type { Role } from '#schemas/http/common.ts';
-import { ApiError, get, setCredentials } from './client.ts';
+import type { SessionView } from '#schemas/http/session.ts';
+import { beginSession, endSession, readSession } from '../api/session.ts';
+import { ApiError, pause, setCredentials } from './client.ts';
+import { asApi, forgetAll } from './hooks.ts';
 
 /** Who looks at the page. */
 export type Session =
-  | { readonly state: 'checking' }
+  /** `problem`: nobody is there to say who we are; it is tried again. */
+  | { readonly state: 'checking'; readonly problem: ApiError | undefined }
   | { readonly state: 'out'; readonly problem: ApiError | undefined }
-  /** `role` undefined: not told; what the key may not do is refused with a message that names the role. */
-  | { readonly state: 'in'; readonly role: Role | undefined; readonly canSignOut: boolean };
+  | { readonly state: 'in'; readonly who: SessionView };
 
-export const session = signal<Session>({ state: 'checking' });
+export const session = signal<Session>({ state: 'checking', problem: undefined });
 
-const STORAGE = 'terrafusion.key';
 const rank: Readonly<Record<Role, number>> = { viewer: 0, operator: 1, editor: 2, admin: 3 };
+/** Between two tries to find out who we are, in ms. */
+const AGAIN = 3000;
 
-// The key lives as long as the tab, and is sent as a header: another site cannot have the browser send it.
+// The session is in a cookie that no script can read. What changes something also carries the token, which other sites cannot know.
 setCredentials({
-  headers: () => {
-    const key = sessionStorage.getItem(STORAGE);
-    return key === null ? {} : { 'x-api-key': key };
+  headers: (method) => {
+    const now = session.value;
+    const token = now.state === 'in' ? now.who.csrf_token : null;
+    return method === 'GET' || token === null ? {} : { 'x-csrf-token': token };
   },
   rejected: (error) => {
-    const had = sessionStorage.getItem(STORAGE) !== null;
-    sessionStorage.removeItem(STORAGE);
-    session.value = { state: 'out', problem: had ? error : undefined };
+    // Somebody who was never in has done nothing wrong.
+    if (session.value.state !== 'out') leave(session.value.state === 'in' ? error : undefined);
+  },
+  renew: async () => {
+    session.value = { state: 'in', who: await readSession() };
   },
 });
 
-/** Finds out whether the gateway lets us in as we are: with the key of this tab, or without one where none is required. */
+/** Finds out whether the gateway knows this browser, or asks for no key at all; waits for the gateway when it is away. */
 export async function openSession(): Promise<void> {
-  try {
-    await get('/api/status');
-  } catch (error) {
-    // Then `rejected` has said so. Anything else is no question of who we are: the page opens and says what is down.
-    if (error instanceof ApiError && error.status === 401) return;
+  for (;;) {
+    try {
+      session.value = { state: 'in', who: await readSession() };
+      return;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return;
+      session.value = { state: 'checking', problem: asApi(error) };
+    }
+    await pause(AGAIN);
   }
-  session.value = { state: 'in', role: undefined, canSignOut: sessionStorage.getItem(STORAGE) !== null };
 }
 
 /** @throws {ApiError} the key is not good, or nobody is there to say so */
 export async function signIn(key: string): Promise<void> {
-  sessionStorage.setItem(STORAGE, key);
-  try {
-    await get('/api/status');
-  } catch (error) {
-    sessionStorage.removeItem(STORAGE);
-    throw error;
-  }
-  session.value = { state: 'in', role: undefined, canSignOut: true };
+  session.value = { state: 'in', who: await beginSession(key) };
 }
 
-export function signOut(): void {
-  sessionStorage.removeItem(STORAGE);
-  session.value = { state: 'out', problem: undefined };
+/** @throws {ApiError} the session goes on */
+export async function signOut(): Promise<void> {
+  await endSession();
+  leave(undefined);
 }
 
-/** Whether whoever looks may do what needs this role; true as well while nobody has told: the gateway decides in the end. */
+function leave(problem: ApiError | undefined): void {
+  // Whoever comes next sees nothing of what this one has read.
+  forgetAll();
+  session.value = { state: 'out', problem };
+}
+
+/** Whether whoever looks may do what needs this role. The gateway decides in the end: here buttons are left out. */
 export function may(wanted: Role): boolean {
   const now = session.value;
-  return now.state === 'in' && (now.role === undefined || rank[now.role] >= rank[wanted]);
+  return now.state === 'in' && rank[now.who.role] >= rank[wanted];
 }

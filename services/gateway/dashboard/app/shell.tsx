@@ -1,20 +1,22 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import type { SessionView } from '#schemas/http/session.ts';
 import { Badge } from '../ui/badge.tsx';
 import { Empty } from '../ui/empty.tsx';
 import { Icon } from '../ui/icon.tsx';
 import { PageHead } from '../ui/page.tsx';
 import { Failure } from '../ui/problem.tsx';
 import { Time } from '../ui/time.tsx';
-import { asApi, forgetAll } from './hooks.ts';
+import { toastFailure } from '../ui/toast.tsx';
+import { asApi } from './hooks.ts';
 import { connection, followEvents, health } from './live.ts';
 import { findPage, pages, type Page } from './pages.ts';
 import { navigate, place } from './router.ts';
-import { may, session, signOut } from './session.ts';
+import { may, signOut } from './session.ts';
 import { setTheme, theme, type Theme } from './theme.ts';
 
 /** Navigation at the side (above, on a narrow screen), the page beside it. */
-export function Shell() {
+export function Shell({ who }: { readonly who: SessionView }) {
   const [open, setOpen] = useState(false);
   const { path } = place.value;
   useEffect(() => {
@@ -22,7 +24,6 @@ export function Shell() {
     void followEvents(gone.signal);
     return () => {
       gone.abort();
-      forgetAll();
     };
   }, []);
   useEffect(() => {
@@ -53,11 +54,16 @@ export function Shell() {
         </div>
         <div id="navigation" class={open ? 'side-body open' : 'side-body'}>
           <Navigation path={path} />
-          <Foot />
+          <Foot who={who} />
         </div>
       </div>
       <main id="main" tabIndex={-1}>
         <Disconnected />
+        {who.auth_required ? null : (
+          <p class="notice busy">
+            Keys are not required (AUTH_REQUIRED=false): everybody on this machine is an administrator here.
+          </p>
+        )}
         <CurrentPage path={path} />
       </main>
     </div>
@@ -102,10 +108,12 @@ const themes: readonly { readonly value: Theme; readonly label: string }[] = [
   { value: 'dark', label: 'Dark' },
 ];
 
-function Foot() {
-  const now = session.value;
+function Foot({ who }: { readonly who: SessionView }) {
   return (
     <div class="side-foot">
+      <p class="who">
+        <span class="strong">{who.name}</span> <span class="soft">{who.role}</span>
+      </p>
       <p class="health" role="status">
         <span class="soft">State</span>{' '}
         <Badge state={health.value} label={connection.value.state === 'lost' ? 'not connected' : health.value} />
@@ -127,8 +135,14 @@ function Foot() {
       </label>
       <p class="side-links">
         <a href="/docs">API reference</a>
-        {now.state === 'in' && now.canSignOut ? (
-          <button type="button" class="link" onClick={signOut}>
+        {who.by === 'session' ? (
+          <button
+            type="button"
+            class="link"
+            onClick={() => {
+              signOut().catch(toastFailure);
+            }}
+          >
             Sign out
           </button>
         ) : null}
@@ -192,7 +206,7 @@ function CurrentPage({ path }: { readonly path: string }) {
     first.current = false;
   }, [ready, path]);
 
-  if (!page || !found) return <NoSuchPage path={path} />;
+  if (!found) return <NoSuchPage path={path} />;
   if (opened.state === 'failed') return <NotLoaded error={opened.error} />;
   if (opened.state === 'loading' || !ready) return <p class="soft loading">Loading …</p>;
   return <opened.Body key={path} {...found.params} />;

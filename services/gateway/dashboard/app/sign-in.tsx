@@ -3,14 +3,13 @@ import { TextField } from '../ui/field.tsx';
 import { Failure } from '../ui/problem.tsx';
 import type { ApiError } from './client.ts';
 import { asApi } from './hooks.ts';
-import { session, signIn } from './session.ts';
+import { signIn } from './session.ts';
 
-export function SignIn() {
-  const now = session.value;
+/** @param problem why whoever was in is out */
+export function SignIn({ problem: ended }: { readonly problem: ApiError | undefined }) {
   const [key, setKey] = useState('');
   const [busy, setBusy] = useState(false);
   const [failed, setFailed] = useState<ApiError | undefined>(undefined);
-  const problem = failed ?? (now.state === 'out' ? now.problem : undefined);
   return (
     <main class="sign-in">
       <h1>
@@ -42,12 +41,13 @@ export function SignIn() {
           onInput={setKey}
           help={
             <>
-              Kept in this tab only, until it is closed. The first administrator key was shown when TerraFusion Sync was
-              started for the first time; it is in the file that <code>terrafusion up</code> names.
+              The browser keeps a session and not the key; it ends when it is left alone, or with “Sign out”. The first
+              administrator key was shown when TerraFusion Sync was started for the first time; it is in the file that{' '}
+              <code>terrafusion up</code> names.
             </>
           }
         />
-        <Failure error={problem} />
+        <Failure error={failed ?? ended} />
         <button type="submit" class="main" disabled={busy || key.trim() === ''} aria-busy={busy}>
           Sign in
         </button>

@@ -40,13 +40,12 @@ export function Field({
 }
 
 interface InputProps {
-  readonly type?: 'text' | 'password' | 'number' | 'email' | 'url' | 'datetime-local';
+  readonly type?: 'text' | 'password' | 'number' | 'datetime-local';
   readonly placeholder?: string;
   readonly required?: boolean;
   readonly disabled?: boolean;
   readonly autofocus?: boolean;
   readonly spellcheck?: boolean;
-  readonly list?: string;
 }
 
 export function TextField({
@@ -62,7 +61,8 @@ export function TextField({
     <Field label={label} help={help} problem={problem}>
       {(input) => (
         <input
-          type={type}
+          // Each type has attributes of its own; those above are common to all.
+          {...({ type } as { type: 'text' })}
           autocomplete="off"
           {...rest}
           {...input}

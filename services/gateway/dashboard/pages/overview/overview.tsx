@@ -1,4 +1,4 @@
-import { alerts, components, openDeadLetters, pairs, pairsById, seriesOfAll, tick } from '../../app/live.ts';
+import { alerts, components, openDeadLetters, pairs, pairsById, seriesOfAll, useTick } from '../../app/live.ts';
 import { may } from '../../app/session.ts';
 import { count, duration, rate } from '../../format.ts';
 import { AlertList } from '../../ui/alert-list.tsx';
@@ -44,7 +44,7 @@ function urgency({ state, error, warning, stale }: (typeof pairs.value)[number])
 }
 
 function Figures() {
-  void tick.value;
+  useTick();
   const all = seriesOfAll();
   const streaming = pairs.value.filter(({ state }) => state === 'streaming').length;
   return (
@@ -71,7 +71,7 @@ function Figures() {
 }
 
 function Throughput() {
-  void tick.value;
+  useTick();
   const { points } = seriesOfAll();
   return (
     <Card>
@@ -86,7 +86,7 @@ function Throughput() {
 }
 
 function WorstLag() {
-  void tick.value;
+  useTick();
   const { points } = seriesOfAll();
   return (
     <Card>

@@ -1,4 +1,4 @@
-import { seriesOf, tick } from '../../app/live.ts';
+import { seriesOf, useTick } from '../../app/live.ts';
 import { bytes, count, duration, rate, words } from '../../format.ts';
 import { Card, Figure } from '../../ui/page.tsx';
 import { Plot } from '../../ui/plot.tsx';
@@ -10,9 +10,7 @@ import { WaitingChange } from './waiting-change.tsx';
 export function OverviewTab({ pair, view, reload }: PairTabProps) {
   return (
     <>
-      {view?.schema_change == null ? null : (
-        <WaitingChange pair={pair.id} change={view.schema_change} reload={reload} />
-      )}
+      {!view?.schema_change ? null : <WaitingChange pair={pair.id} change={view.schema_change} reload={reload} />}
       <Figures pair={pair} />
       {view === undefined ? null : <LoadProgress view={view} />}
       <PairPlots id={pair.id} />
@@ -32,7 +30,7 @@ export function OverviewTab({ pair, view, reload }: PairTabProps) {
 }
 
 function Figures({ pair }: Pick<PairTabProps, 'pair'>) {
-  void tick.value;
+  useTick();
   return (
     <dl class="figures wide">
       <Figure label="Lag" value={duration(pair.lag_seconds)} note={lagInBytes(pair.lag_bytes)} />
@@ -69,7 +67,7 @@ function LoadProgress({ view }: { readonly view: NonNullable<PairTabProps['view'
 }
 
 function PairPlots({ id }: { readonly id: string }) {
-  void tick.value;
+  useTick();
   const { points } = seriesOf(id);
   const times = points.map(({ at }) => at);
   return (

@@ -11,7 +11,12 @@ import { PageHead } from '../../ui/page.tsx';
 import { PairBadge } from '../../ui/pair-badge.tsx';
 import { Failure, Problem } from '../../ui/problem.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
+import { HistoryTab } from './history.tsx';
+import { MappingTab } from './mapping.tsx';
 import { OverviewTab } from './overview.tsx';
+import { SchemaTab } from './schema.tsx';
+import { SettingsTab } from './settings.tsx';
+import { SlotTab } from './slot.tsx';
 import { TablesTab } from './tables.tsx';
 
 /** What each tab is given. */
@@ -26,6 +31,11 @@ export interface PairTabProps {
 const tabs: readonly { readonly name: string; readonly label: string; readonly Body: ComponentType<PairTabProps> }[] = [
   { name: '', label: 'Overview', Body: OverviewTab },
   { name: 'tables', label: 'Tables', Body: TablesTab },
+  { name: 'mapping', label: 'Mapping', Body: MappingTab },
+  { name: 'schema', label: 'Schema', Body: SchemaTab },
+  { name: 'slot', label: 'Slot', Body: SlotTab },
+  { name: 'history', label: 'History', Body: HistoryTab },
+  { name: 'settings', label: 'Settings', Body: SettingsTab },
 ];
 
 const under = { label: 'Pairs', href: '/dashboard/pairs' };

@@ -105,7 +105,7 @@ export function TablesTab({ pair, view, reload }: PairTabProps) {
             }}
           />
         </label>
-        {view?.definition.tables != null && may('editor') ? (
+        {view?.definition.tables && may('editor') ? (
           <button
             type="button"
             onClick={() => {

@@ -1,5 +1,5 @@
 import type { PairSummary } from '#schemas/http/pairs.ts';
-import { seriesOf, tick } from '../../app/live.ts';
+import { seriesOf, useTick } from '../../app/live.ts';
 import { pathOf } from '../../app/paths.ts';
 import { bytes, count, duration, rate } from '../../format.ts';
 import { Empty } from '../../ui/empty.tsx';
@@ -53,7 +53,7 @@ const columns: readonly Column<PairSummary>[] = [
 ];
 
 function CurrentRate({ id }: { readonly id: string }) {
-  void tick.value;
+  useTick();
   return <>{rate(seriesOf(id).rate)}</>;
 }
 
