@@ -34,7 +34,8 @@ export function duration(seconds: Maybe<number>): string {
   if (seconds === null || seconds === undefined) return UNKNOWN;
   if (seconds === 0) return '0 s';
   if (seconds < 0.95) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 59.5) return `${seconds < 9.95 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  if (seconds < 59.5)
+    return `${seconds < 9.95 && !Number.isInteger(seconds) ? seconds.toFixed(1) : Math.round(seconds)} s`;
   if (seconds < 3570) return `${Math.round(seconds / 60)} min`;
   if (seconds < 84_600) return `${Math.round(seconds / 3600)} h`;
   return `${Math.round(seconds / 86_400)} d`;

@@ -151,6 +151,9 @@ function Foot({ who }: { readonly who: SessionView }) {
   );
 }
 
+const clockTime = (at: number): string =>
+  new Date(at).toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+
 function Disconnected() {
   const now = connection.value;
   return (
@@ -158,7 +161,8 @@ function Disconnected() {
       {now.state === 'lost' ? (
         <div class="notice busy">
           <p class="notice-title">
-            Disconnected since <Time at={new Date(now.since).toISOString()} />: what is shown may be old.
+            Disconnected since {clockTime(now.since)} (<Time at={new Date(now.since).toISOString()} />
+            ): what is shown may be old.
           </p>
           <p>{now.reason} It is tried again by itself.</p>
         </div>

@@ -19,12 +19,14 @@ export interface PlotProps {
   /** A value with its unit. */
   readonly format: (value: number) => string;
   readonly height?: number;
+  /** Seconds from the left edge to the newest point: a line that has just begun is not stretched. */
+  readonly span?: number;
   /** Said under the title instead of nothing while there are no points. */
   readonly waiting?: string;
 }
 
 /** Lines over time. Who does not see them gets the figures in words. */
-export function Plot({ title, times, lines, format, height = 170, waiting = 'Collecting figures …' }: PlotProps) {
+export function Plot({ title, times, lines, format, height = 150, span, waiting = 'Collecting figures …' }: PlotProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const shape = lines.map(({ label, colour }) => `${label}:${colour}`).join();
@@ -33,7 +35,7 @@ export function Plot({ title, times, lines, format, height = 170, waiting = 'Col
   useEffect(() => {
     const element = box.current;
     if (!element || !some) return;
-    const made = new uPlot(options(element, lines, format, height), aligned(times, lines), element);
+    const made = new uPlot(options(element, lines, { format, height, span }), aligned(times, lines), element);
     plot.current = made;
     const watch = new ResizeObserver(() => {
       made.setSize({ width: element.clientWidth, height });
@@ -44,7 +46,7 @@ export function Plot({ title, times, lines, format, height = 170, waiting = 'Col
       made.destroy();
       plot.current = undefined;
     };
-  }, [shape, height, some, colours.value]);
+  }, [shape, height, span, some, colours.value]);
   useEffect(() => {
     plot.current?.setData(aligned(times, lines));
   });
@@ -86,8 +88,7 @@ function aligned(times: readonly number[], lines: readonly Line[]): uPlot.Aligne
 function options(
   element: HTMLElement,
   lines: readonly Line[],
-  format: (value: number) => string,
-  height: number,
+  { format, height, span }: { format: (value: number) => string; height: number; span: number | undefined },
 ): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
@@ -103,9 +104,18 @@ function options(
     padding: [8, 8, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_plot, _low, high) => [0, niceTop(high)] } },
+    scales: {
+      x: { time: true, range: (_plot, first, last) => [span === undefined ? first : last - span, last] },
+      y: { range: (_plot, _low, high) => [0, niceTop(high)] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, space: 70 },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 90,
+        size: 24,
+        values: (_plot, marks, _axis, _space, step) => timeMarks(marks, step),
+      },
       { ...axis, size: 62, space: 36, values: (_plot, marks) => marks.map(format) },
     ],
     series: [
@@ -119,6 +129,18 @@ function options(
       })),
     ],
   };
+}
+
+/** "04:35", with seconds or the day where the marks are that close or that far apart. */
+function timeMarks(marks: readonly number[], step: number): string[] {
+  const parts: Intl.DateTimeFormatOptions =
+    step < 60
+      ? { hour: '2-digit', minute: '2-digit', second: '2-digit' }
+      : step < 86_400
+        ? { hour: '2-digit', minute: '2-digit' }
+        : { month: 'short', day: 'numeric' };
+  const format = new Intl.DateTimeFormat(undefined, { ...parts, hourCycle: 'h23' });
+  return marks.map((mark) => format.format(mark * 1000));
 }
 
 /** A line at zero is drawn at the bottom, and one that jumps stays inside. */

@@ -20,8 +20,8 @@ export function Problem({ code, message, fix, since, requestId, tone = 'bad' }: 
         <code>{code}</code>
         {since === undefined ? null : (
           <>
-            {' · since '}
-            <Time at={since} />
+            {' · for '}
+            <Time at={since} span />
           </>
         )}
         {requestId === undefined ? null : (

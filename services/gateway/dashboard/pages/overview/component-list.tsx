@@ -14,7 +14,7 @@ export function ComponentList({ components }: { readonly components: readonly Co
           <span class="soft component-message">{message}</span>
           {since === null ? null : (
             <span class="soft component-since">
-              since <Time at={since} />
+              for <Time at={since} span />
             </span>
           )}
         </li>

@@ -1,4 +1,5 @@
 import { alerts, components, openDeadLetters, pairs, pairsById, seriesOfAll, useTick } from '../../app/live.ts';
+import { POINTS } from '../../app/series.ts';
 import { may } from '../../app/session.ts';
 import { count, duration, rate } from '../../format.ts';
 import { AlertList } from '../../ui/alert-list.tsx';
@@ -80,6 +81,7 @@ function Throughput() {
         times={points.map(({ at }) => at)}
         lines={[{ label: 'all pairs', colour: 'plot-1', values: points.map((point) => point.rate) }]}
         format={rate}
+        span={POINTS}
       />
     </Card>
   );
@@ -95,6 +97,7 @@ function WorstLag() {
         times={points.map(({ at }) => at)}
         lines={[{ label: 'worst', colour: 'plot-2', values: points.map(({ lag }) => lag) }]}
         format={duration}
+        span={POINTS}
       />
     </Card>
   );

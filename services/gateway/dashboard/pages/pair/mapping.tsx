@@ -87,11 +87,12 @@ function TableMapping({ table }: { readonly table: GivenTable }) {
 }
 
 function Columns({ columns }: { readonly columns: Readonly<Record<string, GivenColumn>> }) {
+  const typed = Object.values(columns).some(({ type }) => type !== undefined);
   return (
     <table role="table" aria-label="Columns">
       <thead role="rowgroup">
         <tr role="row">
-          {['Target column', 'Comes from', 'Then', 'Type'].map((title) => (
+          {['Target column', 'Comes from', 'Then', ...(typed ? ['Type'] : [])].map((title) => (
             <th key={title} role="columnheader" scope="col">
               {title}
             </th>
@@ -110,9 +111,11 @@ function Columns({ columns }: { readonly columns: Readonly<Record<string, GivenC
             <td role="cell" data-label="Then" class="wide soft">
               {(column.transforms ?? []).map(transformText).join(', then ')}
             </td>
-            <td role="cell" data-label="Type" class="soft">
-              {column.type ?? 'as the source'}
-            </td>
+            {typed ? (
+              <td role="cell" data-label="Type" class="soft">
+                {column.type ?? '–'}
+              </td>
+            ) : null}
           </tr>
         ))}
       </tbody>

@@ -1,4 +1,5 @@
 import { seriesOf, useTick } from '../../app/live.ts';
+import { POINTS } from '../../app/series.ts';
 import { bytes, count, duration, rate, words } from '../../format.ts';
 import { Card, Figure } from '../../ui/page.tsx';
 import { Plot } from '../../ui/plot.tsx';
@@ -78,6 +79,8 @@ function PairPlots({ id }: { readonly id: string }) {
           times={times}
           lines={[{ label: 'rate', colour: 'plot-1', values: points.map((point) => point.rate) }]}
           format={rate}
+          span={POINTS}
+          span={POINTS}
         />
       </Card>
       <Card>
@@ -86,6 +89,7 @@ function PairPlots({ id }: { readonly id: string }) {
           times={times}
           lines={[{ label: 'lag', colour: 'plot-2', values: points.map(({ lag }) => lag) }]}
           format={duration}
+          span={POINTS}
         />
       </Card>
     </div>

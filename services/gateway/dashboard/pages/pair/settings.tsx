@@ -41,7 +41,7 @@ const choices = [
   },
   {
     name: 'destructive_changes',
-    label: 'The change takes values away at the target',
+    label: 'The change takes values away',
     options: { ask: 'the pair waits for approval', apply: 'it is done' },
     otherwise: 'ask',
   },
@@ -53,14 +53,14 @@ const choices = [
   },
   {
     name: 'existing_rows',
-    label: 'A target table holds rows before its first load',
+    label: 'A target table is not empty at first',
     options: { refuse: 'the load is refused', replace: 'they are replaced' },
     otherwise: 'refuse',
   },
   {
     name: 'audit_level',
-    label: 'The audit trail notes',
-    options: { minimal: 'what people do', standard: 'and what happens to the pair', detailed: 'and every detail' },
+    label: 'Into the audit trail goes',
+    options: { minimal: 'what people do', standard: 'also what happens to the pair', detailed: 'every detail' },
     otherwise: 'standard',
   },
 ] as const satisfies readonly {

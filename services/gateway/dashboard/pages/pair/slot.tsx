@@ -38,7 +38,7 @@ export function SlotTab({ pair, view }: PairTabProps) {
           <Figure label="Generation" value={slot.generation} title="Grows when the slot has to be made anew" />
           <Figure label="Outlives a failover" value={yes(slot.failover)} />
           {slot.inactive_since === null ? null : (
-            <Figure label="Nobody reads since" value={<Time at={slot.inactive_since} />} />
+            <Figure label="Nobody has read for" value={<Time at={slot.inactive_since} span />} />
           )}
           {slot.invalidation_reason === null ? null : <Figure label="Given up for" value={slot.invalidation_reason} />}
           <Figure label="Looked at" value={<Time at={slot.looked_at} />} />

@@ -38,7 +38,7 @@ export function WaitingChange({
       }
     >
       <p class="soft">
-        Since <Time at={change.created_at} />. Changes wait in the topic meanwhile; nothing is lost.
+        It has waited for <Time at={change.created_at} span />. Changes wait in the topic meanwhile; nothing is lost.
       </p>
       <Steps change={change} />
     </Card>
