@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
-/** A modal window: the browser keeps the focus inside, closes it with Escape and gives the focus back. */
+/** A modal window: the browser keeps the focus inside and closes it with Escape; afterwards the focus is where it was before. */
 export function Dialog({
   title,
   onClose,
@@ -15,11 +15,13 @@ export function Dialog({
 }) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const dialog = element.current!;
+    const before = document.activeElement;
     dialog.showModal();
     return () => {
       dialog.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
   return (

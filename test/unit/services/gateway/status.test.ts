@@ -246,6 +246,8 @@ describe('events', () => {
       events: () =>
         text
           .split('\n\n')
+          // What follows the last blank line is not whole yet.
+          .slice(0, -1)
           .filter((block) => block.startsWith('event:'))
           .map((block) => {
             const [, type, data] = /^event: (\w+)\ndata: (.*)$/s.exec(block)!;
