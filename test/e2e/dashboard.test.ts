@@ -106,6 +106,24 @@ describe('the dashboard', () => {
     );
   });
 
+  test('shows what was before the page was opened, out of the history', async () => {
+    const { page } = browser;
+    await go('/dashboard?period=1h', 'Overview');
+    await eventually(
+      async () => {
+        await page.reload();
+        // A sample is taken every ten seconds: after the second one there is a line.
+        await page
+          .getByRole('img', { name: /^Changes applied a second\. all pairs: now [\d.]+/ })
+          .waitFor({ timeout: 3000 });
+        return true;
+      },
+      { within: 45_000, every: 500, what: 'a line of the history' },
+    );
+    await page.getByRole('button', { name: '24 hours' }).click();
+    await eventually(() => new URL(page.url()).searchParams.get('period') === '24h');
+  });
+
   test('pauses a pair and lets it go on', async () => {
     const { page } = browser;
     await go('/dashboard/pairs', 'Pairs');

@@ -1,11 +1,10 @@
 import { alerts, components, openDeadLetters, pairs, pairsById, seriesOfAll, useTick } from '../../app/live.ts';
-import { POINTS } from '../../app/series.ts';
 import { may } from '../../app/session.ts';
 import { count, duration, rate } from '../../format.ts';
 import { AlertList } from '../../ui/alert-list.tsx';
 import { Card, Figure, PageHead } from '../../ui/page.tsx';
-import { Plot } from '../../ui/plot.tsx';
 import { PairTable } from '../pairs/pair-table.tsx';
+import { Trends } from '../trends/trends.tsx';
 import { ComponentList } from './component-list.tsx';
 import { StateBar } from './state-bar.tsx';
 
@@ -21,10 +20,7 @@ export function Overview() {
       <PageHead title="Overview" />
       {alerts.value.length === 0 ? null : <AlertList alerts={alerts.value} />}
       <Figures />
-      <div class="columns">
-        <Throughput />
-        <WorstLag />
-      </div>
+      <Trends live={seriesOfAll} />
       <Card
         title="Pairs"
         flush
@@ -68,37 +64,5 @@ function Figures() {
         }
       />
     </dl>
-  );
-}
-
-function Throughput() {
-  useTick();
-  const { points } = seriesOfAll();
-  return (
-    <Card>
-      <Plot
-        title="Changes applied a second"
-        times={points.map(({ at }) => at)}
-        lines={[{ label: 'all pairs', colour: 'plot-1', values: points.map((point) => point.rate) }]}
-        format={rate}
-        span={POINTS}
-      />
-    </Card>
-  );
-}
-
-function WorstLag() {
-  useTick();
-  const { points } = seriesOfAll();
-  return (
-    <Card>
-      <Plot
-        title="Worst lag of a pair"
-        times={points.map(({ at }) => at)}
-        lines={[{ label: 'worst', colour: 'plot-2', values: points.map(({ lag }) => lag) }]}
-        format={duration}
-        span={POINTS}
-      />
-    </Card>
   );
 }

@@ -1,10 +1,9 @@
 import { seriesOf, useTick } from '../../app/live.ts';
-import { POINTS } from '../../app/series.ts';
 import { bytes, count, duration, rate, words } from '../../format.ts';
 import { Card, Figure } from '../../ui/page.tsx';
-import { Plot } from '../../ui/plot.tsx';
 import { ProgressBar } from '../../ui/progress.tsx';
 import { Time } from '../../ui/time.tsx';
+import { Trends } from '../trends/trends.tsx';
 import type { PairTabProps } from './pair.tsx';
 import { WaitingChange } from './waiting-change.tsx';
 
@@ -14,7 +13,7 @@ export function OverviewTab({ pair, view, reload }: PairTabProps) {
       {!view?.schema_change ? null : <WaitingChange pair={pair.id} change={view.schema_change} reload={reload} />}
       <Figures pair={pair} />
       {view === undefined ? null : <LoadProgress view={view} />}
-      <PairPlots id={pair.id} />
+      <Trends live={() => seriesOf(pair.id)} pair={pair.name} />
       {view === undefined || view.warnings.length === 0 ? null : <Warnings view={view} />}
       <Card title="Facts">
         <dl class="figures">
@@ -64,35 +63,6 @@ function LoadProgress({ view }: { readonly view: NonNullable<PairTabProps['view'
         secondsLeft={total === null || speed === 0 ? null : (total - done) / speed}
       />
     </Card>
-  );
-}
-
-function PairPlots({ id }: { readonly id: string }) {
-  useTick();
-  const { points } = seriesOf(id);
-  const times = points.map(({ at }) => at);
-  return (
-    <div class="columns">
-      <Card>
-        <Plot
-          title="Changes applied a second"
-          times={times}
-          lines={[{ label: 'rate', colour: 'plot-1', values: points.map((point) => point.rate) }]}
-          format={rate}
-          span={POINTS}
-          span={POINTS}
-        />
-      </Card>
-      <Card>
-        <Plot
-          title="Lag"
-          times={times}
-          lines={[{ label: 'lag', colour: 'plot-2', values: points.map(({ lag }) => lag) }]}
-          format={duration}
-          span={POINTS}
-        />
-      </Card>
-    </div>
   );
 }
 

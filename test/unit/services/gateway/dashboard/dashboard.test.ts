@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bundleDashboard } from '#services/gateway/bundle.ts';
 import { EventParser } from '#services/gateway/dashboard/app/event-parser.ts';
+import { lineOf } from '#services/gateway/dashboard/app/history.ts';
 import { matchPath, pathOf, withQuery } from '#services/gateway/dashboard/app/paths.ts';
 import { POINTS, Series } from '#services/gateway/dashboard/app/series.ts';
 import * as format from '#services/gateway/dashboard/format.ts';
@@ -206,5 +207,36 @@ describe('the rates', () => {
     expect(series.points).toHaveLength(POINTS);
     expect(new Set(ratesOf(series))).toEqual(new Set([7]));
     expect(series.rate).toBe(7);
+  });
+});
+
+describe('the history', () => {
+  const history = {
+    since: '2026-01-31T08:00:00.000Z',
+    until: '2026-01-31T08:00:45.000Z',
+    step_s: 10,
+    resolution_s: 10,
+    truncated: false,
+    series: [
+      { component: 'writer', name: 'rate', labels: { op: 'insert' }, points: [at(0, 2, 9), at(20, 1, 1)] },
+      { component: 'writer', name: 'rate', labels: { op: 'delete' }, points: [at(0, 3, 4)] },
+      { component: 'writer', name: 'lag', labels: {}, points: [at(30, 100, 200)] },
+    ],
+  };
+  function at(second: number, mean: number, peak: number): [number, number, number] {
+    return [Date.parse('2026-01-31T08:00:00Z') / 1000 + second, mean, peak];
+  }
+
+  test('is one line of several series: flows are added, of what waits the worst counts, gaps stay gaps', () => {
+    const [start] = at(0, 0, 0);
+    const sum = lineOf(history, 'rate', 'sum');
+    expect(sum.times).toEqual([start, start + 10, start + 20, start + 30]);
+    expect(sum.values).toEqual([5, null, 1, null]);
+    expect(lineOf(history, 'rate', 'worst').values).toEqual([9, null, 1, null]);
+    expect(lineOf(history, 'lag', 'worst').values).toEqual([null, null, null, 200]);
+  });
+
+  test('without a measurement is an empty line', () => {
+    expect(lineOf({ ...history, until: history.since, series: [] }, 'rate', 'sum')).toEqual({ times: [], values: [] });
   });
 });
