@@ -10,6 +10,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
 import { ensureAdminKey, type AdminKey } from '#services/control/admin-key.ts';
 import type { Control } from '#services/control/control.ts';
+import { noteLife } from '#services/control/component-events.ts';
 import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { systemClock } from '#services/kernel/clock.ts';
@@ -18,6 +19,7 @@ import type { Log } from '#services/kernel/log.ts';
 import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
+import { AuditOutbox } from './audit-outbox.ts';
 import { buildGateway } from './build.ts';
 import { frameworkLog } from './framework-log.ts';
 import { startHousekeeping } from './housekeeping.ts';
@@ -98,12 +100,15 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   stack.defer(() => app.close());
   // The port first: when it is taken, nothing else should have been started.
   await listen(app, host, port);
+  stack.use(await noteLife(control, 'gateway', { version }, log));
+  const outbox = new AuditOutbox(control.audit, log);
   const starter = starterOf(settings, start);
   if (starter) {
-    supervisor = superviseSyncService(() => starter(key), control, syncService, settings, log);
+    supervisor = superviseSyncService(() => starter(key), outbox, syncService, settings, log);
     stack.use(supervisor);
   }
-  stack.use(startHousekeeping(control, systemClock, log));
+  const { auditRetentionDays } = settings;
+  stack.use(startHousekeeping({ control, clock: systemClock, log, outbox, auditRetentionDays }));
   stack.use(
     startSampling({
       history: control.metricHistory,
@@ -149,7 +154,7 @@ function spawnSyncService(key: Secret): ChildProcess {
 
 function superviseSyncService(
   start: () => ChildProcess,
-  control: Control,
+  outbox: AuditOutbox,
   client: SyncServiceClient,
   { shutdownTimeoutMs }: Settings,
   log: Log,
@@ -159,13 +164,9 @@ function superviseSyncService(
     start,
     isLive: (pid, signal) => client.isLive(pid, signal),
     onRestart: ({ reason, count }) =>
-      control.audit.append({
-        actor: 'gateway',
-        action: 'sync_service.restart',
-        entityKind: 'component',
-        entityId: 'sync-service',
-        outcome: 'success',
-        after: { reason, count },
+      outbox.add({
+        ...{ name: 'sync_service.restart', actor: 'gateway', entityId: 'sync-service' },
+        details: { reason, count },
       }),
     clock: systemClock,
     log,
