@@ -17,6 +17,9 @@ const REMEMBERED = 300;
 /** A larger one is not kept. */
 const LARGEST = 256 * 1024;
 
+/** They say what is down, the control database included. */
+const withoutDatabase = new Set(['/api/status', '/api/v1/status', '/api/events', '/api/sync/health']);
+
 /** Says of an answer from memory how old it is, and why it is not of now. */
 export function knownAt(at: number, now: number, { code, message, fix }: TerraFusionError): Known {
   const age_s = Math.max(0, Math.round((now - at) / 1000));
@@ -55,8 +58,22 @@ export function answerFromMemory(app: App, { clock }: GatewayDeps): void {
     return { ...(JSON.parse(answer.body) as object), known };
   }
 
+  /** Nothing is remembered for these: they hear at once that it is away, instead of each waiting for it. */
+  function refuseAtOnce(route: RouteOptions): void {
+    const { handler } = route;
+    route.handler = function (request, reply) {
+      const { state } = app.controlDatabase.status();
+      // Its trial is a request that waits.
+      if (state !== 'open') return handler.call(this, request, reply);
+      return app.controlDatabase.ask(() => Promise.resolve(handler.call(this, request, reply)));
+    };
+  }
+
   app.addHook('onRoute', (route: RouteOptions) => {
-    if (route.config?.lastKnown !== true) return;
+    if (route.config?.lastKnown !== true) {
+      if (route.url.startsWith('/api/') && !withoutDatabase.has(route.url)) refuseAtOnce(route);
+      return;
+    }
     const { handler } = route;
     route.handler = async function (request, reply) {
       const key = keyOf(request);

@@ -23,7 +23,7 @@ import { AuditOutbox } from './audit-outbox.ts';
 import { buildGateway } from './build.ts';
 import { frameworkLog } from './framework-log.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { ProcessSupervisor } from './supervise.ts';
+import { ProcessSupervisor, type SuperviseLimits } from './supervise.ts';
 import { SyncServiceClient } from './sync-service-client.ts';
 
 export interface GatewayStart {
@@ -34,6 +34,8 @@ export interface GatewayStart {
    */
   readonly startSyncService?: ((key: Secret) => ChildProcess) | false;
   readonly signal?: AbortSignal;
+  /** How the sync-service is watched, where it should not be as usual. */
+  readonly watch?: Partial<SuperviseLimits>;
 }
 
 /** A gateway that listens. */
@@ -104,7 +106,8 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   const outbox = new AuditOutbox(control.audit, log);
   const starter = starterOf(settings, start);
   if (starter) {
-    supervisor = superviseSyncService(() => starter(key), outbox, syncService, settings, log);
+    const limits = { stopTimeout: settings.shutdownTimeoutMs, ...start.watch };
+    supervisor = superviseSyncService(() => starter(key), outbox, syncService, limits, log);
     stack.use(supervisor);
   }
   const { auditRetentionDays } = settings;
@@ -156,7 +159,7 @@ function superviseSyncService(
   start: () => ChildProcess,
   outbox: AuditOutbox,
   client: SyncServiceClient,
-  { shutdownTimeoutMs }: Settings,
+  limits: Partial<SuperviseLimits>,
   log: Log,
 ): ProcessSupervisor {
   return new ProcessSupervisor({
@@ -170,7 +173,7 @@ function superviseSyncService(
       }),
     clock: systemClock,
     log,
-    limits: { stopTimeout: shutdownTimeoutMs },
+    limits,
   });
 }
 

@@ -38,6 +38,8 @@ beforeAll(async () => {
   };
   gateway = await startGateway(loadSettings({ ...environment, DATABASE_URL: through.href }), {
     log: silentLog,
+    // As usual, but sooner.
+    watch: { probeEvery: 500, probeTimeout: 1500, failures: 4 },
     startSyncService: (key) =>
       spawn(process.execPath, [bin, 'sync-service'], {
         stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
