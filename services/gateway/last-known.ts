@@ -78,7 +78,7 @@ export function answerFromMemory(app: App, { clock }: GatewayDeps): void {
     route.handler = async function (request, reply) {
       const key = keyOf(request);
       try {
-        const body: unknown = await app.controlDatabase.ask(async () => handler.call(this, request, reply));
+        const body: unknown = await app.controlDatabase.ask(() => Promise.resolve(handler.call(this, request, reply)));
         if (typeof body === 'object' && body !== null && body !== reply) remember(key, body);
         return body;
       } catch (thrown) {

@@ -21,9 +21,9 @@ export async function within<T>(
     throw late();
   });
   tooLate.catch(() => undefined);
-  const working = work();
-  working.catch(() => undefined);
   try {
+    const working = work();
+    working.catch(() => undefined);
     return await Promise.race([working, tooLate]);
   } finally {
     done.abort();

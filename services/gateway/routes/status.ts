@@ -77,15 +77,9 @@ function circuitMetrics(app: App, { metrics, syncService }: GatewayDeps): void {
     'control-database': () => app.controlDatabase.status(),
   };
   metrics.gauge(
-    { name: 'circuit_state', help: 'Circuit to a part: 0 closed, 1 half open, 2 open.', labels: ['peer'] },
+    { name: 'gateway_circuit_state', help: 'Circuit to a part: 0 closed, 1 half open, 2 open.', labels: ['peer'] },
     (gauge) => {
       for (const [peer, read] of Object.entries(circuits)) gauge.set({ peer }, circuitStates.indexOf(read().state));
-    },
-  );
-  metrics.gauge(
-    { name: 'circuit_opened_total', help: 'Times that a circuit was opened.', labels: ['peer'] },
-    (gauge) => {
-      for (const [peer, read] of Object.entries(circuits)) gauge.set({ peer }, read().opened);
     },
   );
 }
