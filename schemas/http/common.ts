@@ -20,17 +20,46 @@ export const MAX_PAGE = 1000;
 export const wholeInQuery = (min: number, max: number) =>
   z.coerce.number<string>().pipe(z.int(`must be a whole number from ${min} to ${max}`).min(min).max(max));
 
+/** Items of one page when nothing is said. */
+export const USUAL_PAGE = 50;
+
 /** Query of every list; filters are added to it. */
 export const pageQuery = {
-  limit: wholeInQuery(1, MAX_PAGE).default(50).describe(`Items of one page, 1 to ${MAX_PAGE}.`),
+  limit: wholeInQuery(1, MAX_PAGE).default(USUAL_PAGE).describe(`Items of one page, 1 to ${MAX_PAGE}.`),
   cursor: z.string().max(500).optional().describe('`next_cursor` of the page before.'),
 };
+
+/** Query of a list that can also be had as a table for a spreadsheet. */
+export const exportQuery = {
+  ...pageQuery,
+  limit: wholeInQuery(1, MAX_PAGE)
+    .optional()
+    .describe(
+      `Items of one page, 1 to ${MAX_PAGE}; ${USUAL_PAGE} when left out, and with csv everything that matches.`,
+    ),
+  format: z
+    .enum(['json', 'csv'])
+    .optional()
+    .describe('csv: everything that matches, as a table. When left out, the Accept header says it (text/csv).'),
+};
+
+/** In an answer that is not of now: the control database could not be asked. */
+export const known = z
+  .object({
+    at: moment.describe('When it was so.'),
+    age_s: z.int(),
+    problem: z.object({ code: z.string(), message: z.string(), fix: z.string() }).describe('Why it is not of now.'),
+  })
+  .optional()
+  .describe('Only in an answer from memory, while the control database is away.');
+export type Known = NonNullable<z.output<typeof known>>;
 
 /** A page of a list. */
 export const pageOf = <Item extends z.ZodType>(item: Item) =>
   z.object({
     items: z.array(item),
     next_cursor: z.string().nullable().describe('For the next page; null on the last one.'),
+    known,
   });
 
 /** A moment in a query or body: ISO 8601 with offset. */

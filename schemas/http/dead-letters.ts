@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { errorCode, moment, pageOf, pageQuery } from './common.ts';
+import { errorCode, moment, pageOf, exportQuery } from './common.ts';
 
 export const deadLetterStates = ['open', 'replayed', 'discarded'] as const;
 export type DeadLetterState = (typeof deadLetterStates)[number];
@@ -48,7 +48,7 @@ export const deadLetterView = z
 export type DeadLetterView = z.output<typeof deadLetterView>;
 
 export const deadLettersQuery = z.strictObject({
-  ...pageQuery,
+  ...exportQuery,
   pair: z.string().max(64).optional().describe('Id or name of a pair.'),
   state: z.enum(deadLetterStates).optional(),
   table: z.string().max(200).optional().describe('Source or target table, schema.table.'),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { errorCode, MAX_PAGE, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
+import { errorCode, known, MAX_PAGE, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 import { operationCounts, operationStates, operationTypes } from './operations.ts';
 import { pairConfig } from '../pairs.ts';
 import { tableNameText } from '../tables.ts';
@@ -116,7 +116,7 @@ export const jobSummary = z
 export type JobSummary = z.output<typeof jobSummary>;
 
 /** GET /api/sync/status/:job_id */
-export const jobView = jobSummary.extend({ tables: z.array(tableProgress) }).meta({
+export const jobView = jobSummary.extend({ tables: z.array(tableProgress), known }).meta({
   example: {
     ...exampleJob,
     tables: [

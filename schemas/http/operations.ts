@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { moment, momentInput, pageOf, pageQuery, problem } from './common.ts';
+import { known, moment, momentInput, pageOf, exportQuery, problem } from './common.ts';
 
 export const operationTypes = ['full', 'incremental', 'resync', 'verify'] as const;
 export type OperationType = (typeof operationTypes)[number];
@@ -80,12 +80,13 @@ export const operationView = z
     created_at: moment,
     started_at: moment.nullable(),
     finished_at: moment.nullable(),
+    known,
   })
   .meta({ example });
 export type OperationView = z.output<typeof operationView>;
 
 export const operationsQuery = z.strictObject({
-  ...pageQuery,
+  ...exportQuery,
   pair: z.string().max(64).optional().describe('Id or name of a pair.'),
   type: z.enum(operationTypes).optional(),
   state: z.enum(operationStates).optional(),

@@ -3,7 +3,7 @@ import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
 import { walBudgetLevels } from '../slots.ts';
 import { tableNameText } from '../tables.ts';
 import { schemaChangeView } from './schema-changes.ts';
-import { checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
+import { known, checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 
 const exampleTables = [
   {
@@ -212,6 +212,7 @@ export const pairView = z
         .describe('As given; null: every table, same names.'),
       config: z.record(z.string(), z.unknown()),
     }),
+    known,
   })
   .meta({
     example: {
@@ -385,7 +386,7 @@ export const pairCheckReport = z
   });
 export type PairCheckReport = z.output<typeof pairCheckReport>;
 
-export const pairTablesPage = z.object({ items: z.array(pairTableView), next_cursor: z.null() });
+export const pairTablesPage = z.object({ items: z.array(pairTableView), next_cursor: z.null(), known });
 
 /** POST /api/sync-pairs/:id/fence */
 export const fenceQuery = z.strictObject({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { moment } from './common.ts';
+import { known, moment } from './common.ts';
 import { pairSummary } from './pairs.ts';
 
 export const componentStates = ['up', 'degraded', 'down', 'unknown'] as const;
@@ -36,9 +36,12 @@ export const statusView = z
       .describe('up: all well. degraded: something needs a look. down: nothing moves.'),
     at: moment,
     components: z.array(componentView),
-    pairs: z.array(pairSummary).describe('At most 1000; empty when the control database is down.'),
+    pairs: z
+      .array(pairSummary)
+      .describe('At most 1000; as they were known last while the control database is down, see `known`.'),
     pairs_by_state: z.record(z.string(), z.number()),
     alerts: z.array(alertView),
+    known,
   })
   .meta({
     example: {

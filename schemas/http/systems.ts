@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { environments, systemInput, systemKinds, walBudgetActions } from '../systems.ts';
-import { checkView, moment, pageOf, pageQuery } from './common.ts';
+import { checkView, known, moment, pageOf, pageQuery } from './common.ts';
 
 const example = {
   id: '0198a1f2-6c1e-7c55-b7d1-0f8f3a2e7f10',
@@ -62,6 +62,7 @@ export const systemView = z
     on_wal_budget: z.enum(walBudgetActions).describe('What happens at the budget.'),
     created_at: moment,
     updated_at: moment,
+    known,
   })
   .meta({ example });
 export type SystemView = z.output<typeof systemView>;

@@ -82,6 +82,6 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     idempotency: new IdempotencyKeys(db),
     components: new Components(db),
     metricHistory: new MetricHistory(db, scope),
-    audit: new AuditTrail(db, scope),
+    audit: new AuditTrail(db, secrets, scope),
   };
 }

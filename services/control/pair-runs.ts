@@ -10,6 +10,21 @@ const afresh = `
   state = CASE WHEN state <> 'failed' THEN state WHEN load->>'state' = 'done' THEN 'paused' ELSE 'created' END,
   error = CASE WHEN state = 'failed' THEN NULL ELSE error END`;
 
+/** What is known of a pair before a word about it is taken. */
+export interface HeldRun {
+  readonly state: PairState;
+  /** From the first word of it until the pair has got over it. */
+  readonly trouble: Trouble | undefined;
+  readonly load: { readonly state: string; readonly number: number };
+  readonly auditLevel: string | undefined;
+}
+
+export interface Trouble {
+  readonly code: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+
 /** Whether and how pairs run: what operators want, and what the sync-service says of it. */
 export class PairRuns {
   readonly #db: Queryable;
@@ -30,6 +45,41 @@ export class PairRuns {
       [id],
     );
     if (touched === 0) throw noSuchPair(id);
+  }
+
+  /** Holds the pair until the transaction's end; undefined when it is deleted. */
+  async hold(id: string): Promise<HeldRun | undefined> {
+    const row = await this.#db.one<{
+      state: PairState;
+      trouble: Trouble | null;
+      load: { readonly state: string; readonly number: number };
+      level: string | null;
+    }>(
+      `SELECT state, trouble, load, definition->'config'->>'audit_level' AS level
+         FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NULL FOR UPDATE`,
+      [id],
+    );
+    return (
+      row && {
+        state: row.state,
+        trouble: row.trouble ?? undefined,
+        load: row.load,
+        auditLevel: row.level ?? undefined,
+      }
+    );
+  }
+
+  /** How much the trail keeps of the pair, deleted ones included. */
+  async auditLevel(id: string): Promise<string | undefined> {
+    const row = await this.#db.one<{ level: string | null }>(
+      `SELECT definition->'config'->>'audit_level' AS level FROM terrafusion.sync_pairs WHERE id = $1`,
+      [id],
+    );
+    return row?.level ?? undefined;
+  }
+
+  async setTrouble(id: string, trouble: Trouble | undefined): Promise<void> {
+    await this.#db.run('UPDATE terrafusion.sync_pairs SET trouble = $2 WHERE id = $1', [id, trouble ?? null]);
   }
 
   /**

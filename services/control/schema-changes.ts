@@ -71,6 +71,15 @@ export class SchemaChanges {
     return row?.state ?? 'waiting';
   }
 
+  /** Whether {@link settle} may find something. */
+  async hasApproved(pairId: string): Promise<boolean> {
+    const row = await this.#db.one(
+      `SELECT FROM terrafusion.schema_changes WHERE pair_id = $1 AND state = 'approved' LIMIT 1`,
+      [pairId],
+    );
+    return row !== undefined;
+  }
+
   /** What the target holds has passed these changes. @returns those that were not known to be applied */
   async settle(pairId: string, position: string): Promise<SchemaChangeRecord[]> {
     const held = parsePosition(position);

@@ -85,11 +85,13 @@ export class SourceGenerations {
   }
 
   /** To be noted before the slot is dropped: whoever comes in between finds out why it is missing. */
-  async giveUp(sourceId: string, generation: number, reason: string): Promise<void> {
-    await this.#db.run(
-      `UPDATE terrafusion.source_generations SET given_up = coalesce(given_up, $3) WHERE source_id = $1 AND generation = $2`,
+  async giveUp(sourceId: string, generation: number, reason: string): Promise<boolean> {
+    const touched = await this.#db.run(
+      `UPDATE terrafusion.source_generations SET given_up = $3
+        WHERE source_id = $1 AND generation = $2 AND given_up IS NULL`,
       [sourceId, generation, reason],
     );
+    return touched > 0;
   }
 
   /** Forgets all of them: the source has no pair any more. */

@@ -49,6 +49,15 @@ export class SourceSlots {
     return row && { reading: row.reading, lookedAt: row.looked_at };
   }
 
+  /** The level of the last look; the reading is held until the transaction's end. */
+  async holdLevel(sourceId: string): Promise<WalBudgetLevel | undefined> {
+    const row = await this.#db.one<{ level: WalBudgetLevel }>(
+      `SELECT reading->>'level' AS level FROM terrafusion.source_slots WHERE source_id = $1 FOR UPDATE`,
+      [sourceId],
+    );
+    return row?.level;
+  }
+
   /** The source has no slot any more. */
   async forget(sourceId: string): Promise<void> {
     await this.#db.run('DELETE FROM terrafusion.source_slots WHERE source_id = $1', [sourceId]);

@@ -9,6 +9,8 @@ export interface SourceStatusRecord {
   readonly received_lsn?: string | undefined;
   readonly acknowledged_lsn?: string | undefined;
   readonly error?: { readonly code: string; readonly message: string; readonly fix: string } | undefined;
+  /** Code of the trouble that it has not got over yet, which `error` alone does not tell: while it connects again there is none. */
+  readonly trouble?: string | undefined;
 }
 
 export interface SourceStatusSeen extends SourceStatusRecord {
@@ -46,6 +48,15 @@ export class SourceStatuses {
         ORDER BY s.name LIMIT 100`,
       [this.#scope],
     );
+  }
+
+  /** The trouble that its reader has not got over; its word is held until the transaction's end. */
+  async holdTrouble(sourceId: string): Promise<string | undefined> {
+    const row = await this.#db.one<{ code: string | null }>(
+      `SELECT status->>'trouble' AS code FROM terrafusion.source_status WHERE source_id = $1 FOR UPDATE`,
+      [sourceId],
+    );
+    return row?.code ?? undefined;
   }
 
   async of(sourceId: string): Promise<SourceStatusSeen | undefined> {

@@ -324,6 +324,25 @@ export class SyncOperations {
     );
   }
 
+  /** Those of the pair that have not ended. */
+  async openOf(pairId: string): Promise<string[]> {
+    const rows = await this.#db.query<{ id: string }>(
+      `SELECT id FROM terrafusion.sync_operations WHERE pair_id = $1 AND state IN ${open} ORDER BY created_at`,
+      [pairId],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** Of these, those that are at an end or at rest now. */
+  async endedOf(ids: readonly string[]): Promise<OperationRecord[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.#db.query<Row>(
+      `${select} WHERE o.id = ANY ($1) AND o.state NOT IN ${open} ORDER BY o.created_at`,
+      [ids],
+    );
+    return rows.map(toOperation);
+  }
+
   /** Figures for the status and metrics: running now, and ended within the last so many hours. */
   async counts(hours: number): Promise<{ running: number; completed: number; failed: number }> {
     const row = await this.#db.one<{ running: number; completed: number; failed: number }>(

@@ -197,12 +197,15 @@ export class SyncPairs {
   }
 
   /** Removes a deleted pair's row and everything that hangs on it, inline systems that nobody else uses included. */
-  async purge(id: string): Promise<void> {
-    await this.#db.run('DELETE FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NOT NULL', [id]);
+  async purge(id: string): Promise<boolean> {
+    const gone = await this.#db.run('DELETE FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NOT NULL', [
+      id,
+    ]);
     await this.#db.run(
       `DELETE FROM terrafusion.systems s WHERE inline AND NOT EXISTS (
          SELECT FROM terrafusion.sync_pairs p WHERE s.id IN (p.source_id, p.target_id))`,
     );
+    return gone > 0;
   }
 
   async #named<T>(name: string, work: () => Promise<T>): Promise<T> {

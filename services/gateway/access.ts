@@ -54,6 +54,7 @@ export function guardRoutes(app: App, deps: GatewayDeps): void {
 /** Lets in who may, and keeps count. */
 export class Guard {
   readonly #deps: GatewayDeps;
+  readonly #database: App['controlDatabase'];
   readonly #known = new KnownCredentials();
   readonly #open: boolean;
   readonly #lockout: Lockout;
@@ -62,6 +63,7 @@ export class Guard {
 
   constructor(app: App, deps: GatewayDeps) {
     this.#deps = deps;
+    this.#database = app.controlDatabase;
     const { authRequired, host, rateLimitPerMinute, lockoutFailures } = deps.options;
     this.#lockout = new Lockout(deps.clock, lockoutFailures);
     this.#lockouts = deps.metrics.counter({
@@ -169,7 +171,7 @@ export class Guard {
     try {
       // Who was good a moment ago does not suffer for somebody who guesses from his address, or at his key.
       if (credential.kind === 'key' && !remembered) return byKey(await this.open(request, credential.text));
-      return await identify(this.#deps.control, credential);
+      return await this.#database.ask(() => identify(this.#deps.control, credential));
     } catch (error) {
       const recent = remembered && this.#deps.clock.now() - remembered.at < BELIEVED;
       // The status must be readable when the control database is what is down.

@@ -13,6 +13,8 @@ import { guardRoutes } from './access.ts';
 import { answerError, errorBody } from './errors.ts';
 import { fieldProblems, invalidFields } from './fields.ts';
 import type { App, GatewayDeps } from './gateway.ts';
+import { answerFromMemory } from './last-known.ts';
+import { PatientDatabase } from './patience.ts';
 import { countRequests } from './request-metrics.ts';
 
 /** A body may be this large unless its route says otherwise, in bytes. */
@@ -50,6 +52,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   );
   readJsonOnly(app);
 
+  app.decorate('controlDatabase', new PatientDatabase(deps.clock));
   const closing = new AbortController();
   app.decorate('closing', closing.signal);
   app.addHook('preClose', (done) => {
@@ -96,6 +99,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   });
   await app.register(rateLimit, { global: false });
   guardRoutes(app, deps);
+  answerFromMemory(app, deps);
   return app;
 }
 

@@ -8,6 +8,7 @@ import type { Clock } from '#services/kernel/clock.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { Guard } from './access.ts';
 import type { Identity } from './access/credentials.ts';
+import type { PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import type { SyncServiceClient } from './sync-service-client.ts';
 
@@ -69,6 +70,8 @@ declare module 'fastify' {
     /** Aborted when the server begins to close: what waits should end. */
     readonly closing: AbortSignal;
     readonly guard: Guard;
+    /** How the control database is asked where somebody waits for the answer. */
+    readonly controlDatabase: PatientDatabase;
   }
   interface FastifyRequest {
     /** undefined on public routes. */

@@ -10,6 +10,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
 import { ensureAdminKey, type AdminKey } from '#services/control/admin-key.ts';
 import type { Control } from '#services/control/control.ts';
+import { noteLife } from '#services/control/component-events.ts';
 import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { systemClock } from '#services/kernel/clock.ts';
@@ -18,10 +19,11 @@ import type { Log } from '#services/kernel/log.ts';
 import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
+import { AuditOutbox } from './audit-outbox.ts';
 import { buildGateway } from './build.ts';
 import { frameworkLog } from './framework-log.ts';
 import { startHousekeeping } from './housekeeping.ts';
-import { ProcessSupervisor } from './supervise.ts';
+import { ProcessSupervisor, type SuperviseLimits } from './supervise.ts';
 import { SyncServiceClient } from './sync-service-client.ts';
 
 export interface GatewayStart {
@@ -32,6 +34,8 @@ export interface GatewayStart {
    */
   readonly startSyncService?: ((key: Secret) => ChildProcess) | false;
   readonly signal?: AbortSignal;
+  /** How the sync-service is watched, where it should not be as usual. */
+  readonly watch?: Partial<SuperviseLimits>;
 }
 
 /** A gateway that listens. */
@@ -98,12 +102,16 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   stack.defer(() => app.close());
   // The port first: when it is taken, nothing else should have been started.
   await listen(app, host, port);
+  stack.use(await noteLife(control, 'gateway', { version }, log));
+  const outbox = new AuditOutbox(control.audit, log);
   const starter = starterOf(settings, start);
   if (starter) {
-    supervisor = superviseSyncService(() => starter(key), control, syncService, settings, log);
+    const limits = { stopTimeout: settings.shutdownTimeoutMs, ...start.watch };
+    supervisor = superviseSyncService(() => starter(key), outbox, syncService, limits, log);
     stack.use(supervisor);
   }
-  stack.use(startHousekeeping(control, systemClock, log));
+  const { auditRetentionDays } = settings;
+  stack.use(startHousekeeping({ control, clock: systemClock, log, outbox, auditRetentionDays }));
   stack.use(
     startSampling({
       history: control.metricHistory,
@@ -149,9 +157,9 @@ function spawnSyncService(key: Secret): ChildProcess {
 
 function superviseSyncService(
   start: () => ChildProcess,
-  control: Control,
+  outbox: AuditOutbox,
   client: SyncServiceClient,
-  { shutdownTimeoutMs }: Settings,
+  limits: Partial<SuperviseLimits>,
   log: Log,
 ): ProcessSupervisor {
   return new ProcessSupervisor({
@@ -159,17 +167,13 @@ function superviseSyncService(
     start,
     isLive: (pid, signal) => client.isLive(pid, signal),
     onRestart: ({ reason, count }) =>
-      control.audit.append({
-        actor: 'gateway',
-        action: 'sync_service.restart',
-        entityKind: 'component',
-        entityId: 'sync-service',
-        outcome: 'success',
-        after: { reason, count },
+      outbox.add({
+        ...{ name: 'sync_service.restart', actor: 'gateway', entityId: 'sync-service' },
+        details: { reason, count },
       }),
     clock: systemClock,
     log,
-    limits: { stopTimeout: shutdownTimeoutMs },
+    limits,
   });
 }
 

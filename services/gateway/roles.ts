@@ -85,6 +85,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/dead-letters/:id/discard': 'operator',
 
   'GET /api/audit': 'viewer',
+  'GET /api/audit/summary': 'viewer',
   'GET /api/audit/verify': 'viewer',
 
   // Logging in is what one does without a key; see and end one's own session.

@@ -2,56 +2,102 @@ import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import type { PairSummary } from '#schemas/http/pairs.ts';
 import type { AlertView, ComponentState, ComponentView, StatusView } from '#schemas/http/status.ts';
 import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
+import type { Control } from '#services/control/control.ts';
 import type { ComponentRecord } from '#services/control/components.ts';
 import type { SlotAlarm } from '#services/control/source-slots.ts';
 import type { GatewayDeps } from './gateway.ts';
+import type { CircuitStatus } from './circuit-breaker.ts';
+import { knownAt } from './last-known.ts';
+import { PATIENCE, within, type PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import { pairSummary } from './views.ts';
 
-/** How long a part may take to answer before it counts as down, in ms. */
-const PATIENCE = 2500;
 /** A lag above this is an alert, in seconds. */
 const LAG_ALERT = 60;
 /** More restarts than this within 24 hours are one. */
 const RESTARTS_ALERT = 3;
 
+/** Of so many it is remembered what they saw last. */
+const SCOPES = 50;
+
+/** What the control database says of everything. */
+interface Recorded {
+  readonly pairs: readonly PairSummary[];
+  readonly byState: Readonly<Record<string, number>>;
+  readonly components: readonly ComponentRecord[];
+  readonly sources: readonly AlertView[];
+  /** ms since 1970. */
+  readonly at: number;
+}
+
 /** State of everything, as far as it can be had: a part that is down is told, not waited for. */
-export async function readStatus(deps: GatewayDeps, startedAt: Date): Promise<StatusView> {
-  const { control, syncService, clock, options } = deps;
-  const [database, health] = await Promise.all([
-    attempt(deps, async () => ({
-      pairs: (await control.pairs.list({}, { limit: 1000 })).items.map((pair) => pairSummary(pair, clock.now())),
+export class StatusReader {
+  readonly #deps: GatewayDeps;
+  readonly #database: PatientDatabase;
+  readonly #startedAt: Date;
+  /** What was known of pairs and processes when the control database last said so, by the systems that somebody may see. */
+  readonly #last = new Map<string, Recorded>();
+
+  constructor(deps: GatewayDeps, database: PatientDatabase) {
+    this.#deps = deps;
+    this.#database = database;
+    this.#startedAt = new Date(deps.clock.now());
+  }
+
+  /** @param control as far as who asks may see it @param systems those that he is limited to */
+  async read(control: Control, systems: readonly string[] | undefined): Promise<StatusView> {
+    const { syncService, clock, options, supervision } = this.#deps;
+    const scope = systems?.toSorted().join(' ') ?? '';
+    const [database, health] = await Promise.all([
+      attempt(() => this.#database.ask(() => this.#recorded(control), PATIENCE)),
+      attempt(() => within(clock, PATIENCE, unanswered, () => syncService.health())),
+    ]);
+    if (database.value) this.#remember(scope, database.value);
+    const recorded = database.value ?? this.#last.get(scope);
+    const { pairs = [], sources = [] } = recorded ?? {};
+    const components = [
+      gatewayView(options.version, this.#startedAt),
+      databaseView(database.error, this.#database.status()),
+      syncServiceView(health, supervision(), syncService.circuit()),
+      busView(health.value, options.busKind),
+      // Old heartbeats say nothing of now.
+      ...(database.value ? stageViews(database.value.components) : []),
+    ];
+    return {
+      name: 'terrafusion-sync',
+      version: options.version,
+      state: overall(components, pairs, sources),
+      at: new Date(clock.now()).toISOString(),
+      components,
+      pairs: [...pairs],
+      pairs_by_state: { ...recorded?.byState },
+      alerts: [...alertsOf(components, pairs, supervision()), ...sources],
+      ...(database.error && recorded && { known: knownAt(recorded.at, clock.now(), database.error) }),
+    };
+  }
+
+  #remember(scope: string, recorded: Recorded): void {
+    this.#last.delete(scope);
+    this.#last.set(scope, recorded);
+    if (this.#last.size > SCOPES) this.#last.delete(this.#last.keys().next().value!);
+  }
+
+  async #recorded(control: Control): Promise<Recorded> {
+    const { clock } = this.#deps;
+    const at = clock.now();
+    const { items } = await control.pairs.list({}, { limit: 1000 });
+    return {
+      at,
+      pairs: items.map((pair) => pairSummary(pair, at)),
       byState: await control.pairs.countByState(),
       components: await control.components.list(),
-      slots: await control.sourceSlots.alarms(),
-      waiting: await control.sourceStatuses.waiting(),
-      removals: await control.pairs.stuckRemovals(),
-    })),
-    attempt(deps, () => syncService.health()),
-  ]);
-  const pairs = database.value?.pairs ?? [];
-  const sources = sourceAlerts(
-    database.value?.slots ?? [],
-    database.value?.waiting ?? [],
-    database.value?.removals ?? [],
-  );
-  const components = [
-    gatewayView(options.version, startedAt),
-    databaseView(database.error),
-    syncServiceView(health, deps.supervision()),
-    busView(health.value, options.busKind),
-    ...stageViews(database.value?.components ?? []),
-  ];
-  return {
-    name: 'terrafusion-sync',
-    version: options.version,
-    state: overall(components, pairs, sources),
-    at: new Date(clock.now()).toISOString(),
-    components,
-    pairs,
-    pairs_by_state: database.value?.byState ?? {},
-    alerts: [...alertsOf(components, pairs, deps.supervision()), ...sources],
-  };
+      sources: sourceAlerts(
+        await control.sourceSlots.alarms(),
+        await control.sourceStatuses.waiting(),
+        await control.pairs.stuckRemovals(),
+      ),
+    };
+  }
 }
 
 interface Attempt<T> {
@@ -59,40 +105,45 @@ interface Attempt<T> {
   readonly error: TerraFusionError | undefined;
 }
 
-async function attempt<T>({ clock }: GatewayDeps, work: () => Promise<T>): Promise<Attempt<T>> {
-  const done = new AbortController();
-  const late = clock.sleep(PATIENCE, done.signal).then(() => {
-    throw new TerraFusionError('SERVICE_UNAVAILABLE', `No answer within ${PATIENCE / 1000} seconds`);
-  });
-  late.catch(() => undefined);
+async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
   try {
-    return { value: await Promise.race([work(), late]), error: undefined };
+    return { value: await work(), error: undefined };
   } catch (error) {
     return { value: undefined, error: asTerraFusionError(error) };
-  } finally {
-    done.abort();
   }
 }
+
+const unanswered = (): TerraFusionError =>
+  new TerraFusionError('SERVICE_UNAVAILABLE', `The sync-service does not answer within ${PATIENCE / 1000} seconds`);
 
 function gatewayView(version: string, startedAt: Date): ComponentView {
   return { name: 'gateway', state: 'up', message: 'Running', since: startedAt.toISOString(), details: { version } };
 }
 
-function databaseView(error: TerraFusionError | undefined): ComponentView {
+/** Nothing that moves with every look: event streams tell what has changed. */
+function circuitView({ state, opened }: CircuitStatus) {
+  return { circuit: { state, opened } };
+}
+
+function databaseView(error: TerraFusionError | undefined, circuit: CircuitStatus): ComponentView {
   return {
     name: 'control-database',
     state: error ? 'down' : 'up',
     message: error ? `${error.message}. ${error.fix}` : 'Answers',
     since: null,
-    details: error ? { code: error.code } : {},
+    details: { ...(error && { code: error.code }), ...circuitView(circuit) },
   };
 }
 
 function syncServiceView(
   { value, error }: Attempt<SyncServiceHealth>,
   child: SuperviseStatus | undefined,
+  circuit: CircuitStatus,
 ): ComponentView {
-  const supervised = child && { pid: child.pid ?? null, restarts: child.restarts, process: child.state };
+  const supervised = {
+    ...(child && { pid: child.pid ?? null, restarts: child.restarts, process: child.state }),
+    ...circuitView(circuit),
+  };
   if (!value) {
     const starting = child?.state === 'starting' || child?.state === 'waiting';
     return {

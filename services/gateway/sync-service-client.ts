@@ -1,7 +1,9 @@
 import { errorKinds, TerraFusionError, type ErrorCode } from '#schemas/errors.ts';
 import { replayReply, syncServiceHealth, type SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import type { Secret } from '#schemas/secret.ts';
+import { systemClock, type Clock } from '#services/kernel/clock.ts';
 import type { ZodType } from 'zod';
+import { CircuitBreaker, type CircuitStatus } from './circuit-breaker.ts';
 
 export interface SyncServiceClientOptions {
   /** "http://127.0.0.1:8080" */
@@ -9,14 +11,35 @@ export interface SyncServiceClientOptions {
   readonly apiKey: Secret;
   /** How long an answer may take, in ms. */
   readonly timeoutMs?: number;
+  readonly clock?: Clock;
+}
+
+/** In the details of an error: nobody answered, which is not the same as an answer that refuses. */
+const UNANSWERED = 'unanswered';
+
+interface Question {
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+  readonly accept?: readonly number[];
 }
 
 /** What the gateway asks of the sync-service. Everything else goes through the control database, where no command can be lost. */
 export class SyncServiceClient {
   readonly #options: SyncServiceClientOptions;
+  readonly #circuit: CircuitBreaker;
 
   constructor(options: SyncServiceClientOptions) {
     this.#options = options;
+    this.#circuit = new CircuitBreaker({
+      name: 'sync-service',
+      clock: options.clock ?? systemClock,
+      isDown: ({ details }) => details[UNANSWERED] === true,
+    });
+  }
+
+  /** Whether it is asked at all, after it has not answered. */
+  circuit(): CircuitStatus {
+    return this.#circuit.status();
   }
 
   get url(): string {
@@ -32,7 +55,9 @@ export class SyncServiceClient {
   async isLive(pid: number, signal: AbortSignal): Promise<boolean> {
     const reply = await fetch(new URL('/health/live', this.#options.url), { signal });
     const body = (await reply.json()) as { pid?: unknown };
-    return reply.ok && body.pid === pid;
+    const lives = reply.ok && body.pid === pid;
+    if (lives && this.#circuit.status().state !== 'closed') this.#circuit.close();
+    return lives;
   }
 
   /** Writes a dead letter's row to the target; resolves when the target has committed it. */
@@ -43,11 +68,15 @@ export class SyncServiceClient {
     });
   }
 
-  async #ask<T>(
+  async #ask<T>(method: string, path: string, schema: ZodType<T>, question: Question = {}): Promise<T> {
+    return this.#circuit.ask(() => this.#send(method, path, schema, question));
+  }
+
+  async #send<T>(
     method: string,
     path: string,
     schema: ZodType<T>,
-    { body, timeoutMs, accept = [200] }: { body?: unknown; timeoutMs?: number; accept?: readonly number[] } = {},
+    { body, timeoutMs, accept = [200] }: Question,
   ): Promise<T> {
     const { url, apiKey, timeoutMs: usual = 5000 } = this.#options;
     let reply: Response;
@@ -68,7 +97,7 @@ export class SyncServiceClient {
       throw new TerraFusionError(
         'SERVICE_UNAVAILABLE',
         `The sync-service ${late ? 'does not answer in time' : 'cannot be reached'} at ${url}`,
-        { cause, details: { component: 'sync-service' } },
+        { cause, details: { component: 'sync-service', [UNANSWERED]: true } },
       );
     }
     if (!accept.includes(reply.status)) throw asToldBy(answer, reply.status);

@@ -1,5 +1,6 @@
 import { errorCode, type CheckView } from '#schemas/http/common.ts';
-import type { AuditView } from '#schemas/http/audit.ts';
+import type { z } from 'zod';
+import type { AuditSummaryView, auditVerdict, AuditView } from '#schemas/http/audit.ts';
 import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
 import type { KeyView } from '#schemas/http/keys.ts';
 import type { OperationView } from '#schemas/http/operations.ts';
@@ -11,7 +12,7 @@ import { formatLsn } from '#schemas/lsn.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import type { Check } from '#connectors/contract/check.ts';
 import type { ApiKeyRecord } from '#services/control/api-keys.ts';
-import type { AuditRecord } from '#services/control/audit.ts';
+import type { AuditRecord, AuditSummary, AuditVerdict } from '#services/control/audit.ts';
 import type { DeadLetterRecord } from '#services/control/dead-letters.ts';
 import type { Page } from '#services/control/pages.ts';
 import { checkView } from '#services/pair-check/report.ts';
@@ -246,6 +247,38 @@ export function auditView(entry: AuditRecord): AuditView {
     before: entry.before,
     after: entry.after,
     hash: entry.hash,
+  };
+}
+
+export function auditSummaryView(summary: AuditSummary): AuditSummaryView {
+  return {
+    entries: summary.entries,
+    first_at: iso(summary.firstAt),
+    last_at: iso(summary.lastAt),
+    by_action: [...summary.actions],
+    by_actor: [...summary.actors],
+    by_outcome: [...summary.outcomes],
+    by_day: summary.days.map(({ value: day, count, failures }) => ({ day, count, failures })),
+  };
+}
+
+export function auditVerdictView(verdict: AuditVerdict): z.output<typeof auditVerdict> {
+  const { ok, entries, brokenAt, reason, head, checkpoint } = verdict;
+  return {
+    ok,
+    entries,
+    broken_at: brokenAt?.toString() ?? null,
+    reason: reason ?? null,
+    head: head ? { seq: head.id.toString(), hash: head.hash.toString('hex') } : null,
+    removed:
+      checkpoint?.signature === 'good'
+        ? {
+            through: checkpoint.through.toString(),
+            through_at: checkpoint.throughAt,
+            entries: checkpoint.removed,
+            checkpoint: checkpoint.id.toString(),
+          }
+        : null,
   };
 }
 

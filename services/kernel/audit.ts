@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Database, Queryable } from './database/index.ts';
+import type { Queryable } from './database/index.ts';
 import { maskFields } from './masking.ts';
 
 /** What somebody did. */
@@ -17,17 +17,8 @@ export interface AuditEntry {
   readonly after?: unknown;
 }
 
-/** Whether the chain holds. */
-export interface AuditVerdict {
-  readonly ok: boolean;
-  /** Entries that were looked at. */
-  readonly entries: number;
-  /** The first entry at which the chain does not hold. */
-  readonly brokenAt?: bigint;
-  readonly reason?: string;
-}
-
-interface Row {
+/** An entry as it is stored; exactly this is what its hash covers. */
+export interface AuditRow {
   readonly id: bigint;
   readonly at: string;
   readonly actor: string;
@@ -43,16 +34,21 @@ interface Row {
 /** "terrafusion audit", as a number: whoever appends waits for the one before to commit, so there is one chain. */
 const LOCK = '7310571648237091914';
 /** What the first entry is chained to. */
-const ROOT = Buffer.alloc(32);
-const AT = `to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-const PAGE = 1000;
+export const ROOT = Buffer.alloc(32);
+/** When an entry was made, with all its microseconds. */
+export const AT = `to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** Holds the chain's end until the transaction's end. To be taken once rows are locked, never before: everybody does so. */
+export async function lockTrail(transaction: Queryable): Promise<void> {
+  await transaction.run(`SELECT pg_advisory_xact_lock(${LOCK})`);
+}
 
 /**
  * Adds an entry in the transaction of what it tells about: both happen, or neither does. (Promise 9)
  * Others who append wait for that transaction, so let it be short, and append last. Returns the entry's number.
  */
 export async function appendAudit(transaction: Queryable, entry: AuditEntry): Promise<bigint> {
-  await transaction.run(`SELECT pg_advisory_xact_lock(${LOCK})`);
+  await lockTrail(transaction);
   // Numbers have gaps where a transaction was rolled back; under the lock they grow all the same.
   const last = await transaction.one<{ hash: Buffer }>(
     'SELECT hash FROM terrafusion.audit_entries ORDER BY id DESC LIMIT 1',
@@ -60,7 +56,7 @@ export async function appendAudit(transaction: Queryable, entry: AuditEntry): Pr
   const next = await transaction.one<{ id: bigint; at: string }>(
     `SELECT nextval('terrafusion.audit_entries_id_seq') AS id, ${AT} AS at FROM clock_timestamp() AS at`,
   );
-  const row: Row = {
+  const row: AuditRow = {
     id: next!.id,
     at: next!.at,
     actor: storable(entry.actor) as string,
@@ -79,47 +75,14 @@ export async function appendAudit(transaction: Queryable, entry: AuditEntry): Pr
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       ...[row.id, row.at, row.actor, row.action, row.entity_kind, row.entity_id, row.outcome, row.request_id],
-      ...[jsonOrNull(row.before), jsonOrNull(row.after), previous, hashOf(previous, row)],
+      ...[jsonOrNull(row.before), jsonOrNull(row.after), previous, auditHash(previous, row)],
     ],
   );
   return row.id;
 }
 
-/**
- * Walks the whole chain in pages. Names the first entry that was changed, put in, or follows one that was taken out. Entries cut off
- * at the end cannot be seen from the chain alone: keep its last number and hash elsewhere for that.
- */
-export async function verifyAudit(database: Database): Promise<AuditVerdict> {
-  let previous: Buffer = ROOT;
-  let after = 0n;
-  let entries = 0;
-  for (;;) {
-    const rows = await database.query<Row & { previous_hash: Buffer; hash: Buffer }>(
-      `SELECT id, ${AT} AS at, actor, action, entity_kind, entity_id, outcome, request_id, before, after, previous_hash, hash
-       FROM terrafusion.audit_entries WHERE id > $1 ORDER BY id LIMIT ${PAGE}`,
-      [after],
-    );
-    for (const row of rows) {
-      entries += 1;
-      if (!row.previous_hash.equals(previous)) {
-        return {
-          ok: false,
-          entries,
-          brokenAt: row.id,
-          reason: 'It does not follow the entry before it: entries were taken out, put in or put in another order.',
-        };
-      }
-      if (!row.hash.equals(hashOf(previous, row))) {
-        return { ok: false, entries, brokenAt: row.id, reason: 'Its content is not what was written.' };
-      }
-      previous = row.hash;
-      after = row.id;
-    }
-    if (rows.length < PAGE) return { ok: true, entries };
-  }
-}
-
-function hashOf(previous: Buffer, row: Row): Buffer {
+/** The hash of an entry that follows one with the hash `previous`. */
+export function auditHash(previous: Buffer, row: AuditRow): Buffer {
   const { id, at, actor, action, entity_kind, entity_id, outcome, request_id, before, after } = row;
   const content = canonicalJson({
     id: id.toString(),

@@ -13,11 +13,12 @@ export function isSecretField(name: string): boolean {
   return secretField.test(name);
 }
 
+// All of these are in bounds: texts come from outside, and one that makes a pattern start over at each letter would hold up the process.
 // postgresql://user:password@host. Up to the last @ of the word: people write passwords with unescaped @ and / in them.
-const urlPassword = /([a-z][a-z0-9+.-]*:\/\/[^\s:@/"'\\]*:)\S*@/gi;
+const urlPassword = /([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/"'\\]{0,1000}:)\S{0,2000}@/gi;
 // libpq's "password=…", the query of an URL, and JSON, also JSON inside a JSON string (\"password\":\"…\").
 const assignment = new RegExp(
-  `([\\w.-]*(?:${secretWords})(?:\\s*=|\\\\?["']\\s*:)\\s*)(\\\\"(?:[^"\\\\]|\\\\[^"])*\\\\"|"(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*'|[^\\s"'&]+)`,
+  `((?:${secretWords})(?:\\s*=|\\\\?["']\\s*:)\\s*)(\\\\"(?:[^"\\\\]|\\\\[^"])*\\\\"|"(?:[^"\\\\]|\\\\.)*"|'(?:[^'\\\\]|\\\\.)*'|[^\\s"'&]+)`,
   'gi',
 );
 const apiKey = /\b(tfk_[A-Za-z0-9]{1,64}_)[A-Za-z0-9_-]+/g;

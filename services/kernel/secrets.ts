@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  scryptSync,
+  timingSafeEqual,
+} from 'node:crypto';
 import { join } from 'node:path';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
@@ -73,6 +82,27 @@ export class SecretBox {
     } catch (cause) {
       throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret was altered', { cause });
     }
+  }
+
+  /** A mark on a text that only holders of the master key can make: "v1.<key's id>.<mac>". */
+  sign(text: string): string {
+    return ['v1', this.#id, this.#mac(text).toString('base64url')].join('.');
+  }
+
+  /** Whether {@link sign} has made the mark; "unknown key" when it was not with a key that we have. */
+  checkSignature(text: string, signature: string): 'good' | 'bad' | 'unknown key' {
+    const [version, id, mac] = signature.split('.');
+    if (version !== 'v1' || mac === undefined) return 'bad';
+    if (id !== this.#id) return 'unknown key';
+    const given = Buffer.from(mac, 'base64url');
+    const wanted = this.#mac(text);
+    return given.length === wanted.length && timingSafeEqual(given, wanted) ? 'good' : 'bad';
+  }
+
+  #mac(text: string): Buffer {
+    // A key of its own: what signs must not be what encrypts.
+    const key = Buffer.from(hkdfSync('sha256', this.#key, '', 'terrafusion signatures', 32));
+    return createHmac('sha256', key).update(text).digest();
   }
 
   /** A copy of plain data, to be stored, in which every `Secret` is encrypted. */

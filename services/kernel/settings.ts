@@ -96,6 +96,11 @@ export const settingsSchema = z
       .optional()
       .describe('Key that the gateway shows to the sync-service. Without it one is made and kept in the data folder.'),
 
+    AUDIT_RETENTION_DAYS: whole(0, 36_500)
+      .default(0)
+      .describe(
+        'Days that entries of the audit trail are kept; 0 for ever. What is older is removed; a signed entry says so, and what is left verifies.',
+      ),
     AUTH_REQUIRED: flag()
       .default(true)
       .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
@@ -199,6 +204,8 @@ export interface Settings {
   readonly controlDatabaseConnections: number;
   readonly bus: BusSettings;
   readonly sourceWalBudgetBytes: number;
+  /** 0: for ever. */
+  readonly auditRetentionDays: number;
   readonly gateway: {
     readonly host: string;
     readonly port: number;
@@ -243,6 +250,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     controlDatabaseConnections: raw.CONTROL_DATABASE_CONNECTIONS,
     bus: bus(raw),
     sourceWalBudgetBytes: raw.SOURCE_WAL_BUDGET_BYTES,
+    auditRetentionDays: raw.AUDIT_RETENTION_DAYS,
     gateway: {
       host: raw.GATEWAY_HOST,
       port: raw.GATEWAY_PORT,

@@ -40,8 +40,7 @@ export async function runCleanup(pair: SupervisedPair, env: WorkEnvironment, sig
   });
   await deleteReadyTopics(pair.id, env);
   await control.lockedSource(pair.sourceId, () => leaveSource(pair, env, context, at));
-  await control.audit('pair.removed', pair.id, { name: pair.name, ...(left.length > 0 && { left }) });
-  await control.purge(pair.id);
+  await control.purge(pair.id, { name: pair.name, ...(left.length > 0 && { left }) });
   env.log.info({ pair: pair.name }, 'A deleted pair and what it left were removed.');
   env.wake();
 }

@@ -18,7 +18,6 @@ export async function failPairs(
     if (!rests(pair)) continue;
     // False: a command has come in between, and the pair is about to begin anew.
     if (!(await control.recordState(pair, 'failed', error))) continue;
-    await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
   }
 }
 

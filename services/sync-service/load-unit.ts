@@ -279,7 +279,6 @@ async function finish(
       changes: undefined,
     });
   }
-  await control.audit('pair.loaded', pair.id, { load: load.number });
   // Something for the stream to reach on an idle source, so that "catching up" ends.
   await source.emitMessage('terrafusion.loaded', pair.id, context);
   await control.recordState(pair, 'catching_up');

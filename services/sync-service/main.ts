@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerraFusionError } from '#schemas/errors.ts';
+import { noteLife } from '#services/control/component-events.ts';
 import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { openBus } from '#services/kernel/bus/open.ts';
@@ -12,7 +13,7 @@ import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
 import { createFileOnce } from '#services/kernel/files.ts';
-import { startHeartbeat } from './heartbeat.ts';
+import { startHeartbeat, version } from './heartbeat.ts';
 import { serveSyncService, type Stage } from './http.ts';
 import { Supervisor } from './supervisor.ts';
 import { roles as allRoles, type Role } from './wanted.ts';
@@ -72,6 +73,7 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
       log,
     }),
   );
+  stack.use(await noteLife(control.control, name, { version, roles }, log));
   options.onReady?.(http.port);
   log.info({ port: http.port }, `The ${name} is listening.`);
   await supervisor.run(signal);

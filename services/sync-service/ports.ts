@@ -10,6 +10,7 @@ import type { DesiredState, PairDefinition, PairState } from '#schemas/pairs.ts'
 import type { SlotReading } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { TableEnds, TableName } from '#schemas/tables.ts';
+import type { AuditEventName } from '#services/control/audit-events.ts';
 import type { Surroundings } from '#services/pair-check/overlap.ts';
 
 /** A pair as the supervisor sees it. */
@@ -159,7 +160,8 @@ export interface ControlPort {
 
   /** The latest generation of the source; undefined before the first slot. */
   generation(sourceId: string): Promise<Generation | undefined>;
-  recordGeneration(sourceId: string, generation: Generation): Promise<void>;
+  /** @param failedOver whether the stream has come along to another server of the source */
+  recordGeneration(sourceId: string, generation: Generation, failedOver?: boolean): Promise<void>;
   /** Forgets all generations: the source has no pair any more. */
   forgetGenerations(sourceId: string): Promise<void>;
   recordSourceStatus(sourceId: string, status: SourceStatus): Promise<void>;
@@ -174,7 +176,7 @@ export interface ControlPort {
     sourceId: string,
   ): Promise<{ readonly budgetBytes: number | undefined; readonly onBudget: WalBudgetAction }>;
   /** Notes, before the slot is dropped, that nothing is to be read from it any more. */
-  giveUpGeneration(sourceId: string, generation: number, reason: string): Promise<void>;
+  giveUpGeneration(sourceId: string, generation: Generation, reason: string): Promise<void>;
 
   /** Dropped when an operator has given a command since `pair.runs` was read: false. */
   recordState(
@@ -261,9 +263,7 @@ export interface ControlPort {
     error?: TerraFusionError,
   ): Promise<void>;
   /** Removes the row of a deleted pair, all its leftovers being gone. */
-  purge(pairId: string): Promise<void>;
-  /** Notes an event in the audit trail; actor is the system itself. */
-  audit(action: string, pairId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
-  /** The same, of a source system. */
-  auditSource(action: string, sourceId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
+  purge(pairId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Notes an event of a pair in the audit trail, if its `audit_level` keeps it. What the other methods tell, they note themselves. */
+  audit(event: AuditEventName, pairId: string, details: Readonly<Record<string, unknown>>): Promise<void>;
 }

@@ -64,12 +64,6 @@ function recordOf({ id, position, steps }: SchemaChange) {
 /** Notes what the target has passed; after a kill in between, this is how it comes to be known. (Promise 9) */
 async function settle(pair: SupervisedPair, position: Position, { control, log }: WorkEnvironment): Promise<void> {
   for (const change of await control.settleSchemaChanges(pair.id, formatPosition(position))) {
-    await control.audit('pair.schema_changed', pair.id, {
-      change: change.id,
-      position: change.position,
-      steps: change.steps,
-      decided_by: change.decidedBy,
-    });
     log.info({ pair: pair.name, change: change.id }, "The target's tables were altered as the source's were.");
   }
 }

@@ -143,11 +143,10 @@ class SlotWatch {
     const { control, log, sourceId, generation } = this.#options;
     const { slot } = generation.stream;
     await this.#ifLatest(async () => {
-      await control.giveUpGeneration(sourceId, generation.generation, reason);
+      await control.giveUpGeneration(sourceId, generation, reason);
       log.error({ source: sourceId, slot, reason }, 'The slot is given up to spare the source, as on_wal_budget says.');
       const error = whyGone(status, { ...generation, givenUp: reason })!;
       await failPairs(sourceId, error, restsOn(generation.generation), this.#options);
-      await control.auditSource('slot.given_up', sourceId, { slot, reason });
       await source.dropSlot(slot, this.#context);
     });
   }

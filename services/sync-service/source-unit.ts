@@ -60,8 +60,7 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     bus,
     observer: {
       failedOver: async (stream) => {
-        await control.recordGeneration(sourceId, { generation: generation.generation, stream });
-        await control.auditSource('source.failed_over', sourceId, { slot: stream.slot, timeline: stream.timeline });
+        await control.recordGeneration(sourceId, { generation: generation.generation, stream }, true);
         log.warn(
           { source: sourceId, slot: stream.slot, timeline: stream.timeline },
           'The source has failed over; its slot has come along, and reading goes on there.',

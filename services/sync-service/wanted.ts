@@ -99,7 +99,6 @@ function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halt
   return {
     halted: async (error) => {
       await control.recordState(pair, 'failed', error);
-      await control.audit('pair.halted', pair.id, { code: error.code, message: error.message });
     },
     interrupted: async (error) => {
       metrics.retried('pair', error.code);

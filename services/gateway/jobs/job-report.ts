@@ -1,17 +1,12 @@
 import type { JobReport } from '#schemas/http/jobs.ts';
+import { csvLine } from '../csv.ts';
 
 /** The events as a table for a spreadsheet, RFC 4180. */
 export function reportCsv({ events }: JobReport): string {
   const lines = events.map(({ at, actor, action, outcome, details }) =>
-    [at, actor, action, outcome, JSON.stringify(details ?? null)].map(csvCell).join(','),
+    csvLine([at, actor, action, outcome, JSON.stringify(details ?? null)]),
   );
-  return `${['at,actor,action,outcome,details', ...lines].join('\r\n')}\r\n`;
-}
-
-/** A cell that a spreadsheet would take for a formula is shown as text. */
-function csvCell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return [csvLine(['at', 'actor', 'action', 'outcome', 'details']), ...lines].join('');
 }
 
 /** For printing: without scripts, styles and pictures, so that it needs nothing from anywhere. */

@@ -1,17 +1,40 @@
 import { TerraFusionError } from '#schemas/errors.ts';
-import { idParams } from '#schemas/http/common.ts';
+import { idParams, USUAL_PAGE } from '#schemas/http/common.ts';
 import {
   deadLettersPage,
   deadLettersQuery,
   deadLetterView as deadLetterViewSchema,
+  type DeadLetterView,
   replayBody,
 } from '#schemas/http/dead-letters.ts';
 import { notOpen } from '#services/control/dead-letters.ts';
+import type { PageRequest } from '#services/control/pages.ts';
+import { listOf, sendCsv, wantsCsv, type Columns } from '../csv.ts';
 import { actorOf, type App, type GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
 import { mayAct } from '../roles.ts';
 import { replies, words } from '../schema.ts';
 import { deadLetterView, pageView } from '../views.ts';
+
+const columns: Columns<DeadLetterView> = [
+  ['id', ({ id }) => id],
+  ['pair_id', ({ pair }) => pair.id],
+  ['pair', ({ pair }) => pair.name],
+  ['position', ({ position }) => position],
+  ['stage', ({ stage }) => stage],
+  ['source_table', ({ source_table }) => source_table],
+  ['target_table', ({ target_table }) => target_table],
+  ['op', ({ op }) => op],
+  ['rule', ({ rule }) => rule],
+  ['code', ({ code }) => code],
+  ['reason', ({ reason }) => reason],
+  ['row', ({ row }) => row],
+  ['before', ({ before }) => before],
+  ['state', ({ state }) => state],
+  ['created_at', ({ created_at }) => created_at],
+  ['resolved_at', ({ resolved_at }) => resolved_at],
+  ['resolved_by', ({ resolved_by }) => resolved_by],
+];
 
 export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
   const { syncService } = deps;
@@ -20,14 +43,20 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
     '/api/dead-letters',
     {
       schema: {
-        ...words('Dead letters', 'List dead letters', 'Latest first.'),
+        ...words('Dead letters', 'List dead letters', 'Latest first; as a table for spreadsheets with format=csv.'),
         querystring: deadLettersQuery,
         response: replies({ 200: deadLettersPage }),
       },
     },
-    async ({ control, query: { limit, cursor, pair, ...filter } }) => {
+    async (request, reply) => {
+      const { control } = request;
+      const { limit, cursor, format, pair, ...filter } = request.query;
       const pairId = pair === undefined ? undefined : (await control.pairs.get(pair)).id;
-      return pageView(await control.deadLetters.list({ ...filter, pairId }, { limit, cursor }), deadLetterView);
+      const list = (page: PageRequest) => control.deadLetters.list({ ...filter, pairId }, page);
+      if (!wantsCsv(request, format)) {
+        return pageView(await list({ limit: limit ?? USUAL_PAGE, cursor }), deadLetterView);
+      }
+      return sendCsv(reply, 'dead-letters', columns, listOf(list, deadLetterView), { limit, cursor });
     },
   );
 

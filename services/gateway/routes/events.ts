@@ -3,7 +3,7 @@ import type { Control } from '#services/control/control.ts';
 import { EventHub } from '../event-hub.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { words } from '../schema.ts';
-import { readStatus } from '../status.ts';
+import { StatusReader } from '../status.ts';
 
 /** Streams that may be open at a time. */
 const MOST_LISTENERS = 200;
@@ -12,7 +12,7 @@ export const EVENT_STREAMS = { name: 'event_streams', help: 'Open event streams.
 
 export function eventRoutes(app: App, deps: GatewayDeps): void {
   const { clock, log, metrics, options } = deps;
-  const startedAt = new Date(clock.now());
+  const status = new StatusReader(deps, app.controlDatabase);
   // One for all who see the same: what one may not see is never read for him.
   const hubs = new Map<string, EventHub>();
   const hubOf = (control: Control, systems: readonly string[] | undefined): EventHub => {
@@ -21,7 +21,7 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
     if (known) return known;
     for (const [idle, { size }] of hubs) if (size === 0) hubs.delete(idle);
     const hub = new EventHub({
-      read: () => readStatus({ ...deps, control }, startedAt),
+      read: () => status.read(control, systems),
       clock,
       log,
       ...(options.eventsEveryMs === undefined ? {} : { everyMs: options.eventsEveryMs }),

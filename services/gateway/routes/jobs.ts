@@ -99,6 +99,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync/status/:job_id',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Jobs', 'Status of a job', 'Any sync operation is a job. Tables are shown as they stand now.'),
         params: jobParams,
@@ -177,6 +178,7 @@ export function jobRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync/operations',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Jobs', 'List jobs', 'Latest first.'),
         querystring: jobsQuery,

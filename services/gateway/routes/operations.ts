@@ -1,20 +1,42 @@
 import type { Lsn } from '#schemas/lsn.ts';
-import { idParams } from '#schemas/http/common.ts';
+import { idParams, USUAL_PAGE } from '#schemas/http/common.ts';
 import {
   operationBody,
   operationsPage,
   operationsQuery,
   operationView as operationViewSchema,
+  type OperationView,
 } from '#schemas/http/operations.ts';
 import type { FastifyRequest } from 'fastify';
 import { assertLoaded, startFull, startIncremental } from '#services/control/pair-commands.ts';
 import { cancel } from '#services/control/table-commands.ts';
+import type { PageRequest } from '#services/control/pages.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import { look, openSource, storedConnection } from '../ends.ts';
+import { listOf, sendCsv, wantsCsv, type Columns } from '../csv.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change, changeOnce } from '../mutations.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { operationView, pageView } from '../views.ts';
+
+const columns: Columns<OperationView> = [
+  ['id', ({ id }) => id],
+  ['pair_id', ({ pair }) => pair.id],
+  ['pair', ({ pair }) => pair.name],
+  ['type', ({ type }) => type],
+  ['state', ({ state }) => state],
+  ['started_by', ({ started_by }) => started_by],
+  ['created_at', ({ created_at }) => created_at],
+  ['started_at', ({ started_at }) => started_at],
+  ['finished_at', ({ finished_at }) => finished_at],
+  ['rows_copied', ({ counts }) => counts.rows_copied],
+  ['inserted', ({ counts }) => counts.inserted],
+  ['updated', ({ counts }) => counts.updated],
+  ['deleted', ({ counts }) => counts.deleted],
+  ['dead_letters', ({ counts }) => counts.dead_letters],
+  ['error_code', ({ error }) => error?.code],
+  ['error_message', ({ error }) => error?.message],
+];
 
 export function operationRoutes(app: App, deps: GatewayDeps): void {
   cancelRoute(app, deps);
@@ -22,21 +44,33 @@ export function operationRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync-operations',
     {
+      config: { lastKnown: true },
       schema: {
-        ...words('Sync operations', 'List sync operations', 'Latest first.'),
+        ...words(
+          'Sync operations',
+          'List sync operations',
+          'Latest first; as a table for spreadsheets with format=csv.',
+        ),
         querystring: operationsQuery,
         response: replies({ 200: operationsPage }),
       },
     },
-    async ({ control, query: { limit, cursor, pair, ...filter } }) => {
+    async (request, reply) => {
+      const { control } = request;
+      const { limit, cursor, format, pair, ...filter } = request.query;
       const pairId = pair === undefined ? undefined : (await control.pairs.get(pair)).id;
-      return pageView(await control.operations.list({ ...filter, pairId }, { limit, cursor }), operationView);
+      const list = (page: PageRequest) => control.operations.list({ ...filter, pairId }, page);
+      if (!wantsCsv(request, format)) {
+        return pageView(await list({ limit: limit ?? USUAL_PAGE, cursor }), operationView);
+      }
+      return sendCsv(reply, 'operations', columns, listOf(list, operationView), { limit, cursor });
     },
   );
 
   app.get(
     '/api/sync-operations/:id',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Sync operations', 'Get a sync operation'),
         params: idParams,

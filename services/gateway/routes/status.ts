@@ -1,12 +1,15 @@
 import { healthView, statusView, welcome } from '#schemas/http/status.ts';
-import { asTerraFusionError } from '#schemas/errors.ts';
+import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
+import { circuitStates } from '../circuit-breaker.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { replies, words } from '../schema.ts';
-import { readStatus } from '../status.ts';
+import { PATIENCE, within } from '../patience.ts';
+import { StatusReader } from '../status.ts';
 
 export function statusRoutes(app: App, deps: GatewayDeps): void {
   const { control, clock, options, syncService } = deps;
-  const startedAt = new Date(clock.now());
+  const status = new StatusReader(deps, app.controlDatabase);
+  circuitMetrics(app, deps);
 
   app.get(
     '/',
@@ -27,7 +30,7 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
           response: replies({ 200: statusView }),
         },
       },
-      ({ control: within }) => readStatus({ ...deps, control: within }, startedAt),
+      ({ control: within, principal }) => status.read(within, principal?.systems),
     );
   }
 
@@ -51,17 +54,34 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
       },
       async (_request, reply) => {
         const [database, service] = await Promise.all([
-          codeOf(control.database.query('SELECT 1')),
-          codeOf(syncService.health()),
+          codeOf(app.controlDatabase.ask(() => control.database.query('SELECT 1'))),
+          codeOf(within(clock, PATIENCE, late, () => syncService.health())),
         ]);
-        // Without a sync-service nothing moves, but everything can be read and wished for.
-        const status = database === 'ok' ? ('ok' as const) : ('unavailable' as const);
+        // A sync-service that lacks something is there, and says what; without one nothing moves.
+        const state = database === 'ok' && service === 'ok' ? ('ok' as const) : ('unavailable' as const);
         return reply
-          .code(status === 'ok' ? 200 : 503)
-          .send({ status, checks: { control_database: database, sync_service: service } });
+          .code(state === 'ok' ? 200 : 503)
+          .send({ status: state, checks: { control_database: database, sync_service: service } });
       },
     );
   }
+}
+
+const late = (): TerraFusionError =>
+  new TerraFusionError('SERVICE_UNAVAILABLE', 'The sync-service does not answer in time');
+
+/** 0 closed, 1 about to be tried, 2 open: what is behind it does not answer, and is not asked. */
+function circuitMetrics(app: App, { metrics, syncService }: GatewayDeps): void {
+  const circuits = {
+    'sync-service': () => syncService.circuit(),
+    'control-database': () => app.controlDatabase.status(),
+  };
+  metrics.gauge(
+    { name: 'gateway_circuit_state', help: 'Circuit to a part: 0 closed, 1 half open, 2 open.', labels: ['peer'] },
+    (gauge) => {
+      for (const [peer, read] of Object.entries(circuits)) gauge.set({ peer }, circuitStates.indexOf(read().state));
+    },
+  );
 }
 
 async function codeOf(look: Promise<unknown>): Promise<string> {

@@ -34,6 +34,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync-pairs',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Sync pairs', 'List sync pairs'),
         querystring: pairsQuery,
@@ -115,6 +116,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync-pairs/:id',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Sync pairs', 'Get a sync pair'),
         params: idParams,
@@ -224,6 +226,7 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/sync-pairs/:id/tables',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Sync pairs', 'Tables of a pair'),
         params: idParams,

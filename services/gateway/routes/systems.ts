@@ -23,6 +23,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/systems',
     {
+      config: { lastKnown: true },
       schema: {
         ...words('Systems', 'List systems'),
         querystring: systemsQuery,
@@ -74,7 +75,10 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
 
   app.get(
     '/api/systems/:id',
-    { schema: { ...words('Systems', 'Get a system'), params: idParams, response: replies({ 200: systemViewSchema }) } },
+    {
+      config: { lastKnown: true },
+      schema: { ...words('Systems', 'Get a system'), params: idParams, response: replies({ 200: systemViewSchema }) },
+    },
     async ({ control, params }) => systemView(await control.systems.get(params.id)),
   );
 

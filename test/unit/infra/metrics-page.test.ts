@@ -13,6 +13,7 @@ test('names and labels are as in the field, and no label could hold a key of a r
     'pair', 'source', 'table', 'stage', 'op', 'outcome', 'state', 'code', // of the pipeline
     'method', 'route', 'status', 'mode', 'direction', // of HTTP and the machine
     'rule', 'severity', 'channel', // of alerts
+    'peer', // of circuits
   ]); // prettier-ignore
   for (const { name, type, labels, help } of [...(await everyMetric()).values()].flat()) {
     expect(name).toMatch(/^terrafusion_[a-z0-9_]+$/);

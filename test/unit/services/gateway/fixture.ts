@@ -6,6 +6,7 @@ import type { Role } from '#schemas/http/common.ts';
 import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import { openControl, type Control } from '#services/control/control.ts';
 import { buildGateway } from '#services/gateway/build.ts';
+import type { CircuitStatus } from '#services/gateway/circuit-breaker.ts';
 import type { App, GatewayDeps, GatewayOptions } from '#services/gateway/gateway.ts';
 import type { SyncServiceClient } from '#services/gateway/sync-service-client.ts';
 import type { SuperviseStatus } from '#services/gateway/supervise.ts';
@@ -23,8 +24,13 @@ export class StubSyncService {
     started_at: '2026-01-01T00:00:00.000Z',
     components: [{ name: 'bus', state: 'up', message: 'The embedded bus answers', since: null, details: {} }],
   };
+  circuit_: CircuitStatus = { state: 'closed', failures: 0, opened: 0, retryInMs: 0 };
   replayed: { id: string; row: unknown }[] = [];
   refuse: TerraFusionError | undefined;
+
+  circuit(): CircuitStatus {
+    return this.circuit_;
+  }
 
   health(): Promise<SyncServiceHealth> {
     return this.health_ instanceof TerraFusionError ? Promise.reject(this.health_) : Promise.resolve(this.health_);

@@ -114,3 +114,17 @@ describe('masking fields', () => {
     expect(maskFields(circle)).toEqual({ name: 'a', self: '[circular]' });
   });
 });
+
+test.each([
+  ['a long word', `pwd${'x1'.repeat(100_000)}`],
+  ['many words that might be schemes', `pwd ${'a+'.repeat(100_000)}`],
+  ['many addresses without an end', 'a://b:'.repeat(20_000)],
+  ['many names of secrets', 'token '.repeat(30_000)],
+  ['white space after a name', `password${' '.repeat(200_000)}`],
+  ['quotes that are never closed', 'token="'.repeat(30_000)],
+])('%s holds nobody up', (_what, text) => {
+  const begun = performance.now();
+  maskText(text);
+  // Once for each letter of it, this would be minutes.
+  expect(performance.now() - begun).toBeLessThan(5000);
+});

@@ -6,6 +6,7 @@ describe('the settings', () => {
   test('have defaults that run everything on one machine', () => {
     expect(loadSettings({})).toEqual({
       dataFolder: resolve('data'),
+      auditRetentionDays: 0,
       log: { level: 'info', folder: resolve('data/logs') },
       shutdownTimeoutMs: 30_000,
       controlDatabase: { kind: 'embedded' },
