@@ -104,7 +104,7 @@ describe('a key that is limited to systems', () => {
     async (route) => {
       if (route === 'GET /api/events') return;
       const { url } = split(route);
-      const reply = await ask<List>(`${url}`);
+      const reply = await ask<List>(url);
       if (unlimitedOnly.has(route)) {
         expect(reply.status).toBe(route === 'GET /metrics' ? 200 : 403);
         // To a scraper of this machine it is open without a key, too.

@@ -41,7 +41,8 @@ describe('starting', () => {
   test('without required keys says so', async () => {
     const said: string[] = [];
     const log = { ...silentLog, warn: (_fields: object, message: string) => void said.push(message) };
-    await using _running = await startGateway(settings({ AUTH_REQUIRED: 'false' }), { log });
+    await using running = await startGateway(settings({ AUTH_REQUIRED: 'false' }), { log });
+    expect((await fetch(`${running.url}/api/systems`)).status).toBe(200);
     expect(said.filter((message) => message.startsWith('AUTH_REQUIRED=false: whoever'))).toHaveLength(1);
   });
 

@@ -68,11 +68,14 @@ describe('every route', () => {
   });
 });
 
-describe.each(routes)('%s (%s)', (route, access) => {
-  const example = examples[route]!;
-  const { body, limit = MIB, status = 200, of } = example;
+const withBody = routes.filter(([route]) => examples[route]!.body);
+const withId = routes.filter(([route]) => examples[route]!.of);
+const writing = routes.filter(([route]) => isWriting(route));
 
-  test('is answered to whom it is for, and to nobody else', async () => {
+describe('every route, asked by everybody', () => {
+  test.each(routes)('%s is answered to whom it is for (%s), and to nobody else', async (route, access) => {
+    const example = examples[route]!;
+    const { body, status = 200 } = example;
     await everybody(
       access,
       'valid',
@@ -89,7 +92,8 @@ describe.each(routes)('%s (%s)', (route, access) => {
     );
   });
 
-  test.runIf(body)('refuses a body that is none of its own, by name', async () => {
+  test.each(withBody)('%s refuses a body that is none of its own, by name', async (route, access) => {
+    const example = examples[route]!;
     for (const [text, code] of [
       ['{"surprise": 1}', 'REQUEST_INVALID'],
       ['[]', 'REQUEST_INVALID'],
@@ -108,7 +112,8 @@ describe.each(routes)('%s (%s)', (route, access) => {
     }
   });
 
-  test.runIf(of)('does not know an id that nothing has', async () => {
+  test.each(withId)('%s does not know an id that nothing has', async (route, access) => {
+    const { body, of } = examples[route]!;
     for (const id of [unknownId(of), 'no-such-thing', "' OR 1=1 --", '..%2f..%2fetc']) {
       await everybody(
         access,
@@ -122,7 +127,9 @@ describe.each(routes)('%s (%s)', (route, access) => {
     }
   });
 
-  test.runIf(isWriting(route))('takes no body that is larger than it may be', async () => {
+  test.each(writing)('%s takes no body that is larger than it may be', async (route, access) => {
+    const example = examples[route]!;
+    const { limit = MIB } = example;
     const large = JSON.stringify({ name: 'x'.repeat(limit) });
     await everybody(
       access,
@@ -134,7 +141,8 @@ describe.each(routes)('%s (%s)', (route, access) => {
     );
   });
 
-  test.runIf(isWriting(route))('takes JSON and nothing else', async () => {
+  test.each(writing)('%s takes JSON and nothing else', async (route, access) => {
+    const example = examples[route]!;
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',
@@ -152,7 +160,8 @@ describe.each(routes)('%s (%s)', (route, access) => {
     }
   });
 
-  test('is there for its own methods only', async () => {
+  test.each(routes)('%s is there for its own methods only', async (route) => {
+    const example = examples[route]!;
     const { url } = split(route);
     const others = (['GET', 'POST', 'PATCH', 'DELETE', 'PUT'] as const).filter(
       (method) => routeAccess[`${method} ${url}`] === undefined && !isAnother(method, url),

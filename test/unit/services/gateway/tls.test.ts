@@ -50,7 +50,8 @@ async function ask(url: string, agent: Agent | false, more: object = {}, body?: 
   const asked = request(url, { rejectUnauthorized: false, agent, ...more });
   asked.end(body);
   const [reply] = (await once(asked, 'response')) as [IncomingMessage];
-  const name = (reply.socket as TLSSocket).getPeerCertificate().subject.CN as string;
+  const name = (reply.socket as unknown as Pick<TLSSocket, 'getPeerCertificate'>).getPeerCertificate().subject
+    .CN as string;
   let text = '';
   for await (const chunk of reply.setEncoding('utf8')) text += chunk as string;
   return { reply, text, name };

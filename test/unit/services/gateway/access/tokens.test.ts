@@ -62,10 +62,8 @@ const claims = (more: JWTPayload = {}): JWTPayload => ({
   exp: now() + 600,
   ...more,
 });
-const without = (name: string): JWTPayload => {
-  const { [name]: _, ...rest } = claims();
-  return rest;
-};
+const without = (name: string): JWTPayload =>
+  Object.fromEntries(Object.entries(claims()).filter(([claim]) => claim !== name));
 const sign = ({ key, alg, kid }: Signer, payload: JWTPayload = claims(), header: object = {}) =>
   new SignJWT(payload).setProtectedHeader({ alg, kid, ...header }).sign(key);
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
