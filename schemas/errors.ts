@@ -73,7 +73,7 @@ const table = {
   MASTER_KEY_WRONG: {
     heals: false,
     status: 503,
-    fix: 'Give TERRAFUSION_MASTER_KEY, or the key file in the data folder, the value that the secrets were stored with; or enter the secrets of the systems anew.',
+    fix: 'Give TERRAFUSION_MASTER_KEY, or the key file in the data folder, the value that the secrets were stored with, or name that one in TERRAFUSION_MASTER_KEY_PREVIOUS to change over; or enter the secrets of the systems anew.',
   },
   DATA_FOLDER_UNUSABLE: {
     heals: false,

@@ -10,9 +10,9 @@ export const sessionBody = z
 export const sessionView = z
   .object({
     by: z
-      .enum(['session', 'key', 'nobody'])
+      .enum(['session', 'key', 'token', 'nobody'])
       .describe('How the caller has shown who he is; "nobody": keys are not required here.'),
-    id: z.string().describe('Of the key.'),
+    id: z.string().describe('Of the key; of the holder of a token "jwt:<sub>".'),
     name: z.string(),
     role: z.enum(roles),
     systems: z

@@ -18,7 +18,7 @@ export const alertView = z.object({
   code: z
     .string()
     .describe(
-      'pair_failed, component_down, replication_lag, slot_wal_budget, source_waiting, removal_waiting, dead_letters, restarts.',
+      'pair_failed, component_down, replication_lag, slot_wal_budget, source_waiting, removal_waiting, dead_letters, restarts, auth_not_required.',
     ),
   severity: z.enum(['warning', 'critical']),
   message: z.string(),

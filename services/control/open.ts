@@ -28,7 +28,8 @@ export async function openControlDatabase(
   });
   try {
     await migrate(database, migrations, log);
-    const secrets = new SecretBox(await masterKey(settings.masterKey, settings.dataFolder));
+    const master = await masterKey(settings.masterKey, settings.dataFolder);
+    const secrets = new SecretBox(master, settings.previousMasterKey);
     return { control: openControl(database, secrets), [Symbol.asyncDispose]: () => database[Symbol.asyncDispose]() };
   } catch (error) {
     await database[Symbol.asyncDispose]();

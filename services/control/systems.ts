@@ -204,6 +204,29 @@ export class Systems {
     return { connector: row.connector, settings };
   }
 
+  /** Ids of systems whose secrets are encrypted with another master key than that of now, deleted pairs' inline ones included. */
+  async outdated(): Promise<string[]> {
+    const rows = await this.#db.query<Pick<Row, 'id' | 'connection'>>(
+      'SELECT id, connection FROM terrafusion.systems ORDER BY created_at, id',
+    );
+    return rows.filter(({ connection }) => this.#secrets.isOutdated(connection)).map(({ id }) => id);
+  }
+
+  /**
+   * Encrypts a system's secrets with the master key of now; what they say stays. False when there was nothing to do any more.
+   * @throws MASTER_KEY_WRONG when neither key opens them
+   */
+  async encryptAnew(id: string): Promise<boolean> {
+    const row = await this.#db.one<Pick<Row, 'connection'>>(
+      'SELECT connection FROM terrafusion.systems WHERE id = $1 FOR UPDATE',
+      [id],
+    );
+    if (!row || !this.#secrets.isOutdated(row.connection)) return false;
+    const sealed = this.#secrets.seal(this.#secrets.unseal(row.connection));
+    await this.#db.run('UPDATE terrafusion.systems SET connection = $2 WHERE id = $1', [id, sealed]);
+    return true;
+  }
+
   /** What names of streams tell of each system's id. */
   async sourceParts(): Promise<ReadonlySet<string>> {
     const rows = await this.#db.query<{ id: string }>('SELECT id FROM terrafusion.systems');

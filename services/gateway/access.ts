@@ -16,7 +16,7 @@ import {
 } from './access/credentials.ts';
 import { Lockout, type Locked, type Subject } from './access/lockout.ts';
 import { actorOf, type App, type GatewayDeps, type Principal } from './gateway.ts';
-import { hostOf, isLoopback } from './loopback.ts';
+import { hostOf, isLoopback, isOpen } from './loopback.ts';
 import { accessOf, mayAct, needsAllSystems, type Access } from './roles.ts';
 
 /** How long what was good is still believed when the control database does not answer, in ms. For reading only. */
@@ -71,7 +71,7 @@ export class Guard {
       help: 'Lockouts after repeated wrong keys, by what was shut out.',
       labels: ['by'],
     });
-    this.#open = !authRequired && isLoopback(host);
+    this.#open = isOpen(deps.options);
     if (!authRequired && !this.#open) {
       deps.log.warn({ host }, 'AUTH_REQUIRED=false holds on a loopback address only; keys are required.');
     }
@@ -122,6 +122,25 @@ export class Guard {
     throw new TerraFusionError('UNAUTHENTICATED', 'The API key is unknown, expired or revoked');
   }
 
+  /** A token that nobody has signed for us is a guess like a wrong key. One that is too old is not. */
+  async #tried(
+    request: FastifyRequest,
+    { kind, text }: Credential,
+    look: () => Promise<Identity | undefined>,
+  ): Promise<Identity | undefined> {
+    if (kind !== 'token') return await look();
+    const subjects: Subject[] = [{ kind: 'address', id: request.ip }];
+    this.#lockout.assertFree(subjects);
+    try {
+      return await look();
+    } catch (error) {
+      if (error instanceof TerraFusionError && error.details['reason'] === 'token') {
+        for (const locked of this.#lockout.failed(subjects, text)) await this.#noteLockout(request, locked);
+      }
+      throw error;
+    }
+  }
+
   async #noteLockout(request: FastifyRequest, { kind, id, forMs, failures }: Locked): Promise<void> {
     this.#lockouts.inc({ by: kind });
     const after = { address: request.ip, wrong_keys: failures, for_s: forMs / 1000 };
@@ -135,11 +154,22 @@ export class Guard {
     });
   }
 
+  /** Whether whoever asks from this machine is an administrator. */
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
   /** Whether who asked may still have what he was given: for replies that last. Being asked keeps a session open. */
   async stillAllowed(request: FastifyRequest): Promise<boolean> {
     const credential = credentialOf(request);
     if (credential === undefined || request.identity?.by === 'nobody') return true;
-    return (await identify(this.#deps.control, credential)) !== undefined;
+    const { control, tokens } = this.#deps;
+    try {
+      return (await identify(control, tokens, credential)) !== undefined;
+    } catch (error) {
+      if (error instanceof TerraFusionError && error.code === 'UNAUTHENTICATED') return false;
+      throw error;
+    }
   }
 
   /** @throws UNAUTHENTICATED, CSRF_REFUSED, RATE_LIMITED */
@@ -170,8 +200,11 @@ export class Guard {
   ): Promise<Identity | undefined> {
     try {
       // Who was good a moment ago does not suffer for somebody who guesses from his address, or at his key.
-      if (credential.kind === 'key' && !remembered) return byKey(await this.open(request, credential.text));
-      return await this.#database.ask(() => identify(this.#deps.control, credential));
+      const { control, tokens } = this.#deps;
+      const asked = () => identify(control, tokens, credential);
+      if (remembered) return await this.#database.ask(asked);
+      if (credential.kind === 'key') return byKey(await this.open(request, credential.text));
+      return await this.#tried(request, credential, () => this.#database.ask(asked));
     } catch (error) {
       const recent = remembered && this.#deps.clock.now() - remembered.at < BELIEVED;
       // The status must be readable when the control database is what is down.
@@ -189,7 +222,7 @@ export class Guard {
   /** What was good once is not any more, or a cookie never was. */
   #ended(credential: Credential, request: FastifyRequest, reply: FastifyReply): Identity {
     this.#known.forget(credential);
-    if (credential.kind === 'key')
+    if (credential.kind !== 'session')
       throw new TerraFusionError('UNAUTHENTICATED', 'The API key is unknown, expired or revoked');
     clearSessionCookie(request, reply);
     if (this.#open) return this.#local(request);

@@ -29,8 +29,8 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     bodyLimit: BODY_LIMIT,
-    // Addresses are taken from the connection: who writes X-Forwarded-For cannot choose his own.
-    trustProxy: false,
+    // Addresses are taken from the connection: who writes X-Forwarded-For cannot choose his own, unless he is a proxy of ours.
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     // A slow sender of a request holds its connection no longer than this.
     requestTimeout: 60_000,
     keepAliveTimeout: 72_000,

@@ -8,6 +8,7 @@ import type { Clock } from '#services/kernel/clock.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { Guard } from './access.ts';
 import type { Identity } from './access/credentials.ts';
+import type { Tokens } from './access/tokens.ts';
 import type { PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import type { SyncServiceClient } from './sync-service-client.ts';
@@ -27,6 +28,8 @@ export interface GatewayDeps {
   readonly syncService: SyncServiceClient;
   /** How our own sync-service process is doing; undefined when it is somebody else's to start. */
   readonly supervision: () => SuperviseStatus | undefined;
+  /** Tokens of an identity provider; undefined: there is none. */
+  readonly tokens?: Tokens | undefined;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly log: FastifyBaseLogger;
@@ -38,6 +41,8 @@ export interface GatewayOptions {
   /** Address we listen on: without required keys it must be a loopback one. */
   readonly host: string;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Addresses and networks whose X-Forwarded-For, -Proto and -Host are believed. */
+  readonly trustedProxies: readonly string[];
   /** "*" for all. */
   readonly corsOrigins: readonly string[];
   /** For each key, and for each address without one; 0: no limit. */

@@ -13,6 +13,14 @@ export function isLoopback(address: string): boolean {
   return family !== 0 && loopback.check(plain, family === 6 ? 'ipv6' : 'ipv4');
 }
 
+/** Whether requests need no key: only where nobody else can reach us. */
+export function isOpen({ authRequired, host }: { readonly authRequired: boolean; readonly host: string }): boolean {
+  return !authRequired && isLoopback(host);
+}
+
+export const OPEN_WARNING =
+  'AUTH_REQUIRED=false: whoever uses this machine is an administrator. Take the setting away before others do.';
+
 /** The host of a `Host` header, or of an origin without its scheme: without the port. */
 export function hostOf(header: string): string {
   return header.replace(/:\d+$/, '');

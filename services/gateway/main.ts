@@ -2,9 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
-import { createSecureContext } from 'node:tls';
+import { Server as HttpsServer } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
@@ -13,18 +12,23 @@ import type { Control } from '#services/control/control.ts';
 import { noteLife } from '#services/control/component-events.ts';
 import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
+import { rotateSecrets } from '#services/control/rotate-secrets.ts';
 import { systemClock } from '#services/kernel/clock.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
 import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
 import type { Settings } from '#services/kernel/settings.ts';
+import { KeySet } from './access/key-set.ts';
+import { Tokens } from './access/tokens.ts';
 import { AuditOutbox } from './audit-outbox.ts';
 import { buildGateway } from './build.ts';
 import { frameworkLog } from './framework-log.ts';
 import { startHousekeeping } from './housekeeping.ts';
+import { isOpen, OPEN_WARNING } from './loopback.ts';
 import { ProcessSupervisor, type SuperviseLimits } from './supervise.ts';
 import { SyncServiceClient } from './sync-service-client.ts';
+import { readCertificate, reloadCertificate, tellExpiry } from './tls.ts';
 
 export interface GatewayStart {
   readonly log: Log;
@@ -45,6 +49,8 @@ export interface RunningGateway extends AsyncDisposable {
   readonly port: number;
   readonly adminKey: AdminKey;
   readonly control: Control;
+  /** Reads the certificate's files again; see `reloadCertificate`. False: there is none, or it cannot be used. */
+  reloadCertificate(): Promise<boolean>;
 }
 
 /** The gateway as a process: until it is told to stop. */
@@ -57,7 +63,14 @@ export function gateway(settings: Settings, start: GatewayStart): Service {
       if (origin === 'made')
         process.stderr.write(`First administrator key: ${key!.reveal()}\nIt is kept in ${file!}\n`);
       start.log.info({ url: running.url }, 'The gateway is listening.');
-      if (!signal.aborted) await once(signal, 'abort');
+      // Without a certificate the signal keeps its meaning: the terminal has gone.
+      const reload = (): void => void running.reloadCertificate();
+      if (settings.gateway.tls) process.on('SIGHUP', reload);
+      try {
+        if (!signal.aborted) await once(signal, 'abort');
+      } finally {
+        process.off('SIGHUP', reload);
+      }
     },
   };
 }
@@ -70,25 +83,31 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   const { log } = start;
   await using stack = new AsyncDisposableStack();
   const { control } = stack.use(await openControlDatabase(settings, 'gateway', log, start.signal));
+  await rotateSecrets(control, log);
   const adminKey = await ensureAdminKey(control, settings.gateway.adminKey, settings.dataFolder);
   const metrics = createMetrics({ component: 'gateway' });
   machineMetrics(metrics, settings.dataFolder);
+  const tokens = await openTokens(settings, log);
   const key = settings.syncService.apiKey ?? new Secret(randomBytes(32).toString('base64url'));
   const syncService = new SyncServiceClient({ url: urlOfSyncService(settings), apiKey: key });
 
   const { host, port, tls } = settings.gateway;
+  const certificate = tls && (await readCertificate(tls));
+  if (certificate) tellExpiry(certificate, systemClock, log);
   let supervisor: ProcessSupervisor | undefined;
   const app = await buildGateway({
     control,
     syncService,
     supervision: () => supervisor?.status(),
+    tokens,
     metrics,
     clock: systemClock,
     log: frameworkLog(log),
     options: {
       version,
       host,
-      tls: tls && (await readCertificate(tls)),
+      tls: certificate,
+      trustedProxies: settings.gateway.trustedProxies,
       corsOrigins: settings.gateway.corsOrigins,
       rateLimitPerMinute: settings.gateway.rateLimitPerMinute,
       authRequired: settings.gateway.authRequired,
@@ -102,6 +121,7 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   stack.defer(() => app.close());
   // The port first: when it is taken, nothing else should have been started.
   await listen(app, host, port);
+  if (isOpen(settings.gateway)) log.warn({ host }, OPEN_WARNING);
   stack.use(await noteLife(control, 'gateway', { version }, log));
   const outbox = new AuditOutbox(control.audit, log);
   const starter = starterOf(settings, start);
@@ -130,8 +150,20 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
     port: listening,
     adminKey,
     control,
+    reloadCertificate: async () =>
+      tls !== undefined &&
+      app.server instanceof HttpsServer &&
+      (await reloadCertificate(app.server, tls, { clock: systemClock, log })),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** @throws CONFIG_INVALID when the file of the issuer's keys cannot be read */
+async function openTokens({ gateway: { tokens } }: Settings, log: Log): Promise<Tokens | undefined> {
+  if (!tokens) return undefined;
+  const keys = new KeySet({ place: tokens.keys, clock: systemClock, log });
+  await keys.open();
+  return new Tokens(tokens, keys, systemClock);
 }
 
 const manifest = new URL('../../package.json', import.meta.url);
@@ -205,33 +237,5 @@ async function listen(app: { listen(options: object): Promise<string> }, host: s
       );
     }
     throw cause;
-  }
-}
-
-async function readCertificate(files: {
-  readonly certFile: string;
-  readonly keyFile: string;
-}): Promise<{ cert: string; key: string }> {
-  const cert = await readPem('TLS_CERT_FILE', files.certFile);
-  const key = await readPem('TLS_KEY_FILE', files.keyFile);
-  try {
-    createSecureContext({ cert, key });
-  } catch (cause) {
-    throw new TerraFusionError(
-      'CONFIG_INVALID',
-      `TLS_CERT_FILE, TLS_KEY_FILE: they do not hold a certificate and its key in PEM form: ${(cause as Error).message}`,
-      { cause },
-    );
-  }
-  return { cert, key };
-}
-
-async function readPem(variable: string, file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new TerraFusionError('CONFIG_INVALID', `${variable}: ${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-    });
   }
 }

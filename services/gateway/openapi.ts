@@ -21,7 +21,11 @@ export async function describeApi(app: App, { options }: GatewayDeps): Promise<v
       components: {
         securitySchemes: {
           apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'tfk_<id>_<secret>' },
-          bearer: { type: 'http', scheme: 'bearer', description: 'The same key as a bearer token.' },
+          bearer: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'The same key as a bearer token, or a token of the identity provider that JWT_ISSUER names.',
+          },
           session: {
             type: 'apiKey',
             in: 'cookie',
@@ -37,9 +41,9 @@ export async function describeApi(app: App, { options }: GatewayDeps): Promise<v
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    // Everything comes from here: counties have no way out. Its library sets styles of its own.
+    // Everything comes from here: counties have no way out. The one style that its library makes is named by what is in it.
     staticCSP:
-      "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     uiConfig: { docExpansion: 'list', deepLinking: true, validatorUrl: null, persistAuthorization: false },
   });
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());

@@ -5,9 +5,10 @@ import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import type { Control } from '#services/control/control.ts';
 import type { ComponentRecord } from '#services/control/components.ts';
 import type { SlotAlarm } from '#services/control/source-slots.ts';
-import type { GatewayDeps } from './gateway.ts';
+import type { GatewayDeps, GatewayOptions } from './gateway.ts';
 import type { CircuitStatus } from './circuit-breaker.ts';
 import { knownAt } from './last-known.ts';
+import { isOpen, OPEN_WARNING } from './loopback.ts';
 import { PATIENCE, within, type PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import { pairSummary } from './views.ts';
@@ -71,7 +72,7 @@ export class StatusReader {
       components,
       pairs: [...pairs],
       pairs_by_state: { ...recorded?.byState },
-      alerts: [...alertsOf(components, pairs, supervision()), ...sources],
+      alerts: [...openAlerts(options), ...alertsOf(components, pairs, supervision()), ...sources],
       ...(database.error && recorded && { known: knownAt(recorded.at, clock.now(), database.error) }),
     };
   }
@@ -98,6 +99,12 @@ export class StatusReader {
       ),
     };
   }
+}
+
+/** Promise 8: that nobody is asked for a key is meant for a trial, and is not to be forgotten. */
+function openAlerts(options: GatewayOptions): AlertView[] {
+  if (!isOpen(options)) return [];
+  return [{ code: 'auth_not_required', severity: 'warning', message: OPEN_WARNING, pair: null }];
 }
 
 interface Attempt<T> {

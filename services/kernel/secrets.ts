@@ -42,25 +42,28 @@ export async function masterKey(given: Secret | undefined, dataFolder: string): 
 
 /** Encrypts and decrypts secrets at rest with AES-256-GCM. (Promise 8) */
 export class SecretBox {
-  readonly #key: Buffer;
-  readonly #id: string;
+  readonly #current: Key;
+  /** By their ids. */
+  readonly #keys: ReadonlyMap<string, Key>;
 
-  /** `master` is any text of 16 characters or more; the key is stretched from it, which takes some ten milliseconds. */
-  constructor(master: Secret) {
-    // The salt is fixed: there is one key an installation, and it must come out the same in each of its processes.
-    this.#key = scryptSync(master.reveal(), 'terrafusion master key', 32, { N: 2 ** 14 });
-    this.#id = createHash('sha256').update('id').update(this.#key).digest('base64url').slice(0, 8);
+  /**
+   * `master` is any text of 16 characters or more; the key is stretched from it, which takes some ten milliseconds.
+   * @param previous opens what was encrypted before the key was changed; nothing is encrypted with it any more
+   */
+  constructor(master: Secret, previous?: Secret) {
+    this.#current = keyOf(master);
+    const known = [this.#current, ...(previous ? [keyOf(previous)] : [])];
+    this.#keys = new Map(known.map((key) => [key.id, key]));
   }
 
   encrypt(secret: Secret): Encrypted {
     const iv = randomBytes(12);
-    const cipher = createCipheriv('aes-256-gcm', this.#key, iv);
-    cipher.setAAD(Buffer.from(this.#id));
+    const { id, key } = this.#current;
+    const cipher = createCipheriv('aes-256-gcm', key, iv);
+    cipher.setAAD(Buffer.from(id));
     const text = Buffer.concat([cipher.update(secret.reveal(), 'utf8'), cipher.final()]);
     return {
-      $encrypted: ['v1', this.#id, ...[iv, cipher.getAuthTag(), text].map((part) => part.toString('base64url'))].join(
-        '.',
-      ),
+      $encrypted: ['v1', id, ...[iv, cipher.getAuthTag(), text].map((part) => part.toString('base64url'))].join('.'),
     };
   }
 
@@ -70,11 +73,11 @@ export class SecretBox {
     if (version !== 'v1' || iv === undefined || tag === undefined || text === undefined) {
       throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret has a form that this version does not know');
     }
-    if (id !== this.#id)
-      throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret was encrypted with another master key');
+    const known = this.#keys.get(id!);
+    if (!known) throw new TerraFusionError('MASTER_KEY_WRONG', 'A stored secret was encrypted with another master key');
     try {
-      const decipher = createDecipheriv('aes-256-gcm', this.#key, Buffer.from(iv, 'base64url'), { authTagLength: 16 });
-      decipher.setAAD(Buffer.from(id));
+      const decipher = createDecipheriv('aes-256-gcm', known.key, Buffer.from(iv, 'base64url'), { authTagLength: 16 });
+      decipher.setAAD(Buffer.from(known.id));
       decipher.setAuthTag(Buffer.from(tag, 'base64url'));
       return new Secret(
         Buffer.concat([decipher.update(Buffer.from(text, 'base64url')), decipher.final()]).toString('utf8'),
@@ -84,25 +87,29 @@ export class SecretBox {
     }
   }
 
+  /** Whether the document holds something that is not encrypted with the key of now. */
+  isOutdated(value: unknown): boolean {
+    let outdated = false;
+    walk(value, (part) => {
+      if (isEncrypted(part)) outdated ||= part.$encrypted.split('.')[1] !== this.#current.id;
+      return undefined;
+    });
+    return outdated;
+  }
+
   /** A mark on a text that only holders of the master key can make: "v1.<key's id>.<mac>". */
   sign(text: string): string {
-    return ['v1', this.#id, this.#mac(text).toString('base64url')].join('.');
+    return ['v1', this.#current.id, mac(this.#current, text).toString('base64url')].join('.');
   }
 
   /** Whether {@link sign} has made the mark; "unknown key" when it was not with a key that we have. */
   checkSignature(text: string, signature: string): 'good' | 'bad' | 'unknown key' {
-    const [version, id, mac] = signature.split('.');
-    if (version !== 'v1' || mac === undefined) return 'bad';
-    if (id !== this.#id) return 'unknown key';
-    const given = Buffer.from(mac, 'base64url');
-    const wanted = this.#mac(text);
-    return given.length === wanted.length && timingSafeEqual(given, wanted) ? 'good' : 'bad';
-  }
-
-  #mac(text: string): Buffer {
-    // A key of its own: what signs must not be what encrypts.
-    const key = Buffer.from(hkdfSync('sha256', this.#key, '', 'terrafusion signatures', 32));
-    return createHmac('sha256', key).update(text).digest();
+    const [version, id, given] = signature.split('.');
+    if (version !== 'v1' || given === undefined) return 'bad';
+    const known = this.#keys.get(id!);
+    if (!known) return 'unknown key';
+    const [theirs, ours] = [Buffer.from(given, 'base64url'), mac(known, text)];
+    return theirs.length === ours.length && timingSafeEqual(theirs, ours) ? 'good' : 'bad';
   }
 
   /** A copy of plain data, to be stored, in which every `Secret` is encrypted. */
@@ -114,6 +121,23 @@ export class SecretBox {
   unseal(value: unknown): unknown {
     return walk(value, (part) => (isEncrypted(part) ? this.decrypt(part) : undefined));
   }
+}
+
+interface Key {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
+/** A key of its own: what signs must not be what encrypts. */
+function mac({ key }: Key, text: string): Buffer {
+  const signing = Buffer.from(hkdfSync('sha256', key, '', 'terrafusion signatures', 32));
+  return createHmac('sha256', signing).update(text).digest();
+}
+
+function keyOf(master: Secret): Key {
+  // The salt is fixed: there is one key an installation, and it must come out the same in each of its processes.
+  const key = scryptSync(master.reveal(), 'terrafusion master key', 32, { N: 2 ** 14 });
+  return { key, id: createHash('sha256').update('id').update(key).digest('base64url').slice(0, 8) };
 }
 
 /** Whether this part of a stored document is an encrypted secret. */

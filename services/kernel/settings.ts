@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { Secret } from '#schemas/secret.ts';
+import { accessSettings, accessVariables, issuerHasKeys, type AccessSettings } from './access-settings.ts';
 import { parseApiKey } from './api-keys.ts';
 import { bytes, describeConfig, flag, list, loadConfig, port, secret, whole, type Setting } from './config.ts';
 
@@ -104,12 +105,6 @@ export const settingsSchema = z
     AUTH_REQUIRED: flag()
       .default(true)
       .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
-    SESSION_IDLE_MINUTES: whole(1, 1440)
-      .default(30)
-      .describe('Minutes after which a browser that has logged in, and asks for nothing, has to log in again.'),
-    SESSION_MAX_HOURS: whole(1, 168)
-      .default(12)
-      .describe('Hours after which a browser has to log in again in any case.'),
     TERRAFUSION_ADMIN_KEY: secret()
       .refine(
         (key) => parseApiKey(key.reveal()) !== undefined,
@@ -122,21 +117,28 @@ export const settingsSchema = z
     TERRAFUSION_MASTER_KEY: secret({ min: 16 })
       .optional()
       .describe('Encrypts the secrets in the control database. Without it one is made and kept in the data folder.'),
-    LOCKOUT_FAILURES: whole(0, 10_000)
-      .default(10)
+    TERRAFUSION_MASTER_KEY_PREVIOUS: secret({ min: 16 })
+      .optional()
       .describe(
-        'Different wrong keys within a quarter of an hour, from one address or for one key, after which it is shut out for a while; 0 for no lockout.',
+        'The master key before, while it is changed: secrets that are encrypted with it can be read, and the gateway encrypts them anew when it starts.',
       ),
     TLS_CERT_FILE: path
       .optional()
       .describe('Certificate of the gateway (PEM); with TLS_KEY_FILE the gateway speaks HTTPS.'),
     TLS_KEY_FILE: path.optional().describe('Private key of the gateway (PEM).'),
-    CORS_ORIGINS: list().default([]).describe('Origins whose pages may call the API, separated by commas; * for all.'),
+    ...accessVariables,
     RATE_LIMIT_PER_MINUTE: whole(0, 1_000_000)
       .default(600)
       .describe('Requests a minute that one key, or one address without a key, may make; 0 for no limit.'),
   })
   .refine(...together('TLS_CERT_FILE', 'TLS_KEY_FILE'))
+  .refine((raw) => raw.TERRAFUSION_MASTER_KEY_PREVIOUS === undefined || raw.TERRAFUSION_MASTER_KEY !== undefined, {
+    path: ['TERRAFUSION_MASTER_KEY_PREVIOUS'],
+    message: 'counts with TERRAFUSION_MASTER_KEY, the new one, only',
+    when: () => true,
+  })
+  .refine(...together('JWT_ISSUER', 'JWT_AUDIENCE'))
+  .refine(...issuerHasKeys())
   .refine(...together('KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'))
   .refine(...together('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL_KEY_FILE'))
   .refine((raw) => raw.DATABASE_URL === undefined || /^postgres(ql)?:\/\/./.test(raw.DATABASE_URL.reveal()), {
@@ -206,19 +208,14 @@ export interface Settings {
   readonly sourceWalBudgetBytes: number;
   /** 0: for ever. */
   readonly auditRetentionDays: number;
-  readonly gateway: {
+  readonly gateway: AccessSettings & {
     readonly host: string;
     readonly port: number;
     /** undefined: HTTP. */
     readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
-    readonly corsOrigins: readonly string[];
     /** 0: no limit. */
     readonly rateLimitPerMinute: number;
     readonly authRequired: boolean;
-    /** 0: no lockout. */
-    readonly lockoutFailures: number;
-    /** How long a browser that has logged in stays so, in seconds. */
-    readonly sessions: { readonly idleS: number; readonly longestS: number };
     readonly adminKey: Secret | undefined;
   };
   readonly syncService: {
@@ -233,6 +230,7 @@ export interface Settings {
   /** Where a stage that is a process of its own is looked at; without a port each stage has its own. */
   readonly stage: { readonly host: string; readonly port: number | undefined };
   readonly masterKey: Secret | undefined;
+  readonly previousMasterKey: Secret | undefined;
 }
 
 /**
@@ -258,12 +256,10 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
         raw.TLS_CERT_FILE !== undefined && raw.TLS_KEY_FILE !== undefined
           ? { certFile: raw.TLS_CERT_FILE, keyFile: raw.TLS_KEY_FILE }
           : undefined,
-      corsOrigins: raw.CORS_ORIGINS,
       rateLimitPerMinute: raw.RATE_LIMIT_PER_MINUTE,
       authRequired: raw.AUTH_REQUIRED,
-      lockoutFailures: raw.LOCKOUT_FAILURES,
-      sessions: { idleS: raw.SESSION_IDLE_MINUTES * 60, longestS: raw.SESSION_MAX_HOURS * 3600 },
       adminKey: raw.TERRAFUSION_ADMIN_KEY,
+      ...accessSettings(raw),
     },
     syncService: {
       host: raw.SYNC_SERVICE_HOST,
@@ -274,6 +270,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     },
     stage: { host: raw.STAGE_HOST, port: raw.STAGE_PORT },
     masterKey: raw.TERRAFUSION_MASTER_KEY,
+    previousMasterKey: raw.TERRAFUSION_MASTER_KEY_PREVIOUS,
   };
 }
 

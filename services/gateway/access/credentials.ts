@@ -4,17 +4,18 @@ import type { Verified } from '#services/control/api-keys.ts';
 import type { Control } from '#services/control/control.ts';
 import type { Principal } from '../gateway.ts';
 import { csrfToken, sessionToken } from './browser.ts';
+import { isToken, type Tokens } from './tokens.ts';
 
 /** What a request carries to show who sends it. */
 export interface Credential {
-  readonly kind: 'key' | 'session';
+  readonly kind: 'key' | 'session' | 'token';
   /** A secret. */
   readonly text: string;
 }
 
 /** Who it belongs to. */
 export interface Identity {
-  readonly by: 'key' | 'session' | 'nobody';
+  readonly by: 'key' | 'session' | 'token' | 'nobody';
   readonly principal: Principal;
   /** undefined: never. */
   readonly expiresAt: Date | undefined;
@@ -26,17 +27,28 @@ export function credentialOf(request: FastifyRequest): Credential | undefined {
   const { 'x-api-key': header, authorization } = request.headers;
   if (typeof header === 'string' && header !== '') return { kind: 'key', text: header };
   if (authorization !== undefined) {
-    return { kind: 'key', text: /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '' };
+    const text = /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? '';
+    return { kind: isToken(text) ? 'token' : 'key', text };
   }
   const token = sessionToken(request);
   return token === undefined ? undefined : { kind: 'session', text: token };
 }
 
-/** undefined for one that is unknown, wrong, expired or revoked. @throws CONTROL_DATABASE_UNREACHABLE */
+/**
+ * undefined for one that is unknown, wrong, expired or revoked.
+ * @throws UNAUTHENTICATED with what is wrong with a token; CONTROL_DATABASE_UNREACHABLE
+ */
 export async function identify(
-  { apiKeys, sessions }: Pick<Control, 'apiKeys' | 'sessions'>,
+  control: Control,
+  tokens: Tokens | undefined,
   { kind, text }: Credential,
 ): Promise<Identity | undefined> {
+  const { apiKeys, sessions } = control;
+  if (kind === 'token') {
+    if (!tokens) return undefined;
+    const { principal, expiresAt } = await tokens.verify(text, control);
+    return { by: 'token', principal, expiresAt, session: undefined };
+  }
   if (kind === 'key') {
     const key = await apiKeys.verify(text);
     return key && byKey(key);

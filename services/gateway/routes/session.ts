@@ -19,7 +19,7 @@ export function sessionRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: sessionView }),
       },
     },
-    (request) => viewOf(request.identity!, request.control, options.authRequired),
+    (request) => viewOf(request.identity!, request.control, !app.guard.isOpen),
   );
 
   app.post(
@@ -63,7 +63,7 @@ export function sessionRoutes(app: App, deps: GatewayDeps): void {
           };
         },
       );
-      return reply.code(201).send(await viewOf(identity, request.control, options.authRequired));
+      return reply.code(201).send(await viewOf(identity, request.control, !app.guard.isOpen));
     },
   );
 

@@ -134,6 +134,21 @@ describe('without required keys', () => {
     expect((await ask({ host: 'localhost', 'x-forwarded-for': '10.1.2.3' })).status).toBe(401);
   });
 
+  test('is said wherever somebody looks', async () => {
+    const app = await gateway.another({ authRequired: false });
+    const alerts = async (asked: typeof app) =>
+      (await askApp<{ alerts: { code: string; message: string }[] }>(asked, gateway.keys, '/api/status')).body.alerts;
+    expect(await alerts(app)).toContainEqual({
+      code: 'auth_not_required',
+      severity: 'warning',
+      message: expect.stringContaining('AUTH_REQUIRED=false') as string,
+      pair: null,
+    });
+    // Where it is not honoured there is nothing to warn of.
+    for (const other of [gateway.app, await gateway.another({ authRequired: false, host: '0.0.0.0' })])
+      expect((await alerts(other)).map(({ code }) => code)).not.toContain('auth_not_required');
+  });
+
   test('is not honoured where others can reach us', async () => {
     const app = await gateway.another({ authRequired: false, host: '0.0.0.0' });
     expect(

@@ -69,6 +69,7 @@ describe('bodies', () => {
     ['POST', `/api/sync/conflicts/${missing}/resolve-all`],
     ['POST', '/api/dead-letters/1/replay'],
     ['POST', '/api/keys'],
+    ['POST', `/api/keys/${missing}/rotate`],
     ['POST', '/api/session'],
   ] as const;
 
@@ -762,6 +763,78 @@ describe('keys', () => {
       'This is the last administrator key: make another one first',
     ]);
     expect((await gateway.ask('/api/keys')).status).toBe(200);
+  });
+});
+
+describe('rotating a key', () => {
+  interface Made {
+    readonly id: string;
+    readonly key: string;
+  }
+  const make = async () => (await post<Made>('/api/keys', { name: 'rotated', role: 'operator' })).body;
+  const opens = async (key: string) => (await gateway.ask('/api/systems', { as: { key } })).status === 200;
+  const rotate = (id: string, body?: unknown, ask?: Ask) => post<Made>(`/api/keys/${id}/rotate`, body, ask);
+
+  test('gives it another secret, shown once; the one before opens nothing, and its browsers are out', async () => {
+    const { id, key } = await make();
+    const login = await post('/api/session', { key }, { as: 'nobody' });
+    const cookie = String(login.headers['set-cookie']).split(';')[0]!;
+    const inside = async () =>
+      (await gateway.ask('/api/systems', { as: 'nobody', headers: { cookie } })).status === 200;
+    expect(await inside()).toBe(true);
+    const { status, body } = await rotate(id);
+    expect([status, body]).toMatchObject([
+      200,
+      { id, name: 'rotated', role: 'operator', rotated_at: expect.any(String) as string },
+    ]);
+    expect(body.key).toMatch(new RegExp(`^tfk_${id}_`));
+    expect([await opens(key), await opens(body.key), await inside()]).toEqual([false, true, false]);
+    const trail = await gateway.ask<List<object>>(`/api/audit?entity=api_key&entity_id=${id}`);
+    expect(trail.body.items[0]).toMatchObject({ action: 'api_key.rotate', after: { overlap_s: 0 } });
+    expect(trail.text).not.toContain(body.key.split('_')[2]);
+  });
+
+  test('lets both open for a while when it is told to, and the older one never longer', async () => {
+    const { id, key } = await make();
+    const second = (await rotate(id, { overlap_s: 600 })).body.key;
+    expect([await opens(key), await opens(second)]).toEqual([true, true]);
+    const third = (await rotate(id, { overlap_s: 600 })).body.key;
+    expect([await opens(key), await opens(second), await opens(third)]).toEqual([false, true, true]);
+    await gateway.control.database.run(
+      'UPDATE terrafusion.api_keys SET previous_until = clock_timestamp() WHERE id = $1',
+      [id],
+    );
+    expect([await opens(second), await opens(third)]).toEqual([false, true]);
+    // A leaked one is closed at once, whatever was promised before.
+    const last = (await rotate(id)).body.key;
+    expect([await opens(third), await opens(last)]).toEqual([false, true]);
+  });
+
+  test('from a browser that came in with it leaves that one in: the new key is yet to be seen', async () => {
+    const { key } = (await post<Made>('/api/keys', { name: 'own', role: 'admin' })).body;
+    const id = key.split('_')[1]!;
+    const login = await post<{ csrf_token: string }>('/api/session', { key }, { as: 'nobody' });
+    const headers = {
+      cookie: String(login.headers['set-cookie']).split(';')[0]!,
+      'x-csrf-token': login.body.csrf_token,
+    };
+    expect((await rotate(id, {}, { as: 'nobody', headers })).status).toBe(200);
+    expect((await gateway.ask('/api/systems', { as: 'nobody', headers })).status).toBe(200);
+    await gateway.control.apiKeys.revoke(id);
+  });
+
+  test('is refused for one that opens nothing, is not there, or stands in a variable', async () => {
+    const { id } = await make();
+    await gateway.control.apiKeys.revoke(id);
+    expect((await rotate(id)).body.error).toMatchObject({ code: 'CONFLICTING_STATE' });
+    expect((await rotate('none')).status).toBe(404);
+    for (const overlap_s of [-1, 1.5, 'x', 86_400 * 31]) expect((await rotate(id, { overlap_s })).status).toBe(400);
+    const given = await gateway.control.apiKeys.create({
+      name: 'admin',
+      role: 'viewer',
+      createdBy: 'TERRAFUSION_ADMIN_KEY',
+    });
+    expect((await rotate(given.record.id)).body.error.message).toContain('change it there');
   });
 });
 

@@ -75,6 +75,7 @@ export const defaults: GatewayOptions = {
   version: '0.1.0',
   host: '127.0.0.1',
   tls: undefined,
+  trustedProxies: [],
   corsOrigins: [],
   rateLimitPerMinute: 0,
   authRequired: true,

@@ -38,6 +38,14 @@ describe('starting', () => {
     await expect(fetch(running.url)).rejects.toThrow();
   });
 
+  test('without required keys says so', async () => {
+    const said: string[] = [];
+    const log = { ...silentLog, warn: (_fields: object, message: string) => void said.push(message) };
+    await using running = await startGateway(settings({ AUTH_REQUIRED: 'false' }), { log });
+    expect((await fetch(`${running.url}/api/systems`)).status).toBe(200);
+    expect(said.filter((message) => message.startsWith('AUTH_REQUIRED=false: whoever'))).toHaveLength(1);
+  });
+
   test('as a process ends when it is told to', async () => {
     const stop = new AbortController();
     const listening = Promise.withResolvers<string>();

@@ -35,6 +35,21 @@ describe('secrets at rest', () => {
     expect(isEncrypted(sealed)).toBe(false);
   });
 
+  test('are opened by the key before as well, while it is known, and encrypted with that of now', () => {
+    const old = box.encrypt(new Secret('hunter2'));
+    const changed = new SecretBox(new Secret('another master key'), new Secret('a master key of some length'));
+    expect(changed.decrypt(old).reveal()).toBe('hunter2');
+    expect([changed.isOutdated({ a: [{ b: old }] }), box.isOutdated({ a: old }), box.isOutdated({ a: 1 })]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const anew = changed.seal(changed.unseal({ a: old })) as { a: typeof old };
+    expect(changed.isOutdated(anew)).toBe(false);
+    expect(new SecretBox(new Secret('another master key')).decrypt(anew.a).reveal()).toBe('hunter2');
+    expect(() => box.decrypt(anew.a)).toThrow(expect.objectContaining({ code: 'MASTER_KEY_WRONG' }) as Error);
+  });
+
   test('are not opened by another key, nor after they were altered', () => {
     const sealed = box.encrypt(new Secret('hunter2'));
     const wrong = expect.objectContaining({ code: 'MASTER_KEY_WRONG' }) as Error;

@@ -17,16 +17,19 @@ describe('the settings', () => {
         host: '127.0.0.1',
         port: 5000,
         tls: undefined,
+        trustedProxies: [],
         corsOrigins: [],
         rateLimitPerMinute: 600,
         authRequired: true,
         lockoutFailures: 10,
         sessions: { idleS: 1800, longestS: 43_200 },
         adminKey: undefined,
+        tokens: undefined,
       },
       syncService: { host: '127.0.0.1', port: 8080, stages: 'own', url: undefined, apiKey: undefined },
       stage: { host: '127.0.0.1', port: undefined },
       masterKey: undefined,
+      previousMasterKey: undefined,
     });
   });
 
@@ -80,6 +83,39 @@ describe('the settings', () => {
         ) as string,
       }) as Error,
     );
+  });
+
+  test('of access are checked: what would never match, or would let somebody in, is told', () => {
+    const refused = (env: Record<string, string>) => {
+      try {
+        loadSettings(env);
+        return '';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    for (const origin of ['https://a.example/', 'https://a.example/x', 'a.example', 'null', 'file:///x'])
+      expect(refused({ CORS_ORIGINS: origin }), origin).toMatch(/^CORS_ORIGINS: must be origins/);
+    expect(refused({ CORS_ORIGINS: 'https://a.example, http://b.example:8080' })).toBe('');
+    for (const proxy of ['proxy.example', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/x'])
+      expect(refused({ TRUSTED_PROXIES: proxy }), proxy).toMatch(/^TRUSTED_PROXIES: must be addresses/);
+    expect(refused({ TRUSTED_PROXIES: '10.0.0.5,10.0.0.0/8,::1,fd00::/8' })).toBe('');
+    const issuer = { JWT_ISSUER: 'https://login.example', JWT_AUDIENCE: 'tf' };
+    expect(refused(issuer)).toMatch(/^JWT_ISSUER: set JWT_ISSUER together with JWT_JWKS_URL or JWT_JWKS_FILE/);
+    expect(refused({ ...issuer, JWT_JWKS_URL: 'https://x/jwks', JWT_JWKS_FILE: '/x' })).toMatch(/one of these only/);
+    expect(refused({ JWT_ISSUER: 'x', JWT_JWKS_FILE: '/x' })).toMatch(/JWT_ISSUER: set JWT_ISSUER and JWT_AUDIENCE/);
+    expect(refused({ JWT_JWKS_FILE: '/x' })).toMatch(/^JWT_ISSUER: set/);
+    expect(refused({ ...issuer, JWT_JWKS_URL: 'http://login.example/jwks' })).toMatch(/must be an https URL/);
+    expect(refused({ ...issuer, JWT_JWKS_URL: 'http://127.0.0.1:8090/jwks' })).toBe('');
+    expect(loadSettings({ ...issuer, JWT_JWKS_FILE: '/keys.json' }).gateway.tokens).toEqual({
+      issuer: 'https://login.example',
+      audience: 'tf',
+      keys: { file: '/keys.json' },
+      roleClaim: 'role',
+      systemsClaim: undefined,
+      leewayS: 30,
+    });
+    expect(refused({ TERRAFUSION_MASTER_KEY_PREVIOUS: 'x'.repeat(16) })).toMatch(/counts with TERRAFUSION_MASTER_KEY/);
   });
 
   test('are described, each with a sentence, without a secret', () => {
