@@ -36,10 +36,11 @@ export class SyncServiceClient {
   }
 
   /** Writes a dead letter's row to the target; resolves when the target has committed it. */
-  async replay(id: string, row: Readonly<Record<string, string | null>> | undefined): Promise<void> {
+  async replay(id: string, row: Readonly<Record<string, string | null>> | undefined, requestId: string): Promise<void> {
     await this.#ask('POST', `/dead-letters/${encodeURIComponent(id)}/replay`, replayReply, {
       body: row === undefined ? {} : { row },
       timeoutMs: 30_000,
+      requestId,
     });
   }
 
@@ -47,7 +48,12 @@ export class SyncServiceClient {
     method: string,
     path: string,
     schema: ZodType<T>,
-    { body, timeoutMs, accept = [200] }: { body?: unknown; timeoutMs?: number; accept?: readonly number[] } = {},
+    {
+      body,
+      timeoutMs,
+      accept = [200],
+      requestId,
+    }: { body?: unknown; timeoutMs?: number; accept?: readonly number[]; requestId?: string } = {},
   ): Promise<T> {
     const { url, apiKey, timeoutMs: usual = 5000 } = this.#options;
     let reply: Response;
@@ -57,6 +63,7 @@ export class SyncServiceClient {
         method,
         headers: {
           'x-api-key': apiKey.reveal(),
+          ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         signal: AbortSignal.timeout(timeoutMs ?? usual),

@@ -96,6 +96,18 @@ export const settingsSchema = z
       .optional()
       .describe('Key that the gateway shows to the sync-service. Without it one is made and kept in the data folder.'),
 
+    TERRAFUSION_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional()
+      .describe(
+        'The gateway that the command line asks. Default: the one of this machine (GATEWAY_HOST, GATEWAY_PORT).',
+      ),
+    TERRAFUSION_API_KEY: secret()
+      .optional()
+      .describe(
+        'Key of the command line. Without it the administrator key of these settings or of the data folder is used, for a gateway on this machine only.',
+      ),
+
     AUTH_REQUIRED: flag()
       .default(true)
       .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
@@ -226,6 +238,8 @@ export interface Settings {
   /** Where a stage that is a process of its own is looked at; without a port each stage has its own. */
   readonly stage: { readonly host: string; readonly port: number | undefined };
   readonly masterKey: Secret | undefined;
+  /** What the command line asks, and with which key. */
+  readonly cli: { readonly url: string | undefined; readonly apiKey: Secret | undefined };
 }
 
 /**
@@ -266,6 +280,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     },
     stage: { host: raw.STAGE_HOST, port: raw.STAGE_PORT },
     masterKey: raw.TERRAFUSION_MASTER_KEY,
+    cli: { url: raw.TERRAFUSION_URL, apiKey: raw.TERRAFUSION_API_KEY },
   };
 }
 

@@ -3,6 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
 import type { PairState } from '#schemas/pairs.ts';
+import { causeOf } from '#services/control/causes.ts';
 import type { Control } from '#services/control/control.ts';
 import { lockSource } from '#services/control/source-lock.ts';
 import { surroundingsOf } from '#services/pair-check/place.ts';
@@ -48,6 +49,7 @@ export function supervisionStore(control: Control): ControlPort {
       return target;
     },
     installation: () => generations.installation(),
+    causeOf: (pairId) => causeOf(database, pairId),
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     recordGeneration: (sourceId, generation) => generations.record(sourceId, generation),

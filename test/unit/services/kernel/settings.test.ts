@@ -26,6 +26,7 @@ describe('the settings', () => {
       syncService: { host: '127.0.0.1', port: 8080, stages: 'own', url: undefined, apiKey: undefined },
       stage: { host: '127.0.0.1', port: undefined },
       masterKey: undefined,
+      cli: { url: undefined, apiKey: undefined },
     });
   });
 
