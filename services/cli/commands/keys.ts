@@ -5,6 +5,7 @@ import { keyMade, keysPage, type KeyView } from '#schemas/http/keys.ts';
 import { exitCodes } from '../exit-codes.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { json, moment, table, type Terminal } from '../output.ts';
+import { printable } from '../text.ts';
 import { confirmed } from '../usage.ts';
 import { allPages, pathOf, type Filters } from './pages.ts';
 
@@ -22,12 +23,17 @@ export async function keys(
   return exitCodes.OK;
 }
 
-export interface CreateKeyOptions {
+export interface KeyOut {
+  /** Where the key goes instead of the terminal: a new file that only its owner can read. */
+  readonly out: string | undefined;
+}
+
+export interface CreateKeyOptions extends KeyOut {
   readonly name: string;
   readonly role: string;
   readonly expiresAt: string | undefined;
-  /** Where the key goes instead of the terminal: a new file that only its owner can read. */
-  readonly out: string | undefined;
+  /** What it is limited to; to nothing when empty. */
+  readonly systems: readonly string[];
 }
 
 /** `terrafusion keys create`: the key itself is all that is on stdout, so that it can go on into a secret store. */
@@ -35,12 +41,32 @@ export async function createKey(
   client: GatewayClient,
   terminal: Terminal,
   asJson: boolean,
-  { name, role, expiresAt, out }: CreateKeyOptions,
+  { name, role, expiresAt, systems, out }: CreateKeyOptions,
+): Promise<number> {
+  const body = { name, role, expires_at: expiresAt, ...(systems.length > 0 && { systems }) };
+  return await handOut(terminal, asJson, out, () => client.send('POST', LIST, body, keyMade));
+}
+
+/** `terrafusion keys rotate`: another secret for the same key. */
+export async function rotateKey(
+  client: GatewayClient,
+  terminal: Terminal,
+  asJson: boolean,
+  { id, overlapS, out }: KeyOut & { readonly id: string; readonly overlapS: number },
+): Promise<number> {
+  const body = { overlap_s: overlapS };
+  return await handOut(terminal, asJson, out, () => client.send('POST', pathOf(LIST, id, 'rotate'), body, keyMade));
+}
+
+async function handOut(
+  terminal: Terminal,
+  asJson: boolean,
+  out: string | undefined,
+  make: () => Promise<z.output<typeof keyMade>>,
 ): Promise<number> {
   // Before the key is made: it is shown once, and what cannot be kept should not be made.
   if (out !== undefined) await write(out, '', 'wx');
-  const body = { name, role, expires_at: expiresAt };
-  const { key, ...made } = await client.send('POST', LIST, body, keyMade).catch(async (error: unknown) => {
+  const { key, ...made } = await make().catch(async (error: unknown) => {
     if (out !== undefined) await rm(out, { force: true });
     throw error;
   });
@@ -50,7 +76,7 @@ export async function createKey(
     return exitCodes.OK;
   }
   terminal.out(asJson ? json({ ...made, key }) : `${key}\n`);
-  if (!asJson) terminal.err(`Key ${made.id} of ${made.name} (${made.role}). It is shown only this once.\n`);
+  if (!asJson) terminal.err(`Key ${made.id} of ${printable(made.name)} (${made.role}). It is shown only this once.\n`);
   return exitCodes.OK;
 }
 
@@ -83,6 +109,11 @@ function keyTable(items: readonly KeyView[], terminal: Terminal): string {
       { title: 'ID', value: ({ id }) => id },
       { title: 'NAME', value: ({ name }) => name, flexible: true },
       { title: 'ROLE', value: ({ role }) => role },
+      {
+        title: 'SYSTEMS',
+        value: ({ systems }) => systems?.map(({ name }) => name).join(', ') ?? 'all',
+        flexible: true,
+      },
       { title: 'MADE', value: ({ created_at }) => moment(created_at) },
       { title: 'BY', value: ({ created_by }) => created_by ?? '-', flexible: true },
       { title: 'LAST USED', value: ({ last_used_at }) => moment(last_used_at) },
