@@ -83,7 +83,7 @@ function logChange(
     {
       action: `${entityKind}.${verb}`,
       actor: actorOf(request.principal!),
-      ...(of ? { pair: of.name, pair_id: of.id, operation } : { [entityKind]: entityId }),
+      ...(of ? { pair: of.name, pair_id: of.id, operation } : { entity: entityKind, entity_id: entityId }),
     },
     'A change was made.',
   );

@@ -219,6 +219,22 @@ test('no secret comes out anywhere, wherever it went in (promise 8)', { timeout:
     { name: 'idem', connection: { url: url('idempotent') } },
     { 'idempotency-key': 'once' },
   );
+  // A browser's session: its cookie opens what the key opens.
+  expect((await send('POST', '/api/session', { key: `tfk_nobody_${secret('session-key')}` })).status).toBe(401);
+  const login = await fetch(new URL('/api/session', product.url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ key: adminKey }),
+  });
+  expect(login.status).toBe(201);
+  const cookie = login.headers.get('set-cookie')!.split(';')[0]!;
+  secrets['session-cookie'] = cookie.slice(cookie.indexOf('=') + 1);
+  await send('GET', '/api/session', undefined, { cookie, 'x-api-key': '' });
+  await send('POST', '/api/sync-pairs/secret-pair/pause', undefined, {
+    cookie,
+    'x-api-key': '',
+    'x-csrf-token': secret('csrf'),
+  });
   await send('GET', '/', undefined, { cookie: `session=${secret('cookie')}` });
 
   // The command line: arguments, files, variables, the standard input, what it does not know.
