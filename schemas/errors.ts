@@ -54,6 +54,21 @@ const table = {
     status: 503,
     fix: 'The named component is down and is being restarted; try again in a few seconds.',
   },
+  GATEWAY_UNREACHABLE: {
+    heals: true,
+    status: 503,
+    fix: 'Start a gateway with `terrafusion up`, or name the right one with --url or TERRAFUSION_URL.',
+  },
+  APPLY_FILE_INVALID: {
+    heals: false,
+    status: 422,
+    fix: 'Correct the named places of the file; `terrafusion schema` prints what it may hold.',
+  },
+  OPERATION_TIMEOUT: {
+    heals: true,
+    status: 504,
+    fix: 'The operation goes on: `terrafusion operations follow <id>` waits for it again, with a longer --timeout if need be.',
+  },
 
   CONTROL_DATABASE_UNREACHABLE: {
     heals: true,

@@ -5,6 +5,8 @@ import { count, duration, type Terminal } from './output.ts';
 export interface ProgressDisplay {
   show(operation: OperationView, at: number): void;
   ended(operation: OperationView, at: number): void;
+  /** Nobody looks any longer; what is said next begins on a line of its own. */
+  leave(): void;
 }
 
 /** Between two lines where nobody sees a bar move, in milliseconds. */
@@ -74,6 +76,10 @@ class BarProgress implements ProgressDisplay {
   ended(operation: OperationView): void {
     this.#terminal.out(`\r\u001b[2K${summary(operation)}`);
   }
+
+  leave(): void {
+    this.#terminal.out('\n');
+  }
 }
 
 class LineProgress implements ProgressDisplay {
@@ -95,6 +101,10 @@ class LineProgress implements ProgressDisplay {
   ended(operation: OperationView): void {
     this.#terminal.out(summary(operation));
   }
+
+  leave(): void {
+    // Every line is whole.
+  }
 }
 
 class JsonProgress implements ProgressDisplay {
@@ -114,6 +124,10 @@ class JsonProgress implements ProgressDisplay {
 
   ended(operation: OperationView): void {
     this.#terminal.out(`${JSON.stringify({ event: 'ended', operation })}\n`);
+  }
+
+  leave(): void {
+    // Every line is whole.
   }
 }
 

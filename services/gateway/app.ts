@@ -26,7 +26,8 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   const app: App = Fastify({
     loggerInstance: log,
     // What an operator acts on is logged where it is answered (errors.ts); the rest is counted.
-    logController: new LogController({ disableRequestLogging: true }),
+    // A request is called as the sync-service and the stages call it: one word finds it in the logs of all processes.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     genReqId: requestId,
     bodyLimit: BODY_LIMIT,
     // Addresses are taken from the connection: who writes X-Forwarded-For cannot choose his own, unless he is a proxy of ours.

@@ -27,11 +27,13 @@ export async function change<T>(
   action: Action,
   work: (transaction: Repositories) => Promise<Changed<T>>,
 ): Promise<T> {
-  return await control.within(request.principal!.systems ?? null).transaction(async (transaction) => {
-    const changed = await work(transaction);
-    await note(transaction, request, action, changed);
-    return changed.result;
+  const changed = await control.within(request.principal!.systems ?? null).transaction(async (transaction) => {
+    const done = await work(transaction);
+    await note(transaction, request, action, done);
+    return done;
   });
+  logChange(request, action, changed);
+  return changed.result;
 }
 
 /**
@@ -52,15 +54,44 @@ export async function changeOnce<P, T>(
   // What is kept of an answer is what this route had answered.
   if (seen) return seen.body as T;
   const prepared = await prepare();
-  return await control.transaction(async (transaction) => {
+  let changed: Changed<T> | undefined;
+  const result = await control.transaction(async (transaction) => {
+    changed = undefined;
     const known = keyed && answered(await transaction.idempotency.begin(keyed), reply);
     if (known) return known.body as T;
-    const changed = await work(transaction, prepared);
+    changed = await work(transaction, prepared);
     if (keyed) await transaction.idempotency.answer(keyed, { status: action.status, body: changed.result });
     await note(transaction, request, action, changed);
     void reply.code(action.status);
     return changed.result;
   });
+  if (changed) logChange(request, action, changed);
+  return result;
+}
+
+/** Once it is committed: with it begins what the other processes' logs tell of this request. What changed is in the audit trail. */
+function logChange(
+  request: FastifyRequest,
+  { entityKind, verb }: Action,
+  { entityId, result }: Changed<unknown>,
+): void {
+  const { pair, id, name } = (result ?? {}) as { pair?: Named; id?: unknown; name?: unknown };
+  // Pairs and operations by the names that the stages' lines have.
+  const of = pair ?? (entityKind === 'sync_pair' ? { id: entityId, name } : undefined);
+  const operation = pair && typeof id === 'string' ? id : entityKind === 'sync_operation' ? entityId : undefined;
+  request.log.info(
+    {
+      action: `${entityKind}.${verb}`,
+      actor: actorOf(request.principal!),
+      ...(of ? { pair: of.name, pair_id: of.id, operation } : { entity: entityKind, entity_id: entityId }),
+    },
+    'A change was made.',
+  );
+}
+
+interface Named {
+  readonly id: unknown;
+  readonly name: unknown;
 }
 
 async function note(

@@ -21,6 +21,8 @@ interface Question {
   readonly body?: unknown;
   readonly timeoutMs?: number;
   readonly accept?: readonly number[];
+  /** Of the request that this serves: the sync-service's log names it too. */
+  readonly requestId?: string;
 }
 
 /** What the gateway asks of the sync-service. Everything else goes through the control database, where no command can be lost. */
@@ -61,10 +63,11 @@ export class SyncServiceClient {
   }
 
   /** Writes a dead letter's row to the target; resolves when the target has committed it. */
-  async replay(id: string, row: Readonly<Record<string, string | null>> | undefined): Promise<void> {
+  async replay(id: string, row: Readonly<Record<string, string | null>> | undefined, requestId: string): Promise<void> {
     await this.#ask('POST', `/dead-letters/${encodeURIComponent(id)}/replay`, replayReply, {
       body: row === undefined ? {} : { row },
       timeoutMs: 30_000,
+      requestId,
     });
   }
 
@@ -76,7 +79,7 @@ export class SyncServiceClient {
     method: string,
     path: string,
     schema: ZodType<T>,
-    { body, timeoutMs, accept = [200] }: Question,
+    { body, timeoutMs, accept = [200], requestId }: Question,
   ): Promise<T> {
     const { url, apiKey, timeoutMs: usual = 5000 } = this.#options;
     let reply: Response;
@@ -86,6 +89,7 @@ export class SyncServiceClient {
         method,
         headers: {
           'x-api-key': apiKey.reveal(),
+          ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         signal: AbortSignal.timeout(timeoutMs ?? usual),

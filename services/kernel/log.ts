@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import { pino, multistream, type Logger, type StreamEntry } from 'pino';
-import roll from 'pino-roll';
+import { DailyFile } from './log-file.ts';
 import { maskFields, maskText } from './masking.ts';
 import { prettyLine } from './log-pretty.ts';
-import { removeOldLogs } from './log-retention.ts';
 
 /** What most code needs of a log: fields first, then a sentence. */
 export interface Log {
@@ -15,8 +13,8 @@ export interface Log {
 
 /** A pino logger whose files can be closed. Children (`log.child({ pair })`) share them. */
 export type KernelLog = Logger & {
-  /** Writes out what is in hand and closes the file. Only the root's owner calls it, last of all. */
-  close(): Promise<void>;
+  /** Closes the file; every line is in it already. Only the root's owner calls it, last of all. */
+  close(): void;
 };
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -36,13 +34,11 @@ export interface LogOptions {
 /** Days a log file is kept, today's included. */
 export const LOG_DAYS = 7;
 
-const dateFormat = 'yyyy-MM-dd';
-
 /**
- * Opens the process's log: JSON lines to stdout and to `<folder>/<name>.<date>.<n>.log`. Secrets are masked in every field and
+ * Opens the process's log: JSON lines to stdout and to `<folder>/<name>.<day>.log`. Secrets are masked in every field and
  * message, at any depth, before a line is made. (Promise 8)
  */
-export async function createLog({ name, level, folder, pretty = false, terminal }: LogOptions): Promise<KernelLog> {
+export function createLog({ name, level, folder, pretty = false, terminal }: LogOptions): KernelLog {
   const streams: StreamEntry[] = [];
   if (terminal !== false) {
     // Synchronous: what was logged last before a crash is what one wants to read.
@@ -52,7 +48,7 @@ export async function createLog({ name, level, folder, pretty = false, terminal 
     };
     streams.push({ level: 'trace', stream: { write } });
   }
-  const file = folder === undefined ? undefined : await openFile(folder, name);
+  const file = folder === undefined ? undefined : openFile(folder, name);
   if (file) streams.push({ level: 'trace', stream: file });
 
   const log = pino(
@@ -85,13 +81,7 @@ export async function createLog({ name, level, folder, pretty = false, terminal 
     child(this: Logger, ...[fields, options]: Parameters<typeof child>) {
       return child.call(this, maskFields(fields) as object, options);
     },
-    close: async () => {
-      if (file === undefined) return;
-      await new Promise((resolve) => {
-        file.once('close', resolve);
-        file.end();
-      });
-    },
+    close: () => file?.close(),
   });
 }
 
@@ -118,27 +108,31 @@ function maskedFields({ req, res, ...fields }: Record<string, unknown>): Record<
   };
 }
 
-async function openFile(folder: string, name: string): Promise<Awaited<ReturnType<typeof roll>>> {
-  // pino-roll removes old files when the day turns; a process that is restarted every evening would never do so.
-  await removeOldLogs(folder, name, LOG_DAYS);
-  const file = await roll({
-    file: join(folder, name),
-    frequency: 'daily',
-    dateFormat,
-    mkdir: true,
-    sync: true,
-    limit: { count: LOG_DAYS, removeOtherLogFiles: true },
-  });
-  let told = false;
-  // A full disk must not end the process that could tell about it.
-  file.on('error', (error: Error) => {
-    if (!told)
+function openFile(folder: string, name: string): DailyFile {
+  return new DailyFile({
+    folder,
+    name,
+    days: LOG_DAYS,
+    onTrouble: (error) => {
+      const { message } = error;
       process.stderr.write(
-        `${JSON.stringify({ level: 'error', message: 'The log file cannot be written.', error: error.message })}\n`,
+        `${JSON.stringify({ level: 'error', name, message: 'The log file cannot be written.', error: message })}\n`,
       );
-    told = true;
+    },
   });
-  return file;
+}
+
+/**
+ * The log with fields that every line gets: of which pair, for which request. They win over a line's own: a stage that knows a pair by its
+ * id only says what the others say.
+ */
+export function boundLog(log: Log, bound: object): Log {
+  const at =
+    (level: keyof Log) =>
+    (fields: object, message: string): void => {
+      log[level]({ ...fields, ...bound }, message);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 /** A log that says nothing, for tests and tools. */

@@ -102,6 +102,18 @@ export const settingsSchema = z
       .describe(
         'Days that entries of the audit trail are kept; 0 for ever. What is older is removed; a signed entry says so, and what is left verifies.',
       ),
+    TERRAFUSION_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional()
+      .describe(
+        'The gateway that the command line asks. Default: the one of this machine (GATEWAY_HOST, GATEWAY_PORT).',
+      ),
+    TERRAFUSION_API_KEY: secret()
+      .optional()
+      .describe(
+        'Key of the command line. Without it the administrator key of these settings or of the data folder is used, for a gateway on this machine only.',
+      ),
+
     AUTH_REQUIRED: flag()
       .default(true)
       .describe('Whether requests need an API key. Without, everybody who reaches the port is an administrator.'),
@@ -231,6 +243,8 @@ export interface Settings {
   readonly stage: { readonly host: string; readonly port: number | undefined };
   readonly masterKey: Secret | undefined;
   readonly previousMasterKey: Secret | undefined;
+  /** What the command line asks, and with which key. */
+  readonly cli: { readonly url: string | undefined; readonly apiKey: Secret | undefined };
 }
 
 /**
@@ -271,6 +285,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     stage: { host: raw.STAGE_HOST, port: raw.STAGE_PORT },
     masterKey: raw.TERRAFUSION_MASTER_KEY,
     previousMasterKey: raw.TERRAFUSION_MASTER_KEY_PREVIOUS,
+    cli: { url: raw.TERRAFUSION_URL, apiKey: raw.TERRAFUSION_API_KEY },
   };
 }
 

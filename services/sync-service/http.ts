@@ -134,8 +134,8 @@ function commandRoutes(app: FastifyInstance, { settings, control, supervisor, lo
       supervisor.wake();
     },
   });
-  app.post<{ Params: { id: string } }>('/dead-letters/:id/replay', async ({ params, body }) => {
-    await supervisor.replay(params.id, read(replayRequest, body).row);
+  app.post<{ Params: { id: string } }>('/dead-letters/:id/replay', async ({ params, body, id: request }) => {
+    await supervisor.replay(params.id, read(replayRequest, body).row, request);
     return { id: params.id, applied: true };
   });
 }
@@ -188,7 +188,8 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 function requestId({ headers }: { headers: Record<string, unknown> }): string {
   const given = headers['x-request-id'];
-  return typeof given === 'string' && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
+  // As the gateway takes it.
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
@@ -198,7 +199,8 @@ function answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply, l
       ? new TerraFusionError('REQUEST_NOT_JSON', 'The body is not JSON', { cause: thrown })
       : asTerraFusionError(thrown);
   const { status } = errorKinds[error.code];
-  if (status >= 500) log.warn({ url: request.url, code: error.code, error }, 'A request could not be answered.');
+  if (status >= 500)
+    log.warn({ request: request.id, url: request.url, code: error.code, error }, 'A request could not be answered.');
   return reply.code(status).send({
     error: {
       code: error.code,

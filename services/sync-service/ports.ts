@@ -152,6 +152,8 @@ export interface SchemaChangeNote {
 export interface ControlPort {
   /** Id of this installation: what is made at a source carries a part of it. */
   installation(): Promise<string>;
+  /** By whose wish the pair's work runs. */
+  causeOf(pairId: string): Promise<{ readonly operation: string | undefined; readonly request: string | undefined }>;
   /** Every pair, deleted ones until they are purged. */
   pairs(): Promise<readonly SupervisedPair[]>;
   /** Both ends of a system, secrets opened. */

@@ -2,6 +2,7 @@ import { loadConnector } from '#connectors/registry.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
+import { causeOf } from '#services/control/causes.ts';
 import type { Control } from '#services/control/control.ts';
 import { lockSource } from '#services/control/source-lock.ts';
 import { surroundingsOf } from '#services/pair-check/place.ts';
@@ -51,6 +52,7 @@ export function supervisionStore(control: Control): ControlPort {
       return target;
     },
     installation: () => generations.installation(),
+    causeOf: (pairId) => causeOf(database, pairId),
     pairs: () => pairs.all(),
     generation: (sourceId) => generations.latest(sourceId),
     forgetGenerations: async (sourceId) => {

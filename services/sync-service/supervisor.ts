@@ -5,7 +5,7 @@ import type { Bus } from '#services/kernel/bus/port.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import { tryHoldLease } from '#services/kernel/leases.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
-import type { Log } from '#services/kernel/log.ts';
+import { boundLog, type Log } from '#services/kernel/log.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { busMetrics } from './bus-metrics.ts';
@@ -96,14 +96,16 @@ export class Supervisor implements Service {
    * Writes a dead letter's row to its target, as it is stored or as given here, and resolves once the target has committed it.
    * @throws {TerraFusionError} NOT_FOUND, PAIR_ROW_INVALID, TARGET_ROW_REJECTED, TARGET_CONFLICT, CONFLICTING_STATE
    */
-  async replay(letterId: string, row?: ReplayRow): Promise<void> {
-    const { control, clock, log } = this.#parts;
+  async replay(letterId: string, row?: ReplayRow, request?: string): Promise<void> {
+    const { control, clock } = this.#parts;
     const letter = await control.deadLetters.get(letterId);
     const pair = await control.pairs.get(letter.pair.id);
+    const log = boundLog(this.#parts.log, { pair: pair.name, pair_id: pair.id, dead_letter: letterId, request });
     const source = await this.#environment.control.openSource(pair.sourceId);
     const target = await this.#environment.control.openTarget(pair.targetId);
     const context = { clock, log, signal: AbortSignal.timeout(REPLAY_MS) };
     await replayLetter(letter, row ?? letter.row, pair.definition, { source, target }, context);
+    log.info({}, 'A dead letter was replayed.');
   }
 
   /** Until the signal is aborted; then drains. */

@@ -9,6 +9,7 @@ import type { SupervisedPair, TableSync } from './ports.ts';
 import { noted, type SyncAtWork } from './table-sync.ts';
 import { loadTables, prepareTables } from './table-sync-load.ts';
 import { catchUp } from './table-sync-stream.ts';
+import { traced } from './traced.ts';
 import type { WorkUnit } from './work.ts';
 
 export const tableSyncWork = (pairId: string, number: number): string => `table-sync:${pairId}/${number}`;
@@ -19,7 +20,8 @@ export function tableSyncUnit(pair: SupervisedPair, sync: TableSync, env: WorkEn
     name: tableSyncWork(pair.id, sync.number),
     // A cancelled one drains what it does, and begins again as what brings its tables back.
     version: `run ${pair.runs}${sync.cancelRequested ? ' cancelled' : ''}`,
-    run: (signal) => runTableSync(pair, sync, env, signal),
+    about: { pair: pair.name, pair_id: pair.id },
+    run: traced(pair, env, 'table sync', (_pair, own, signal) => runTableSync(pair, sync, own, signal)),
     interrupted: (error) => control.recordSyncError(pair.id, sync.number, error),
     halted: async (error) => {
       const early = (sync.state === 'requested' || sync.state === 'loading') && !sync.cancelRequested;

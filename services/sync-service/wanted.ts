@@ -9,6 +9,7 @@ import { slotUnit } from './slot-unit.ts';
 import { sourceUnit } from './source-unit.ts';
 import { runProcessor, runReadyWriter, runStream } from './stream-unit.ts';
 import { tableSyncUnit, tableSyncWork } from './table-sync-unit.ts';
+import { traced } from './traced.ts';
 import type { WorkUnit } from './work.ts';
 
 /** Which kinds of work a process does. One process does all of them unless it is told otherwise. */
@@ -58,7 +59,7 @@ function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<
   if (pair.deleted) {
     if (!mine.has('supervisor')) return undefined;
     const version = pair.removalForced ? 'clean-up, forced' : 'clean-up';
-    return { name: pairWork(pair), version, run: (signal) => runCleanup(pair, env, signal), ...state };
+    return { name: pairWork(pair), version, run: traced(pair, env, 'removal', runCleanup), ...state };
   }
   if (!isWanted(pair)) return undefined;
   const version = `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`;
@@ -67,13 +68,13 @@ function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<
     return {
       name: pairWork(pair),
       version: `loading ${version}`,
-      run: (signal) => runLoad(pair, env, signal),
+      run: traced(pair, env, 'load', runLoad),
       ...state,
     };
   }
   if (!mine.has('writer')) return undefined;
   const run = env.bus.kind === 'kafka' ? runReadyWriter : runStream;
-  return { name: pairWork(pair), version: `streaming ${version}`, run: (signal) => run(pair, env, signal), ...state };
+  return { name: pairWork(pair), version: `streaming ${version}`, run: traced(pair, env, 'stream', run), ...state };
 }
 
 /** What goes on while a pair streams: its table syncs, and what a change of its tables asks of the source. */
@@ -88,15 +89,16 @@ function processorUnit(pair: SupervisedPair, env: WorkEnvironment): WorkUnit {
   return {
     name: `processor:${pair.id}`,
     version: `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`,
-    run: (signal) => runProcessor(pair, env, signal),
+    run: traced(pair, env, 'stream processor', runProcessor),
     ...tells(pair, env),
   };
 }
 
 /** Errors of a pair's work, told where operators look. */
-function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'halted' | 'interrupted'> {
+function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'about' | 'halted' | 'interrupted'> {
   const { control, metrics } = env;
   return {
+    about: { pair: pair.name, pair_id: pair.id },
     halted: async (error) => {
       await control.recordState(pair, 'failed', error);
     },

@@ -11,6 +11,8 @@ export interface WorkUnit {
   readonly version: string;
   /** What has halted is tried again when this changes; what runs is left alone. */
   readonly attempt?: number;
+  /** Of what it is, for the log: {pair: …}. */
+  readonly about?: Readonly<Record<string, string>>;
   /** Resolves when the work is done for good or the signal was aborted and it has drained. */
   run(signal: AbortSignal): Promise<void>;
   /** What does not heal is told here once, and the unit is not started again until its version changes. */
@@ -184,14 +186,14 @@ export class WorkEngine {
           this.restarts.set(unit.name, (this.restarts.get(unit.name) ?? 0) + 1);
           this.#options.onRestart?.(unit.name);
           log.warn(
-            { unit: unit.name, code: error.code, error, waitMs: Math.round(waitMs) },
+            { unit: unit.name, ...unit.about, code: error.code, error, waitMs: Math.round(waitMs) },
             'Work was interrupted and is started again.',
           );
           await unit.interrupted(error, waitMs);
         } else {
           waiting.until = Infinity;
           log.error(
-            { unit: unit.name, code: error.code, error, fix: error.fix },
+            { unit: unit.name, ...unit.about, code: error.code, error, fix: error.fix },
             'Work has halted and waits for somebody to act.',
           );
           await unit.halted(error);
@@ -200,7 +202,7 @@ export class WorkEngine {
         // The state could not be told: try the whole unit again rather than halt in silence. (Promise 9)
         waiting.until = clock.monotonic() + 2000;
         log.warn(
-          { unit: unit.name, error: asTerraFusionError(failure) },
+          { unit: unit.name, ...unit.about, error: asTerraFusionError(failure) },
           'The state of the work could not be recorded.',
         );
       }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { StatusView } from '#schemas/http/status.ts';
+import { terrafusion } from '#test/support/cli.ts';
 import { createDatabase, type TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { startKafka, whyNoKafka, type TestKafka } from '#test/support/kafka.ts';
@@ -59,7 +60,11 @@ describe.skipIf(reason !== undefined)(
     const ask = async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
       const reply = await fetch(new URL(path, url), {
         method,
-        headers: { 'x-api-key': key, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        headers: {
+          'x-api-key': key,
+          'x-request-id': `separate-${method}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       return { status: reply.status, body: await reply.json() };
@@ -148,6 +153,17 @@ describe.skipIf(reason !== undefined)(
       });
       expect(made, JSON.stringify(made.body)).toMatchObject({ status: 201 });
       await fence();
+      // One id finds what the request led to in the log of every process that worked for it.
+      for (const name of ['gateway', 'sync-service', 'stream-processor', 'writer']) {
+        const logs = join(folder!, name, 'logs');
+        const { stdout } = await terrafusion(['logs', '--folder', logs, '--request', 'separate-POST', '--json']);
+        const [line = '{}'] = stdout.split('\n');
+        expect(JSON.parse(line), name).toMatchObject({
+          name,
+          pair: 'separate',
+          pair_id: (made.body as { id: string }).id,
+        });
+      }
       expect(await target.value('SELECT count(*)::int FROM parcel')).toBe(500);
       await source.query(`UPDATE parcel SET pin = 'changed' WHERE id <= 100; DELETE FROM parcel WHERE id > 400`);
       await fence();

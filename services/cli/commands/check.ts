@@ -4,9 +4,10 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { CheckView } from '#schemas/http/common.ts';
 import { pairCheckReport, type PairCheckReport } from '#schemas/http/pairs.ts';
 import { pairInput } from '#schemas/pairs.ts';
-import { exitCodes } from '#services/kernel/lifecycle.ts';
+import { exitCodes } from '../exit-codes.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { count, json, table, type Terminal } from '../output.ts';
+import { printable } from '../text.ts';
 
 /**
  * `terrafusion check <pair file>`: what would become of the pair, without making it. The file's form is looked at here, everything that
@@ -27,7 +28,7 @@ export async function check(
     pair,
     pairCheckReport,
   );
-  terminal.out(asJson ? json(report) : reportText(file, report));
+  terminal.out(asJson ? json(report) : reportText(file, report, terminal));
   return report.ok ? exitCodes.OK : exitCodes.FAILED;
 }
 
@@ -59,19 +60,23 @@ export async function readPairFile(file: string): Promise<unknown> {
   throw new TerraFusionError('PAIR_INVALID', `${file} is not a pair:\n${problems.join('\n')}`, { cause: parsed.error });
 }
 
-function reportText(file: string, report: PairCheckReport): string {
+function reportText(file: string, report: PairCheckReport, terminal: Terminal): string {
   const parts = [
-    table(report.tables, [
-      { title: 'SOURCE', value: ({ source }) => source },
-      { title: 'TARGET', value: ({ target }) => target },
-      { title: 'TARGET TABLE', value: ({ action }) => actions[action ?? 'unknown'] },
-      { title: 'ROWS ABOUT', value: ({ estimated_rows }) => count(estimated_rows), right: true },
-      { title: 'COLUMNS', value: ({ columns }) => count(columns.length), right: true },
-      { title: 'LOSSLESS', value: ({ columns }) => lossless(columns), right: true },
-    ]),
+    table(
+      report.tables,
+      [
+        { title: 'SOURCE', value: ({ source }) => source, flexible: true },
+        { title: 'TARGET', value: ({ target }) => target, flexible: true },
+        { title: 'TARGET TABLE', value: ({ action }) => actions[action ?? 'unknown'] },
+        { title: 'ROWS ABOUT', value: ({ estimated_rows }) => count(estimated_rows), right: true },
+        { title: 'COLUMNS', value: ({ columns }) => count(columns.length), right: true },
+        { title: 'LOSSLESS', value: ({ columns }) => lossless(columns), right: true },
+      ],
+      terminal,
+    ),
     checkLines('source', report.source),
     checkLines('target', report.target),
-    ...report.tables.map(tableText),
+    ...report.tables.map((each) => tableText(each, terminal)),
     report.problems.map(({ path, code, message, fix }) => `${path}: ${message} (${code})\n  ${fix}\n`).join(''),
     report.lossy.map(({ path, message }) => `${path}: ${message}\n`).join(''),
     report.ok ? `${file} can be made as it stands.\n` : `${file} cannot be made as it stands.\n`,
@@ -90,29 +95,33 @@ function lossless(columns: Table['columns']): string {
 }
 
 /** What is worth reading of a table: good checks and lossless columns are only counted, above. */
-function tableText({ source, target, checks, columns }: Table): string {
+function tableText({ source, target, checks, columns }: Table, terminal: Terminal): string {
   const bad = checks.filter(({ ok }) => !ok);
   const odd = columns.filter(({ proof }) => proof !== undefined && (proof.result !== 'lossless' || proof.how));
   if (bad.length === 0 && odd.length === 0) return '';
   return (
     `${source} to ${target}\n` +
     checkLines('', bad) +
-    table(odd, [
-      { title: 'COLUMN', value: ({ source: from, target: to }) => (from === to ? to : `${from} to ${to}`) },
-      { title: 'SOURCE TYPE', value: ({ source_type }) => source_type },
-      { title: 'TARGET TYPE', value: ({ target_type }) => target_type ?? '-' },
-      { title: 'PROOF', value: ({ proof }) => proof!.result.replace('_', ' ') },
-      { title: 'HOW', value: ({ proof }) => proof!.how ?? '' },
-    ])
+    table(
+      odd,
+      [
+        { title: 'COLUMN', value: ({ source: from, target: to }) => (from === to ? to : `${from} to ${to}`) },
+        { title: 'SOURCE TYPE', value: ({ source_type }) => source_type },
+        { title: 'TARGET TYPE', value: ({ target_type }) => target_type ?? '-' },
+        { title: 'PROOF', value: ({ proof }) => proof!.result.replace('_', ' ') },
+        { title: 'HOW', value: ({ proof }) => proof!.how ?? '', flexible: true },
+      ],
+      terminal,
+    )
   );
 }
 
-function checkLines(end: string, checks: readonly CheckView[]): string {
+export function checkLines(end: string, checks: readonly CheckView[]): string {
   return checks
     .map(({ ok, required, name, message, fix }) => {
       const mark = ok ? 'ok  ' : required ? 'FAIL' : 'warn';
       const where = end === '' ? name : `${end} ${name}`;
-      return `${mark} ${where}: ${message}${ok || fix === undefined ? '' : `\n     ${fix}`}\n`;
+      return `${mark} ${printable(where)}: ${printable(message)}${ok || fix === undefined ? '' : `\n     ${printable(fix)}`}\n`;
     })
     .join('');
 }

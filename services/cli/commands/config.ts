@@ -1,5 +1,5 @@
 import { describeSettings } from '#services/kernel/settings.ts';
-import { exitCodes } from '#services/kernel/lifecycle.ts';
+import { exitCodes } from '../exit-codes.ts';
 import { json, table, type Terminal } from '../output.ts';
 
 /** `terrafusion config check`: the effective settings, secrets masked (Promise 8), and where each comes from. */

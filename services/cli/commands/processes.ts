@@ -27,7 +27,7 @@ export async function runStage(stage: Stage): Promise<void> {
 
 async function runProcess(name: string, service: (settings: Settings, log: Log) => Service): Promise<void> {
   const settings = loadSettings();
-  const log = await createLog({
+  const log = createLog({
     name,
     ...settings.log,
     ...(process.channel === undefined ? { pretty: stdout.isTTY } : { terminal: { write: tellParent } }),
@@ -37,7 +37,7 @@ async function runProcess(name: string, service: (settings: Settings, log: Log) 
     stack.use(await whenSupervised(settings));
     await run(service(settings, log), { log, drainWithinMs: settings.shutdownTimeoutMs });
   } finally {
-    await log.close();
+    log.close();
   }
 }
 

@@ -1,13 +1,10 @@
 import type { Clock } from '#connectors/contract/context.ts';
-import { openStates, operationView, type OperationView } from '#schemas/http/operations.ts';
+import { operationView } from '#schemas/http/operations.ts';
 import { systemClock } from '#services/kernel/clock.ts';
-import { exitCodes } from '#services/kernel/lifecycle.ts';
+import { exitCodes } from '../exit-codes.ts';
 import type { GatewayClient } from '../gateway-client.ts';
 import { json, type Terminal } from '../output.ts';
-import { progressDisplay } from '../progress.ts';
-
-/** How often the gateway is asked, in milliseconds. */
-const LOOK_EVERY = 500;
+import { follow } from './follow.ts';
 
 export interface SyncOptions {
   readonly type: 'full' | 'incremental';
@@ -15,6 +12,7 @@ export interface SyncOptions {
   readonly pair: string;
   /** False: the operation is begun, and that is all. */
   readonly wait: boolean;
+  readonly timeoutS?: number | undefined;
 }
 
 /**
@@ -25,24 +23,11 @@ export async function sync(
   client: GatewayClient,
   terminal: Terminal,
   asJson: boolean,
-  { type, pair, wait }: SyncOptions,
+  { type, pair, wait, timeoutS }: SyncOptions,
   clock: Clock = systemClock,
 ): Promise<number> {
-  let operation = await client.send('POST', '/api/sync-operations', { pair_id: pair, type }, operationView);
-  if (!wait) {
-    terminal.out(asJson ? json(operation) : `${operation.id}\n`);
-    return exitCodes.OK;
-  }
-  const display = progressDisplay(terminal, asJson);
-  while (openStates.includes(operation.state)) {
-    display.show(operation, clock.monotonic());
-    await clock.sleep(LOOK_EVERY);
-    operation = await client.get(`/api/sync-operations/${operation.id}`, operationView);
-  }
-  display.ended(operation, clock.monotonic());
-  return exitCodeOf(operation);
-}
-
-function exitCodeOf({ state }: OperationView): number {
-  return state === 'completed' ? exitCodes.OK : exitCodes.FAILED;
+  const operation = await client.send('POST', '/api/sync-operations', { pair_id: pair, type }, operationView);
+  if (wait) return await follow(client, terminal, asJson, operation, { timeoutS }, clock);
+  terminal.out(asJson ? json(operation) : `${operation.id}\n`);
+  return exitCodes.OK;
 }

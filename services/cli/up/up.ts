@@ -87,8 +87,10 @@ class Launch {
     await using stack = new AsyncDisposableStack();
     stack.use(await takeDataFolder(settings.dataFolder));
     this.#dataFolder = settings.dataFolder;
-    const log = await this.#openLog(settings);
-    stack.defer(() => log.close());
+    const log = this.#openLog(settings);
+    stack.defer(() => {
+      log.close();
+    });
     const late = (): void => {
       log.error({}, 'Stopping took too long and is cut off. The work in hand is repeated after the next start.');
       this.abandon();
@@ -140,9 +142,9 @@ class Launch {
     if (this.#postgres !== undefined) kill(this.#postgres.pid, 'SIGQUIT');
   }
 
-  async #openLog({ log, dataFolder }: Settings): Promise<KernelLog> {
+  #openLog({ log, dataFolder }: Settings): KernelLog {
     try {
-      return await createLog({
+      return createLog({
         name: 'gateway',
         ...log,
         terminal: {

@@ -101,7 +101,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
       const letter = await request.control.deadLetters.get(request.params.id);
       if (letter.state !== 'open') throw notOpen(letter);
       // Written first: should we die before it is noted, the letter stays open, and writing it again changes nothing.
-      await syncService.replay(letter.id, row);
+      await syncService.replay(letter.id, row, request.id);
       return await change(deps, request, { entityKind: 'dead_letter', verb: 'replay' }, async ({ deadLetters }) => {
         const done = await deadLetters.resolve(letter.id, 'replayed', actorOf(principal));
         return {

@@ -36,6 +36,7 @@ describe('terrafusion', () => {
     ])
       expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     expect(stdout).toMatch(/^ {2}78 {3}wrong settings$/m);
+    expect(stdout).toMatch(/^ {2}3 {4}no gateway answers/m);
   });
 
   test('says its version', async () => {
@@ -52,12 +53,12 @@ describe('terrafusion', () => {
     expect(await terrafusion([])).toMatchObject({ code: 64 });
   });
 
-  test('ends with 78 for wrong settings, and 1 when no gateway is there, each in two lines', async () => {
+  test('ends with 78 for wrong settings, and 3 when no gateway is there, each in two lines', async () => {
     const wrong = await terrafusion(['config', 'check'], process.execPath, { GATEWAY_PORT: 'x' });
     expect(wrong.code).toBe(78);
     expect(wrong.stderr.trimEnd().split('\n')).toHaveLength(2);
     const alone = await terrafusion(['status', '--url', 'http://127.0.0.1:1']);
-    expect(alone.code).toBe(1);
+    expect(alone.code).toBe(3);
     expect(alone.stderr.trimEnd().split('\n')).toHaveLength(2);
   });
 

@@ -115,8 +115,8 @@ describe('pairs and operations', () => {
   test('operations come as many as asked for, of one pair if named', async () => {
     answers['GET /api/sync-operations'] = { body: { items: [example(operationView)], next_cursor: null } };
     const terminal = new RecordingTerminal();
-    expect(await operations(client(), terminal, false, { pair: 'pacs-to-cama', limit: 5 })).toBe(0);
-    expect(asked[0]!.url).toBe('/api/sync-operations?limit=5&pair=pacs-to-cama');
+    expect(await operations(client(), terminal, false, { filters: { pair: 'pacs-to-cama' }, limit: 5 })).toBe(0);
+    expect(asked[0]!.url).toBe('/api/sync-operations?pair=pacs-to-cama&limit=5');
     expect(terminal.stdout).toMatch(/2026-01-31 08:15:30 +pacs-to-cama +full +running +- +12,000/);
   });
 
@@ -220,7 +220,7 @@ describe('the client', () => {
   test('knows nothing found from everything else', async () => {
     answers['GET /api/status'] = { status: 404, body: { error: { code: 'NOT_FOUND', message: 'None' } } };
     expect(await client().find('/api/status', statusView)).toBeUndefined();
-    await expect(client().find('/elsewhere', statusView)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    await expect(client().find('/elsewhere', statusView)).rejects.toMatchObject({ code: 'GATEWAY_UNREACHABLE' });
   });
 
   test('says so when nothing answers, or something else does', async () => {

@@ -33,31 +33,41 @@ describe('the sync-service', () => {
     expect(await client.health()).toEqual(health);
   });
 
-  test('is shown the key, and the row', async () => {
-    let seen: { key: unknown; url: unknown; body: string } | undefined;
+  test('is shown the key, the row, and whose request it is', async () => {
+    let seen: { key: unknown; requestId: unknown; url: unknown; body: string } | undefined;
     answer = (request, reply) => {
       let body = '';
       request.on('data', (chunk: Buffer) => (body += chunk.toString()));
       request.on('end', () => {
-        seen = { key: request.headers['x-api-key'], url: request.url, body };
+        const { 'x-api-key': key, 'x-request-id': requestId } = request.headers;
+        seen = { key, requestId, url: request.url, body };
         json(200, { id: '7', applied: true })(request, reply);
       });
     };
-    await client.replay('7', { a: null });
-    expect(seen).toEqual({ key: 'the-key-of-the-service', url: '/dead-letters/7/replay', body: '{"row":{"a":null}}' });
+    await client.replay('7', { a: null }, 'request-1');
+    expect(seen).toEqual({
+      key: 'the-key-of-the-service',
+      requestId: 'request-1',
+      url: '/dead-letters/7/replay',
+      body: '{"row":{"a":null}}',
+    });
   });
 
   test('hands on its own errors, but not that it does not know us', async () => {
     answer = json(422, { error: { code: 'TARGET_ROW_REJECTED', message: 'no', details: { column: 'a' } } });
-    await expect(client.replay('7', undefined)).rejects.toMatchObject({
+    await expect(client.replay('7', undefined, 'request-1')).rejects.toMatchObject({
       code: 'TARGET_ROW_REJECTED',
       message: 'no',
       details: { column: 'a' },
     });
     answer = json(401, { error: { code: 'UNAUTHENTICATED', message: 'wrong key' } });
-    await expect(client.replay('7', undefined)).rejects.toMatchObject(unavailable('refused the gateway (401)'));
+    await expect(client.replay('7', undefined, 'request-1')).rejects.toMatchObject(
+      unavailable('refused the gateway (401)'),
+    );
     answer = json(500, { surprise: true });
-    await expect(client.replay('7', undefined)).rejects.toMatchObject(unavailable('refused the gateway (500)'));
+    await expect(client.replay('7', undefined, 'request-1')).rejects.toMatchObject(
+      unavailable('refused the gateway (500)'),
+    );
   });
 
   test('that is away, too slow or somebody else is unavailable', async () => {

@@ -27,7 +27,7 @@ function collector() {
 describe('the log', () => {
   test('writes one JSON line with name, level, time, fields and sentence; below the level nothing', async () => {
     const terminal = collector();
-    const log = await createLog({ name: 'gateway', level: 'info', terminal });
+    const log = createLog({ name: 'gateway', level: 'info', terminal });
     log.info({ pair: 'a', lsn: 5n }, 'Pair started.');
     log.debug({}, 'unseen');
     expect(terminal.parsed()).toMatchObject([
@@ -38,7 +38,7 @@ describe('the log', () => {
 
   test('no secret gets into a line: fields, nested fields, sentences, errors, children (promise 8)', async () => {
     const terminal = collector();
-    const log = await createLog({ name: 'gateway', level: 'debug', terminal });
+    const log = createLog({ name: 'gateway', level: 'debug', terminal });
     const leak = 'hunter2';
     log.warn(
       { connection: { password: leak, url: `postgresql://u:${leak}@h/d` }, key: new Secret(leak) },
@@ -61,7 +61,7 @@ describe('the log', () => {
 
   test('children carry the fields of all above them, and a request is logged without its headers', async () => {
     const terminal = collector();
-    const log = await createLog({ name: 'gateway', level: 'info', terminal });
+    const log = createLog({ name: 'gateway', level: 'info', terminal });
     const request = { method: 'GET', url: '/x?token=hunter2', headers: { 'x-api-key': 'hunter2' } };
     log
       .child({ pair: 'a' })
@@ -77,12 +77,12 @@ describe('the log', () => {
     const old = Array.from({ length: 9 }, (_, index) => `gateway.2020-01-0${index + 1}.1.log`);
     for (const file of [...old, 'gateway-other.2020-01-01.1.log', 'notes.txt'])
       await writeFile(join(folder, file), 'x\n');
-    const log = await createLog({ name: 'gateway', level: 'info', folder, terminal: false });
+    const log = createLog({ name: 'gateway', level: 'info', folder, terminal: false });
     log.info({}, 'First.');
-    await log.close();
-    const again = await createLog({ name: 'gateway', level: 'info', folder, terminal: false });
+    log.close();
+    const again = createLog({ name: 'gateway', level: 'info', folder, terminal: false });
     again.info({}, 'Second.');
-    await again.close();
+    again.close();
 
     const files = (await readdir(folder)).sort();
     const today = files.filter((file) => /^gateway\.2\d{3}-/.test(file) && !file.includes('2020'));

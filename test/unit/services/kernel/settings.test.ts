@@ -30,6 +30,7 @@ describe('the settings', () => {
       stage: { host: '127.0.0.1', port: undefined },
       masterKey: undefined,
       previousMasterKey: undefined,
+      cli: { url: undefined, apiKey: undefined },
     });
   });
 
