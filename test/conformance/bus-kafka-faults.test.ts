@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Broker } from '#infra/kafka/broker.ts';
 import { Secret } from '#schemas/secret.ts';
 import { KafkaBus, type KafkaBusOptions } from '#services/kernel/bus/kafka.ts';
 import type { Log } from '#services/kernel/log.ts';
 import { startKafka, whyNoKafka, type TestKafka } from '#test/support/kafka.ts';
+import { describeUnless } from '#test/support/suites.ts';
 import { bytes, expectCode, never, readAll, take, text } from './bus-contract.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
@@ -15,7 +16,7 @@ const reason = process.env.TEST_KAFKA_BROKERS
   ? 'The brokers of TEST_KAFKA_BROKERS are not ours to harm.'
   : await whyNoKafka();
 
-describe.skipIf(reason !== undefined)(`the bus on Kafka in trouble${reason === undefined ? '' : `: ${reason}`}`, () => {
+describeUnless(reason, 'the bus on Kafka in trouble', () => {
   let kafka: TestKafka;
   let broker: Broker;
 
@@ -209,7 +210,7 @@ describe.skipIf(reason !== undefined)(`the bus on Kafka in trouble${reason === u
   }
 });
 
-describe.skipIf(reason !== undefined)('the bus on a Kafka that wants a log-in', () => {
+describeUnless(reason, 'the bus on a Kafka that wants a log-in', () => {
   const jaas =
     'org.apache.kafka.common.security.plain.PlainLoginModule required username="broker" password="between" user_broker="between" user_reader="right";';
   let kafka: TestKafka;

@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
-import type { Reporter, SerializedError, TestModule } from 'vitest/node';
+import type { Reporter, SerializedError, TestCase, TestModule } from 'vitest/node';
+import { reasonIn } from './suite-reason.ts';
 
 interface Tally {
   passed: number;
@@ -43,11 +44,21 @@ function count(module: TestModule, tally: Tally): void {
     else if (result.state === 'failed') tally.failed += 1;
     else {
       tally.skipped += 1;
-      const reason = (result.state === 'skipped' ? result.note : 'it was never run') ?? 'it gave no reason';
+      const reason =
+        (result.state === 'skipped' ? (result.note ?? suiteReason(test)) : 'it was never run') ?? 'it gave no reason';
       const names = tally.skips.get(reason) ?? [];
       tally.skips.set(reason, [...names, `${module.relativeModuleId} > ${test.fullName}`]);
     }
   }
+}
+
+/** Of the innermost suite around it that names one. */
+function suiteReason(test: TestCase): string | undefined {
+  for (let around = test.parent; around.type === 'suite'; around = around.parent) {
+    const reason = reasonIn(around.name);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
 }
 
 function skipLines(skips: ReadonlyMap<string, readonly string[]>): string[] {

@@ -11,7 +11,7 @@ export interface TestKafka extends AsyncDisposable {
 }
 
 /**
- * Why tests with Kafka cannot run here, or undefined when they can: for `describe.skipIf`, with the reason in the suite's name.
+ * Why tests with Kafka cannot run here, or undefined when they can: for `describeUnless`.
  * With TERRAFUSION_REQUIRE_KAFKA=1, as in CI, it throws instead: a suite that never runs shall not look like one that passes.
  */
 export async function whyNoKafka(): Promise<string | undefined> {

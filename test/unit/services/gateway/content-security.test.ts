@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Browser } from 'playwright-core';
+import { describeUnless } from '#test/support/suites.ts';
 import { withGateway } from './fixture.ts';
 
 const gateway = withGateway();
@@ -34,7 +35,7 @@ describe('the content security policy', () => {
     },
   );
 
-  describe.skipIf(!existsSync(chromium))('in a browser', () => {
+  describeUnless(existsSync(chromium) ? undefined : 'there is no chromium here', 'in a browser', () => {
     let browser: Browser;
     beforeAll(async () => {
       const playwright = await import('playwright-core');

@@ -97,7 +97,8 @@ describe('starting', () => {
     });
   });
 
-  test.skipIf(!hasOpenssl)('with a certificate speaks HTTPS', async () => {
+  test('with a certificate speaks HTTPS', async ({ skip }) => {
+    skip(!hasOpenssl, 'there is no openssl here');
     const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
     execFileSync(
       'openssl',

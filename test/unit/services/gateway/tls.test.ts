@@ -6,17 +6,19 @@ import { Agent, request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { gateway } from '#services/gateway/main.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
 import { readCertificate, reloadCertificate, tellExpiry } from '#services/gateway/tls.ts';
 import { silentLog, type Log } from '#services/kernel/log.ts';
 import { loadSettings } from '#services/kernel/settings.ts';
 import { eventually } from '#test/support/eventually.ts';
+import { describeUnless } from '#test/support/suites.ts';
 import { withControlDatabase } from '../kernel/control-database.ts';
 
 const control = withControlDatabase();
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+const missing = hasOpenssl ? undefined : 'there is no openssl here';
 let folder: string;
 const file = (name: string): string => join(folder, name);
 
@@ -57,7 +59,7 @@ async function ask(url: string, agent: Agent | false, more: object = {}, body?: 
   return { reply, text, name };
 }
 
-describe.skipIf(!hasOpenssl)('over TLS', () => {
+describeUnless(missing, 'over TLS', () => {
   let url: string;
   const stop = new AbortController();
   let ran: Promise<void>;
@@ -147,7 +149,7 @@ describe.skipIf(!hasOpenssl)('over TLS', () => {
   });
 });
 
-describe.skipIf(!hasOpenssl)('a certificate', () => {
+describeUnless(missing, 'a certificate', () => {
   test('that has expired does not replace another one; one that soon will is told', async () => {
     const files = { certFile: file('second.crt'), keyFile: file('second.key') };
     const { validTo } = await readCertificate(files);
