@@ -203,4 +203,4 @@ describe('whatever is sent', () => {
 });
 
 const textOf = (value: unknown): string =>
-  (typeof value === 'string' ? value : (JSON.stringify(value) ?? '')).toWellFormed();
+  (typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)).toWellFormed();
