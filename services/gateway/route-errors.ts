@@ -6,6 +6,15 @@ const all = Object.keys(errorKinds) as ErrorCode[];
 const ofEnds = all.filter((code) => /^(SOURCE|TARGET)_/.test(code));
 const ofPairs: readonly ErrorCode[] = ['PAIR_INVALID', 'PAIR_EXPRESSION_INVALID', 'PAIR_TABLE_GONE'];
 const checked: readonly ErrorCode[] = [...ofEnds, ...ofPairs, 'MASTER_KEY_WRONG'];
+/** Of whoever shows who he is. */
+const guarded: readonly ErrorCode[] = [
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+  'LOCKED_OUT',
+  'SERVICE_UNAVAILABLE',
+  'CONTROL_DATABASE_UNREACHABLE',
+  'CONTROL_DATABASE_LOGIN_FAILED',
+];
 const fenced: readonly ErrorCode[] = [
   ...ofEnds,
   'PAIR_INVALID',
@@ -17,7 +26,7 @@ const fenced: readonly ErrorCode[] = [
 /** What a route can answer beside what holds for all of its kind; see `errorsOf`. */
 const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   'GET /api/events': ['SERVICE_UNAVAILABLE'],
-  'POST /api/session': ['UNAUTHENTICATED', 'FORBIDDEN', 'CONTROL_DATABASE_UNREACHABLE'],
+  'POST /api/session': [...guarded, 'CSRF_REFUSED'],
   'GET /api/sync-pairs': ['NOT_FOUND'],
   'GET /api/sync-operations': ['NOT_FOUND'],
   'GET /api/dead-letters': ['NOT_FOUND'],
@@ -60,11 +69,8 @@ export function errorsOf(method: string, url: string, { reads, body }: RoutePart
   if (body || method === 'POST') codes.add('REQUEST_NOT_JSON').add('REQUEST_TOO_LARGE').add('REQUEST_INVALID');
   if (url.includes(':')) codes.add('NOT_FOUND');
   if (accessOf(method, url) !== 'public') {
-    codes
-      .add('UNAUTHENTICATED')
-      .add('FORBIDDEN')
-      .add('CONTROL_DATABASE_UNREACHABLE')
-      .add('CONTROL_DATABASE_LOGIN_FAILED');
+    for (const code of guarded) codes.add(code);
+    if (method !== 'GET') codes.add('CSRF_REFUSED');
     // An Idempotency-Key that was used for another request.
     if (method === 'POST') codes.add('CONFLICTING_STATE');
   }
