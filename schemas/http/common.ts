@@ -65,6 +65,8 @@ export const pageOf = <Item extends z.ZodType>(item: Item) =>
 /** A moment in a query or body: ISO 8601 with offset. */
 export const momentInput = z.iso
   .datetime({ offset: true, error: 'must be a time such as 2026-01-31T08:15:30Z' })
+  // Neither PostgreSQL nor a calendar has a year 0, or a place that is a day ahead.
+  .refine((text) => !/^0000|[+-](?:1[6-9]|2\d):\d\d$/.test(text), 'must be a time such as 2026-01-31T08:15:30Z')
   .meta({ example: '2026-01-31T08:15:30Z' });
 
 const codes = Object.keys(errorKinds) as [ErrorCode, ...ErrorCode[]];

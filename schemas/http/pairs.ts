@@ -77,24 +77,41 @@ export const pairPatch = z
 export type PairPatch = z.output<typeof pairPatch>;
 
 /** How a table of a pair is doing. */
-export const pairTableView = z.object({
-  source: z.string().describe('schema.table at the source.'),
-  target: z.string().describe('schema.table at the target.'),
-  state: z
-    .string()
-    .describe(
-      'waiting, loading, loaded, catching_up, streaming, failed; left_out: incomplete and not kept in step, see error; removed: no part of the pair any more, its rows stay.',
-    ),
-  rows_copied: z.number(),
-  rows_total: z.number().nullable().describe('As the source estimates; null when it does not know.'),
-  bytes_copied: z.number().describe('Of the rows copied, as they travelled.'),
-  rows_per_second: z.number().nullable().describe('While it is being loaded.'),
-  seconds_left: z.number().nullable().describe('Until it is loaded, at this rate; null when nobody knows.'),
-  changes_applied: z.number(),
-  last_change_at: moment.nullable(),
-  schema_version: z.number(),
-  error: problem.nullable(),
-});
+export const pairTableView = z
+  .object({
+    source: z.string().describe('schema.table at the source.'),
+    target: z.string().describe('schema.table at the target.'),
+    state: z
+      .string()
+      .describe(
+        'waiting, loading, loaded, catching_up, streaming, failed; left_out: incomplete and not kept in step, see error; removed: no part of the pair any more, its rows stay.',
+      ),
+    rows_copied: z.number(),
+    rows_total: z.number().nullable().describe('As the source estimates; null when it does not know.'),
+    bytes_copied: z.number().describe('Of the rows copied, as they travelled.'),
+    rows_per_second: z.number().nullable().describe('While it is being loaded.'),
+    seconds_left: z.number().nullable().describe('Until it is loaded, at this rate; null when nobody knows.'),
+    changes_applied: z.number(),
+    last_change_at: moment.nullable(),
+    schema_version: z.number(),
+    error: problem.nullable(),
+  })
+  .meta({
+    example: {
+      source: 'pacs.property',
+      target: 'cama.parcel',
+      state: 'streaming',
+      rows_copied: 20_000,
+      rows_total: 20_000,
+      bytes_copied: 4_100_000,
+      rows_per_second: null,
+      seconds_left: null,
+      changes_applied: 418,
+      last_change_at: '2026-01-31T08:16:02.101Z',
+      schema_version: 1,
+      error: null,
+    },
+  });
 export type PairTableView = z.output<typeof pairTableView>;
 
 /** The replication slot that holds the source's changes for us. */
@@ -173,9 +190,6 @@ const summaryShape = {
   updated_at: moment,
 };
 
-export const pairSummary = z.object(summaryShape);
-export type PairSummary = z.output<typeof pairSummary>;
-
 const exampleSummary = {
   id: '0198a1f2-7a11-7d2c-9d33-6a5cf0b7c1e2',
   name: 'pacs-to-cama',
@@ -195,6 +209,9 @@ const exampleSummary = {
   created_at: '2026-01-31T08:15:30.123Z',
   updated_at: '2026-01-31T08:16:02.456Z',
 };
+
+export const pairSummary = z.object(summaryShape).meta({ example: exampleSummary });
+export type PairSummary = z.output<typeof pairSummary>;
 
 export const pairView = z
   .object({

@@ -81,7 +81,8 @@ export const systemCheckBody = z
   .strictObject({
     as: z.enum(['source', 'target', 'both']).default('both').describe('In which role the system is looked at.'),
   })
-  .prefault({});
+  .prefault({})
+  .meta({ example: { as: 'source' } });
 
 export const systemCheckReport = z
   .object({

@@ -176,7 +176,7 @@ export class ApiKeys {
     filter: { readonly role?: Role | undefined },
     { limit, cursor }: PageRequest,
   ): Promise<Page<ApiKeyRecord>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, 2);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'moment', 'text');
     const where = new Conditions()
       .add('role = ?', filter.role)
       .add('(created_at, id) > (?::timestamptz, ?)', after?.[0], after?.[1]);

@@ -129,7 +129,7 @@ export class AuditTrail {
 
   /** Latest first. */
   async list(filter: AuditFilter, { limit, cursor }: PageRequest): Promise<Page<AuditRecord>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0];
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'number')[0];
     const where = conditions(filter).add(
       'id < ?::bigint',
       after !== undefined && !/^\d{1,18}$/.test(after) ? '0' : after,

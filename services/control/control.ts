@@ -79,7 +79,7 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     schemaChanges: new SchemaChanges(db),
     apiKeys: new ApiKeys(db),
     sessions: new Sessions(db),
-    idempotency: new IdempotencyKeys(db),
+    idempotency: new IdempotencyKeys(db, secrets),
     components: new Components(db),
     metricHistory: new MetricHistory(db, scope),
     audit: new AuditTrail(db, secrets, scope),

@@ -127,7 +127,7 @@ export class DeadLetters {
 
   /** Latest first. */
   async list(filter: DeadLetterFilter, { limit, cursor }: PageRequest): Promise<Page<DeadLetterRecord>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0];
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'number')[0];
     const table = filter.table === undefined ? undefined : tableOf(filter.table);
     const where = new Conditions()
       .add('d.pair_id = ?', filter.pairId)

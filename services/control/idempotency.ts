@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { Secret } from '#schemas/secret.ts';
+import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 
 /** What was answered to a request. */
@@ -35,9 +37,11 @@ export function hashRequest(method: string, path: string, body: unknown): Buffer
 /** Answers to requests that carried an Idempotency-Key: sent again, they are answered again and not done again. */
 export class IdempotencyKeys {
   readonly #db: Queryable;
+  readonly #secrets: SecretBox;
 
-  constructor(db: Queryable) {
+  constructor(db: Queryable, secrets: SecretBox) {
     this.#db = db;
+    this.#secrets = secrets;
   }
 
   /**
@@ -65,14 +69,24 @@ export class IdempotencyKeys {
     );
     if (!row) return undefined;
     if (!row.request_hash.equals(hash)) return { kind: 'other' };
-    return row.status === null ? undefined : { kind: 'answered', reply: { status: row.status, body: row.response } };
+    if (row.status === null) return undefined;
+    return { kind: 'answered', reply: { status: row.status, body: this.#opened(row.response) } };
   }
 
-  /** Keeps the answer, in the transaction of the work. */
-  async answer({ actor, key }: KeyedRequest, { status, body }: StoredReply): Promise<void> {
+  #opened(response: unknown): unknown {
+    return isEncrypted(response) ? JSON.parse(this.#secrets.decrypt(response).reveal()) : response;
+  }
+
+  /** Keeps the answer, in the transaction of the work; encrypted when it holds a secret. (Promise 8) */
+  async answer(
+    { actor, key }: KeyedRequest,
+    { status, body }: StoredReply,
+    { secret = false }: { readonly secret?: boolean } = {},
+  ): Promise<void> {
+    const text = JSON.stringify(body ?? null);
     await this.#db.run(
       'UPDATE terrafusion.idempotency_keys SET status = $3, response = $4 WHERE actor = $1 AND key = $2',
-      [actor, key, status, JSON.stringify(body ?? null)],
+      [actor, key, status, secret ? JSON.stringify(this.#secrets.encrypt(new Secret(text))) : text],
     );
   }
 

@@ -18,11 +18,33 @@ export function encodeCursor(key: readonly string[]): string {
   return Buffer.from(JSON.stringify(key)).toString('base64url');
 }
 
+/** What a part of a cursor may be: it comes back from outside, and goes into a query. */
+const cursorParts = {
+  text: (part: string) => !part.includes('\0'),
+  uuid: isUuid,
+  number: (part: string) => /^[1-9]\d{0,17}$/.test(part),
+  moment: isMoment,
+} as const;
+
+/** As PostgreSQL prints a timestamptz. */
+function isMoment(text: string): boolean {
+  const parts =
+    /^([1-9]\d{3})-(\d\d)-(\d\d) ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?[+-](?:0\d|1[0-4])(?::[0-5]\d)?$/.exec(
+      text,
+    );
+  if (!parts) return false;
+  const [, year, month, day] = parts.map(Number);
+  const date = new Date(Date.UTC(year!, month! - 1, day!));
+  return date.getUTCMonth() === month! - 1 && date.getUTCDate() === day!;
+}
+
 /** @throws REQUEST_INVALID when it is none of ours, or of another list */
-export function decodeCursor(cursor: string, parts: number): string[] {
+export function decodeCursor(cursor: string, ...kinds: readonly (keyof typeof cursorParts)[]): string[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (Array.isArray(key) && key.length === parts && key.every((part) => typeof part === 'string')) return key;
+    const isOurs = (part: unknown, nth: number): boolean =>
+      typeof part === 'string' && part.isWellFormed() && cursorParts[kinds[nth]!](part);
+    if (Array.isArray(key) && key.length === kinds.length && key.every(isOurs)) return key as string[];
   } catch {
     // Told below.
   }

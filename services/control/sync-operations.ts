@@ -133,7 +133,7 @@ export class SyncOperations {
 
   /** Latest first. */
   async list(filter: OperationFilter, { limit, cursor }: PageRequest): Promise<Page<OperationRecord>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, 2);
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'moment', 'uuid');
     const where = new Conditions()
       .add('o.pair_id = ?', filter.pairId)
       .add('o.type = ?', filter.type)

@@ -119,7 +119,7 @@ export class SyncPairs {
       .add('p.desired = ?', filter.desired)
       .add('? IN (p.source_id, p.target_id)', filter.systemId)
       .add('p.name LIKE ?', containing(filter.text))
-      .add('p.name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
+      .add('p.name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 'text')[0]);
     const rows = await this.#db.query<OverviewRow>(
       `SELECT ${overviewColumns} FROM ${overviewTables} WHERE p.deleted_at IS NULL AND ${where.toString()}
           AND ${pairWithin('p', where.bind(this.#scope))} ORDER BY p.name LIMIT ${where.bind(limit + 1)}`,

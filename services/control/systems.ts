@@ -131,7 +131,7 @@ export class Systems {
       .add('environment = ?', filter.environment)
       .add('connector = ?', filter.connector)
       .add('name LIKE ?', containing(filter.text))
-      .add('name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 1)[0]);
+      .add('name > ?', cursor === undefined ? undefined : decodeCursor(cursor, 'text')[0]);
     const rows = await this.#db.query<Row>(
       `SELECT ${columns} FROM terrafusion.systems WHERE NOT inline AND ${where.toString()}
           AND ${systemWithin('id', where.bind(this.#scope))} ORDER BY name LIMIT ${where.bind(limit + 1)}`,

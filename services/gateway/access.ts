@@ -113,7 +113,7 @@ export class Guard {
       ...(id === undefined ? [] : [{ kind: 'key' as const, id }]),
     ];
     this.#lockout.assertFree(subjects);
-    const holder = await this.#deps.control.apiKeys.verify(key);
+    const holder = await this.#database.ask(() => this.#deps.control.apiKeys.verify(key));
     if (holder) {
       this.#lockout.succeeded({ kind: 'key', id: holder.id });
       return holder;

@@ -11,7 +11,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { ZodType } from 'zod';
 import { guardRoutes } from './access.ts';
 import { answerError, errorBody } from './errors.ts';
-import { fieldProblems, invalidFields } from './fields.ts';
+import { fieldProblems, invalidFields, unstorableTexts } from './fields.ts';
 import type { App, GatewayDeps } from './gateway.ts';
 import { answerFromMemory } from './last-known.ts';
 import { PatientDatabase } from './patience.ts';
@@ -66,7 +66,9 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     if (pathOf(request).startsWith('/api/')) void reply.header('cache-control', 'no-store');
     done();
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
+  app.decorateRequest('replayed', false);
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    if (request.replayed) void reply.header('idempotency-replayed', 'true');
     // A connection that was at work when the stop began is not idle then, and a caller that keeps it open would hold up the stop.
     if (closing.signal.aborted) void reply.header('connection', 'close');
     done();
@@ -122,7 +124,10 @@ function validator(
     // The framework says null for no body.
     const data = part === 'body' && given === null ? undefined : given;
     const parsed = schema.safeParse(data);
-    if (parsed.success) return { value: parsed.data };
+    if (parsed.success) {
+      const unstorable = unstorableTexts(data);
+      return unstorable.length === 0 ? { value: parsed.data } : { error: invalidFields(unstorable, where) };
+    }
     if (data === undefined) {
       return { error: new TerraFusionError('REQUEST_INVALID', `The ${where} is missing: send a JSON object`) };
     }

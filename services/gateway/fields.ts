@@ -30,6 +30,29 @@ export function fieldProblems(issues: readonly Issue[]): FieldProblem[] {
     }));
 }
 
+/**
+ * Texts, names of fields included, that PostgreSQL cannot hold: with a NUL, or with half of a surrogate pair. Told at the edge, by their field;
+ * behind it they would be a statement that fails. (CHECKLIST 40)
+ */
+export function unstorableTexts(value: unknown, path: Path = []): FieldProblem[] {
+  if (typeof value === 'string') return isStorable(value) ? [] : [unstorable(path)];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, field]) =>
+    isStorable(name)
+      ? unstorableTexts(field, [...path, Array.isArray(value) ? Number(name) : name])
+      : [unstorable([...path, '?'])],
+  );
+}
+
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
+const unstorable = (path: Path): FieldProblem => ({
+  path: formatPath(path),
+  code: 'REQUEST_INVALID',
+  message: 'must not hold a NUL character or half of a surrogate pair',
+  fix: errorKinds.REQUEST_INVALID.fix,
+});
+
 /** The error that tells the caller about all of them at once; `mixed` is its code when they have several. */
 export function invalidFields(
   problems: readonly FieldProblem[],

@@ -83,6 +83,8 @@ declare module 'fastify' {
     principal: Principal | undefined;
     /** The control database as far as he may see it: what handlers use. */
     readonly control: Control;
+    /** Answered as the same request was before, by its Idempotency-Key. */
+    replayed: boolean;
     /** How he has shown that it is he; undefined on public routes. */
     identity: Identity | undefined;
     /** Whether he still may; asked now and then by replies that last. */

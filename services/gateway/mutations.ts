@@ -12,6 +12,8 @@ export interface Changed<T> {
   readonly before?: unknown;
   readonly after?: unknown;
   readonly result: T;
+  /** The result holds a secret: where it is kept for a request that is sent again, it is encrypted. (Promise 8) */
+  readonly secret?: boolean;
 }
 
 /** What is done to what: "sync_pair.pause". */
@@ -20,20 +22,40 @@ export interface Action {
   readonly verb: string;
 }
 
-/** Makes a change and its audit entry in one transaction: both are there, or neither is. (Promise 9) */
+/**
+ * Makes a change and its audit entry in one transaction: both are there, or neither is. (Promise 9) A POST with an Idempotency-Key that
+ * was answered before gets that answer again; what comes at once with the same key waits for it.
+ */
 export async function change<T>(
   { control }: GatewayDeps,
   request: FastifyRequest,
   action: Action,
   work: (transaction: Repositories) => Promise<Changed<T>>,
 ): Promise<T> {
-  const changed = await control.within(request.principal!.systems ?? null).transaction(async (transaction) => {
-    const done = await work(transaction);
-    await note(transaction, request, action, done);
-    return done;
+  // A session is a cookie as well: it cannot be given twice.
+  const keyed = request.method === 'POST' && action.entityKind !== 'session' ? keyedRequest(request) : undefined;
+  let changed: Changed<T> | undefined;
+  const result = await control.within(request.principal!.systems ?? null).transaction(async (transaction) => {
+    changed = undefined;
+    const known = keyed && answered(await transaction.idempotency.begin(keyed), request);
+    if (known) return known.body as T;
+    changed = await work(transaction);
+    // The route says its status itself, each time.
+    if (keyed) await keep(transaction, keyed, 200, changed);
+    await note(transaction, request, action, changed);
+    return changed.result;
   });
-  logChange(request, action, changed);
-  return changed.result;
+  if (changed) logChange(request, action, changed);
+  return result;
+}
+
+async function keep(
+  { idempotency }: Repositories,
+  keyed: KeyedRequest,
+  status: number,
+  { result, secret = false }: Changed<unknown>,
+): Promise<void> {
+  await idempotency.answer(keyed, { status, body: result }, { secret });
 }
 
 /**
@@ -50,19 +72,22 @@ export async function changeOnce<P, T>(
 ): Promise<T> {
   const control = deps.control.within(request.principal!.systems ?? null);
   const keyed = keyedRequest(request);
-  const seen = keyed && answered(await control.idempotency.look(keyed), reply);
+  const seen = keyed && answered(await control.idempotency.look(keyed), request);
   // What is kept of an answer is what this route had answered.
-  if (seen) return seen.body as T;
+  if (seen) {
+    void reply.code(action.status);
+    return seen.body as T;
+  }
   const prepared = await prepare();
   let changed: Changed<T> | undefined;
   const result = await control.transaction(async (transaction) => {
     changed = undefined;
-    const known = keyed && answered(await transaction.idempotency.begin(keyed), reply);
+    void reply.code(action.status);
+    const known = keyed && answered(await transaction.idempotency.begin(keyed), request);
     if (known) return known.body as T;
     changed = await work(transaction, prepared);
-    if (keyed) await transaction.idempotency.answer(keyed, { status: action.status, body: changed.result });
+    if (keyed) await keep(transaction, keyed, action.status, changed);
     await note(transaction, request, action, changed);
-    void reply.code(action.status);
     return changed.result;
   });
   if (changed) logChange(request, action, changed);
@@ -125,11 +150,11 @@ function keyedRequest(request: FastifyRequest): KeyedRequest | undefined {
     actor: request.principal!.id,
     key,
     // Without the secrets in it: a hash of a weak password with known text around it can be guessed. (Promise 8)
-    hash: hashRequest(request.method, request.routeOptions.url!, maskFields(request.body)),
+    hash: hashRequest(request.method, request.url, maskFields(request.body)),
   };
 }
 
-function answered(begun: Begun | undefined, reply: FastifyReply): { readonly body: unknown } | undefined {
+function answered(begun: Begun | undefined, request: FastifyRequest): { readonly body: unknown } | undefined {
   if (begun?.kind === 'other') {
     throw new TerraFusionError(
       'CONFLICTING_STATE',
@@ -137,6 +162,6 @@ function answered(begun: Begun | undefined, reply: FastifyReply): { readonly bod
     );
   }
   if (begun?.kind !== 'answered') return undefined;
-  void reply.code(begun.reply.status).header('idempotency-replayed', 'true');
+  request.replayed = true;
   return { body: begun.reply.body };
 }

@@ -3,10 +3,15 @@ import swaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform } from 'fastify-type-provider-zod';
 import { PLAIN_COOKIE, SECURE_COOKIE } from './access/browser.ts';
 import type { App, GatewayDeps } from './gateway.ts';
-import { tags } from './schema.ts';
+import { completeDocument } from './openapi-errors.ts';
+import { idempotencyHeader, tags } from './schema.ts';
 
 /** The API reference: to be registered before the routes it describes. */
 export async function describeApi(app: App, { options }: GatewayDeps): Promise<void> {
+  // Before the reference sees the routes: every POST may be sent again.
+  app.addHook('onRoute', ({ method, schema }) => {
+    if (method === 'POST' && schema && schema.headers === undefined) schema.headers = idempotencyHeader;
+  });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -38,6 +43,8 @@ export async function describeApi(app: App, { options }: GatewayDeps): Promise<v
       security: [{ apiKey: [] }, { bearer: [] }, { session: [] }],
     },
     transform: jsonSchemaTransform,
+    transformObject: (document) =>
+      'openapiObject' in document ? completeDocument(document.openapiObject) : document.swaggerObject,
   });
   await app.register(swaggerUi, {
     routePrefix: '/docs',

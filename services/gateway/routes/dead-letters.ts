@@ -11,7 +11,7 @@ import { notOpen } from '#services/control/dead-letters.ts';
 import type { PageRequest } from '#services/control/pages.ts';
 import { listOf, sendCsv, wantsCsv, type Columns } from '../csv.ts';
 import { actorOf, type App, type GatewayDeps } from '../gateway.ts';
-import { change } from '../mutations.ts';
+import { change, changeOnce } from '../mutations.ts';
 import { mayAct } from '../roles.ts';
 import { replies, words } from '../schema.ts';
 import { deadLetterView, pageView } from '../views.ts';
@@ -86,7 +86,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
         response: replies({ 200: deadLetterViewSchema }),
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { row } = request.body;
       const principal = request.principal!;
       if (row !== undefined && !mayAct(principal.role, 'editor')) {
@@ -98,19 +98,28 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
           },
         );
       }
-      const letter = await request.control.deadLetters.get(request.params.id);
-      if (letter.state !== 'open') throw notOpen(letter);
-      // Written first: should we die before it is noted, the letter stays open, and writing it again changes nothing.
-      await syncService.replay(letter.id, row, request.id);
-      return await change(deps, request, { entityKind: 'dead_letter', verb: 'replay' }, async ({ deadLetters }) => {
-        const done = await deadLetters.resolve(letter.id, 'replayed', actorOf(principal));
-        return {
-          entityId: letter.id,
-          before: { row: letter.row },
-          after: { row: row ?? letter.row },
-          result: deadLetterView(done),
-        };
-      });
+      return changeOnce(
+        deps,
+        request,
+        reply,
+        { entityKind: 'dead_letter', verb: 'replay', status: 200 },
+        async () => {
+          const letter = await request.control.deadLetters.get(request.params.id);
+          if (letter.state !== 'open') throw notOpen(letter);
+          // Written first: should we die before it is noted, the letter stays open, and writing it again changes nothing.
+          await syncService.replay(letter.id, row, request.id);
+          return letter;
+        },
+        async ({ deadLetters }, letter) => {
+          const done = await deadLetters.resolve(letter.id, 'replayed', actorOf(principal));
+          return {
+            entityId: letter.id,
+            before: { row: letter.row },
+            after: { row: row ?? letter.row },
+            result: deadLetterView(done),
+          };
+        },
+      );
     },
   );
 

@@ -41,7 +41,12 @@ export function keyRoutes(app: App, deps: GatewayDeps): void {
           systems: await scopeOf(transaction, request.body),
           createdBy: actorOf(request.principal!),
         });
-        return { entityId: record.id, after: keyView(record), result: { ...keyView(record), key: key.reveal() } };
+        return {
+          entityId: record.id,
+          after: keyView(record),
+          result: { ...keyView(record), key: key.reveal() },
+          secret: true,
+        };
       });
       return reply.code(201).send(made);
     },
@@ -80,6 +85,7 @@ export function keyRoutes(app: App, deps: GatewayDeps): void {
           before: keyView(before),
           after: { ...keyView(record), overlap_s: request.body.overlap_s },
           result: { ...keyView(record), key: key.reveal() },
+          secret: true,
         };
       }),
   );

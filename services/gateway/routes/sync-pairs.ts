@@ -251,7 +251,8 @@ const deleteQuery = z.strictObject({
 
 const deleted = z
   .object({ id: z.string(), name: z.string() })
-  .describe('Accepted: what it left elsewhere is being removed.');
+  .describe('Accepted: what it left elsewhere is being removed.')
+  .meta({ example: { id: '0198a1f2-7a11-7d2c-9d33-6a5cf0b7c1e2', name: 'pacs-to-cama' } });
 
 async function viewOf(
   { generations, sourceSlots, tables, schemaChanges }: Repositories,

@@ -102,6 +102,7 @@ export const examples: Readonly<Record<string, Example>> = {
   'POST /api/dead-letters/:id/discard': { of: 'letter' },
 
   'GET /api/audit': {},
+  'GET /api/audit/summary': {},
   'GET /api/audit/verify': {},
 
   'POST /api/session': { body: ({ keyText }) => ({ key: keyText }), status: 201 },
