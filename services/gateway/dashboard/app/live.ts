@@ -79,7 +79,8 @@ async function follow(signal: AbortSignal): Promise<void> {
       lost('The gateway has closed the stream.');
     } catch (error) {
       if (ended()) return;
-      lost(error instanceof Error ? error.message : String(error));
+      // The browser's own words ("network error") tell nobody anything.
+      lost(error instanceof ApiError ? error.message : 'The connection to the gateway broke.');
       if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return;
     }
     // Also without a stream (there may be too many) the figures should not stand still.

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import { TextField } from '../ui/field.tsx';
-import { Failure } from '../ui/problem.tsx';
+import { Failure, Problem } from '../ui/problem.tsx';
 import type { ApiError } from './client.ts';
 import { asApi } from './hooks.ts';
 import { signIn } from './session.ts';
@@ -47,11 +47,26 @@ export function SignIn({ problem: ended }: { readonly problem: ApiError | undefi
             </>
           }
         />
-        <Failure error={failed ?? ended} />
+        <SignInProblem error={failed ?? ended} />
         <button type="submit" class="main" disabled={busy || key.trim() === ''} aria-busy={busy}>
           Sign in
         </button>
       </form>
     </main>
+  );
+}
+
+/** What the gateway tells programs to do about a wrong key is not what a person does. */
+function SignInProblem({ error }: { readonly error: ApiError | undefined }) {
+  if (error?.code !== 'UNAUTHENTICATED') return <Failure error={error} />;
+  return (
+    <div role="alert">
+      <Problem
+        code={error.code}
+        message={error.message}
+        fix="See that the whole key was pasted. An administrator can make a new one."
+        requestId={error.requestId}
+      />
+    </div>
   );
 }

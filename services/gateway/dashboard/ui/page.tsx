@@ -3,11 +3,13 @@ import type { ComponentChildren } from 'preact';
 /** What every page begins with: where it stands, what it is, and what can be done. */
 export function PageHead({
   title,
+  subtitle,
   under,
   badge,
   children,
 }: {
   readonly title: string;
+  readonly subtitle?: ComponentChildren;
   /** The page that this one belongs to. */
   readonly under?: { readonly label: string; readonly href: string };
   readonly badge?: ComponentChildren;
@@ -26,6 +28,7 @@ export function PageHead({
           <h1 tabIndex={-1}>{title}</h1>
           {badge}
         </div>
+        {subtitle === undefined ? null : <p class="soft">{subtitle}</p>}
       </div>
       {children === undefined ? null : <div class="actions">{children}</div>}
     </header>

@@ -1,5 +1,5 @@
 import { seriesOf, useTick } from '../../app/live.ts';
-import { bytes, count, duration, rate, words } from '../../format.ts';
+import { bytes, count, counted, duration, rate, words } from '../../format.ts';
 import { Card, Figure } from '../../ui/page.tsx';
 import { ProgressBar } from '../../ui/progress.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -14,7 +14,6 @@ export function OverviewTab({ pair, view, reload }: PairTabProps) {
       <Figures pair={pair} />
       {view === undefined ? null : <LoadProgress view={view} />}
       <Trends live={() => seriesOf(pair.id)} pair={pair.name} />
-      {view === undefined || view.warnings.length === 0 ? null : <Warnings view={view} />}
       <Card title="Facts">
         <dl class="figures">
           <Figure label="State" value={words(pair.state)} />
@@ -25,6 +24,7 @@ export function OverviewTab({ pair, view, reload }: PairTabProps) {
           <Figure label="Changed" value={<Time at={pair.updated_at} />} />
         </dl>
       </Card>
+      {view === undefined || view.warnings.length === 0 ? null : <Warnings view={view} />}
     </>
   );
 }
@@ -69,17 +69,20 @@ function LoadProgress({ view }: { readonly view: NonNullable<PairTabProps['view'
 function Warnings({ view }: { readonly view: NonNullable<PairTabProps['view']> }) {
   return (
     <Card title="What the check before its first start found">
-      <ul class="findings">
-        {view.warnings.map(({ table, column, name, message }) => (
-          <li key={`${table} ${column ?? ''} ${name}`}>
-            <span class="strong">
-              {table}
-              {column === null ? '' : `.${column}`}
-            </span>{' '}
-            <span class="soft">{message}</span>
-          </li>
-        ))}
-      </ul>
+      <details>
+        <summary>{counted(view.warnings.length, 'finding')} that did not stop it</summary>
+        <ul class="findings">
+          {view.warnings.map(({ table, column, name, message }) => (
+            <li key={`${table} ${column ?? ''} ${name}`}>
+              <span class="strong">
+                {table}
+                {column === null ? '' : `.${column}`}
+              </span>{' '}
+              <span class="soft">{message}</span>
+            </li>
+          ))}
+        </ul>
+      </details>
     </Card>
   );
 }

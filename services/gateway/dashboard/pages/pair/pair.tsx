@@ -60,12 +60,14 @@ export function PairPage({ pair: wanted, tab = '' }: { readonly pair: string; re
   const base = pathOf('/dashboard/pairs/:pair', { pair: wanted });
   return (
     <>
-      <PageHead title={pair.name} under={under} badge={<PairBadge pair={pair} />}>
+      <PageHead
+        title={pair.name}
+        subtitle={`${pair.source.name} → ${pair.target.name}`}
+        under={under}
+        badge={<PairBadge pair={pair} />}
+      >
         <RunActions pair={pair} reload={reload} />
       </PageHead>
-      <p class="soft under-title">
-        {pair.source.name} → {pair.target.name}
-      </p>
       <Failure error={error} />
       {pair.error === null ? null : <Problem {...pair.error} />}
       {pair.warning === null ? null : <Problem {...pair.warning} tone="busy" />}

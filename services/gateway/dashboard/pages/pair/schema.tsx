@@ -23,9 +23,15 @@ export function SchemaTab({ pair, view, reload }: PairTabProps) {
       <Failure error={error ?? changes.error} />
       {schema === undefined ? null : schema.updated_at === null ? (
         <Card>
-          <Empty title="The target was not looked at yet">
-            Tables, indexes, keys and the like are made with the first load.
-          </Empty>
+          {view?.definition.config['create_tables'] === false ? (
+            <Empty title="The target's own tables are used">
+              The pair makes no tables (create_tables is false): they, their indexes and keys are as they were found.
+            </Empty>
+          ) : (
+            <Empty title="The target was not looked at yet">
+              Tables, indexes, keys and the like are made with the first load.
+            </Empty>
+          )}
         </Card>
       ) : (
         <>

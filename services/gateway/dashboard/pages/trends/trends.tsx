@@ -1,3 +1,4 @@
+import type { MetricsHistory } from '#schemas/http/metrics.ts';
 import { readHistory } from '../../api/metrics.ts';
 import { lineOf, type HistoryLine } from '../../app/history.ts';
 import { useLoaded } from '../../app/hooks.ts';
@@ -52,14 +53,32 @@ export function Trends(props: TrendsProps) {
 
 function Live({ live, pair }: TrendsProps) {
   useTick();
+  // What was before the page was opened; there may be nothing of it, and the line begins now.
+  const { data } = useLoaded(`trends ${pair ?? ''} live`, (signal) => readTrends(pair, POINTS, signal));
   const { points } = live();
-  const times = points.map(({ at }) => at);
+  const begun = points[0]?.at ?? Infinity;
+  const line = (name: string, how: 'sum' | 'worst', values: readonly (number | null)[]): HistoryLine => {
+    const before = data === undefined ? nothing : lineOf(data, name, how);
+    const kept = before.times.filter((at) => at < begun).length;
+    return {
+      times: [...before.times.slice(0, kept), ...points.map(({ at }) => at)],
+      values: [...before.values.slice(0, kept), ...values],
+    };
+  };
   return (
     <Plots
       pair={pair}
       span={POINTS}
-      rates={{ times, values: points.map((point) => point.rate) }}
-      lags={{ times, values: points.map(({ lag }) => lag) }}
+      rates={line(
+        names.rate,
+        'sum',
+        points.map((point) => point.rate),
+      )}
+      lags={line(
+        names.lag,
+        'worst',
+        points.map(({ lag }) => lag),
+      )}
       waiting="Collecting figures …"
     />
   );
@@ -68,14 +87,16 @@ function Live({ live, pair }: TrendsProps) {
 const names = { rate: 'changes_applied_per_second', lag: 'lag_seconds' };
 const nothing: HistoryLine = { times: [], values: [] };
 
+const readTrends = (pair: string | undefined, seconds: number, signal: AbortSignal): Promise<MetricsHistory> =>
+  readHistory(
+    { since: new Date(Date.now() - seconds * 1000).toISOString(), series: Object.values(names), pair },
+    { signal },
+  );
+
 function History({ pair, period }: TrendsProps & { readonly period: Period }) {
   const { data, error } = useLoaded(
     `trends ${pair ?? ''} ${period.name}`,
-    (signal) =>
-      readHistory(
-        { since: new Date(Date.now() - period.seconds * 1000).toISOString(), series: Object.values(names), pair },
-        { signal },
-      ),
+    (signal) => readTrends(pair, period.seconds, signal),
     { every: 30_000 },
   );
   return (
