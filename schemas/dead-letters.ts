@@ -14,6 +14,8 @@ export interface DeadLetter {
   readonly rule: string | undefined;
   readonly code: ErrorCode;
   readonly reason: string;
+  /** Of the target's refusal, five characters; undefined where the chain has refused the change. */
+  readonly sqlstate?: string | undefined;
   /** Cells by column name as PostgreSQL prints them; a column the source did not send is left out. Source columns for stage "process", target columns for "apply". */
   readonly row: Readonly<Record<string, string | null>>;
   readonly before: Readonly<Record<string, string | null>> | undefined;

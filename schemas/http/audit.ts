@@ -132,3 +132,4 @@ export const auditVerdict = z
       removed: { through: '100', through_at: '2025-01-31T08:15:30.123456Z', entries: 100, checkpoint: '101' },
     },
   });
+export type AuditVerdictView = z.output<typeof auditVerdict>;

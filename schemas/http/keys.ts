@@ -59,6 +59,7 @@ export type KeyView = z.output<typeof keyView>;
 export const keyMade = z
   .object({ ...shape, key: z.string().describe('Keep it: it is shown only this once.') })
   .meta({ example: { ...example, key: 'tfk_bQ3kX9sLw2Za_…' } });
+export type KeyMade = z.output<typeof keyMade>;
 
 /** POST /api/keys/:id/rotate */
 export const rotateBody = z

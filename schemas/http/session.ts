@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { moment, roles } from './common.ts';
+import { moment, pageOf, pageQuery, roles } from './common.ts';
 
 /** POST /api/session */
 export const sessionBody = z
@@ -43,3 +43,32 @@ export const sessionView = z
     },
   });
 export type SessionView = z.output<typeof sessionView>;
+
+/** GET /api/sessions: browsers that are logged in. */
+export const sessionsQuery = z.strictObject({
+  ...pageQuery,
+  key: z.string().max(64).optional().describe('Id of a key.'),
+});
+export const openSession = z
+  .object({
+    id: z.string(),
+    key: z.object({ id: z.string(), name: z.string(), role: z.enum(roles) }),
+    created_at: moment,
+    last_seen_at: moment.describe('May be a minute old.'),
+    expires_at: moment.describe('If nothing more is heard of it.'),
+    ends_at: moment.describe('In any case.'),
+    current: z.boolean().describe('It is the one that asks.'),
+  })
+  .meta({
+    example: {
+      id: '0198a1f2-9b11-7d2c-9d33-6a5cf0b7c1e2',
+      key: { id: 'bQ3kX9sLw2Za', name: 'duty desk', role: 'operator' },
+      created_at: '2026-01-31T08:15:30.123Z',
+      last_seen_at: '2026-01-31T08:44:02.001Z',
+      expires_at: '2026-01-31T09:14:02.001Z',
+      ends_at: '2026-01-31T20:15:30.123Z',
+      current: false,
+    },
+  });
+export type OpenSession = z.output<typeof openSession>;
+export const sessionsPage = pageOf(openSession);

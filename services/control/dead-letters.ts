@@ -6,7 +6,7 @@ import { parseTableName, type TableName } from '#schemas/tables.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { DEAD_LETTERS_COUNTED } from './pair-records.ts';
 import { pairWithin, type Scope } from './scope.ts';
-import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
+import { Conditions, containing, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
 /** A dead letter that is kept. */
 export interface DeadLetterRecord extends DeadLetter {
@@ -25,6 +25,37 @@ export interface DeadLetterFilter {
   /** Source or target table, as text. */
   readonly table?: string | undefined;
   readonly code?: ErrorCode | undefined;
+  /** Name of the rule that refused them. */
+  readonly rule?: string | undefined;
+  readonly sqlstate?: string | undefined;
+  /** Anywhere in reason, rule or row, upper or lower case. */
+  readonly text?: string | undefined;
+  /** By when they were set aside. */
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
+  /** Up to this id, itself included: what came later is left out. */
+  readonly through?: string | undefined;
+  /** Beyond this id. */
+  readonly after?: string | undefined;
+}
+
+/** Letters that have one cause. */
+export interface DeadLetterGroup {
+  readonly pair: { readonly id: string; readonly name: string };
+  readonly sourceTable: TableName;
+  readonly rule: string | undefined;
+  readonly code: ErrorCode;
+  readonly sqlstate: string | undefined;
+  readonly count: number;
+  readonly latestAt: Date;
+}
+
+export interface DeadLetterSummary {
+  readonly total: number;
+  /** The last one that is counted. */
+  readonly latestId: string | undefined;
+  /** The largest first. */
+  readonly groups: readonly DeadLetterGroup[];
 }
 
 interface Row {
@@ -41,6 +72,7 @@ interface Row {
   readonly rule: string | null;
   readonly code: ErrorCode;
   readonly reason: string;
+  readonly sqlstate: string | null;
   readonly row: Record<string, string | null>;
   readonly before: Record<string, string | null> | null;
   readonly state: DeadLetterState;
@@ -49,8 +81,11 @@ interface Row {
   readonly resolved_by: string | null;
 }
 
+/** Causes that a summary names. */
+const GROUPS = 200;
+
 const select = `SELECT d.id, d.pair_id, p.name AS pair_name, d.position, d.stage, d.source_schema, d.source_table, d.target_schema,
-    d.target_table, d.op, d.rule, d.code, d.reason, d.row, d.before, d.state, d.created_at, d.resolved_at, d.resolved_by
+    d.target_table, d.op, d.rule, d.code, d.reason, d.sqlstate, d.row, d.before, d.state, d.created_at, d.resolved_at, d.resolved_by
   FROM terrafusion.dead_letters d JOIN terrafusion.sync_pairs p ON p.id = d.pair_id`;
 
 /** Changes that could not go on, kept until somebody has looked at them. */
@@ -101,16 +136,18 @@ export class DeadLetters {
       rule: letter.rule ?? null,
       code: letter.code,
       reason: letter.reason,
+      sqlstate: letter.sqlstate ?? null,
       row: letter.row,
       before: letter.before ?? null,
     }));
     return await this.#db.run(
       `INSERT INTO terrafusion.dead_letters
-         (pair_id, position, stage, source_schema, source_table, target_schema, target_table, op, rule, code, reason, row, before)
+         (pair_id, position, stage, source_schema, source_table, target_schema, target_table, op, rule, code, reason,
+          sqlstate, row, before)
        SELECT $1, l.position, l.stage, l.source_schema, l.source_table, l.target_schema, l.target_table, l.op, l.rule, l.code,
-              l.reason, l.row, nullif(l.before, 'null')
+              l.reason, l.sqlstate, l.row, nullif(l.before, 'null')
          FROM jsonb_to_recordset($2::jsonb) AS l (position text, stage text, source_schema text, source_table text,
-              target_schema text, target_table text, op text, rule text, code text, reason text, row jsonb, before jsonb)
+              target_schema text, target_table text, op text, rule text, code text, reason text, sqlstate text, row jsonb, before jsonb)
        ON CONFLICT (pair_id, position, stage, target_schema, target_table) DO NOTHING`,
       [pairId, storableJson(rows)],
     );
@@ -128,25 +165,72 @@ export class DeadLetters {
   /** Latest first. */
   async list(filter: DeadLetterFilter, { limit, cursor }: PageRequest): Promise<Page<DeadLetterRecord>> {
     const after = cursor === undefined ? undefined : decodeCursor(cursor, 'number')[0];
-    const table = filter.table === undefined ? undefined : tableOf(filter.table);
-    const where = new Conditions()
-      .add('d.pair_id = ?', filter.pairId)
-      .add('d.state = ?', filter.state)
-      .add('d.code = ?', filter.code)
-      .add(
-        '((d.source_schema = ? AND d.source_table = ?) OR (d.target_schema = ? AND d.target_table = ?))',
-        table?.schema,
-        table?.name,
-        table?.schema,
-        table?.name,
-      )
-      .add('d.id < ?::bigint', after !== undefined && !isId(after) ? '0' : after);
+    const where = conditions(filter).add('d.id < ?::bigint', idOf(after));
     const rows = await this.#db.query<Row>(
       `${select} WHERE p.deleted_at IS NULL AND ${where.toString()} AND ${pairWithin('p', where.bind(this.#scope))}
         ORDER BY d.id DESC LIMIT ${where.bind(limit + 1)}`,
       where.values,
     );
     return cutPage(rows, limit, ({ id }) => [id.toString()], toRecord);
+  }
+
+  /** The open ones that match, in the order in which their changes were made: what is replayed later is the newer row. */
+  async next(filter: DeadLetterFilter, limit: number): Promise<DeadLetterRecord[]> {
+    const where = conditions({ ...filter, state: 'open' });
+    const rows = await this.#db.query<Row>(
+      `${select} WHERE p.deleted_at IS NULL AND ${where.toString()} AND ${pairWithin('p', where.bind(this.#scope))}
+        ORDER BY d.id LIMIT ${where.bind(limit)}`,
+      where.values,
+    );
+    return rows.map(toRecord);
+  }
+
+  /** How many match, and why they are there. */
+  async summary(filter: DeadLetterFilter): Promise<DeadLetterSummary> {
+    const where = conditions(filter);
+    const rows = await this.#db.query<
+      Pick<Row, 'pair_id' | 'pair_name' | 'source_schema' | 'source_table' | 'rule' | 'code' | 'sqlstate'> & {
+        readonly count: number;
+        readonly latest_at: Date;
+        readonly total: number;
+        readonly latest_id: bigint;
+      }
+    >(
+      `SELECT d.pair_id, p.name AS pair_name, d.source_schema, d.source_table, d.rule, d.code, d.sqlstate,
+              count(*)::int AS count, max(d.created_at) AS latest_at,
+              (sum(count(*)) OVER ())::int AS total, max(max(d.id)) OVER () AS latest_id
+         FROM terrafusion.dead_letters d JOIN terrafusion.sync_pairs p ON p.id = d.pair_id
+        WHERE p.deleted_at IS NULL AND ${where.toString()} AND ${pairWithin('p', where.bind(this.#scope))}
+        GROUP BY d.pair_id, p.name, d.source_schema, d.source_table, d.rule, d.code, d.sqlstate
+        ORDER BY count(*) DESC, p.name, d.source_schema, d.source_table, d.rule, d.code, d.sqlstate
+        LIMIT ${GROUPS}`,
+      where.values,
+    );
+    return {
+      total: rows[0]?.total ?? 0,
+      latestId: rows[0]?.latest_id.toString(),
+      groups: rows.map((row) => ({
+        pair: { id: row.pair_id, name: row.pair_name },
+        sourceTable: { schema: row.source_schema, name: row.source_table },
+        rule: row.rule ?? undefined,
+        code: row.code,
+        sqlstate: row.sqlstate ?? undefined,
+        count: row.count,
+        latestAt: row.latest_at,
+      })),
+    };
+  }
+
+  /** Marks all open ones that match as discarded. Returns how many. */
+  async discardAll(filter: DeadLetterFilter, by: string): Promise<number> {
+    const where = conditions({ ...filter, state: 'open' });
+    const [matching, scope] = [where.toString(), where.bind(this.#scope)];
+    return await this.#db.run(
+      `UPDATE terrafusion.dead_letters d SET state = 'discarded', resolved_at = clock_timestamp(), resolved_by = ${where.bind(by)}
+         FROM terrafusion.sync_pairs p
+        WHERE p.id = d.pair_id AND p.deleted_at IS NULL AND ${matching} AND ${pairWithin('p', scope)}`,
+      where.values,
+    );
   }
 
   /** Marks an open letter as done. @throws NOT_FOUND; CONFLICTING_STATE when it is not open any more */
@@ -210,6 +294,31 @@ function tableOf(text: string): TableName {
   }
 }
 
+function conditions(filter: DeadLetterFilter): Conditions {
+  const table = filter.table === undefined ? undefined : tableOf(filter.table);
+  return new Conditions()
+    .add('d.pair_id = ?', filter.pairId)
+    .add('d.state = ?', filter.state)
+    .add('d.code = ?', filter.code)
+    .add('d.rule = ?', filter.rule)
+    .add('d.sqlstate = ?', filter.sqlstate)
+    .add(
+      '((d.source_schema = ? AND d.source_table = ?) OR (d.target_schema = ? AND d.target_table = ?))',
+      table?.schema,
+      table?.name,
+      table?.schema,
+      table?.name,
+    )
+    .add(`concat_ws(' ', d.reason, d.rule, d.row::text) ILIKE ?`, containing(filter.text))
+    .add('d.created_at >= ?', filter.since)
+    .add('d.created_at < ?', filter.until)
+    .add('d.id <= ?::bigint', idOf(filter.through))
+    .add('d.id > ?::bigint', idOf(filter.after));
+}
+
+/** What is no id stands before all of them. */
+const idOf = (id: string | undefined): string | undefined => (id === undefined || isId(id) ? id : '0');
+
 const isId = (id: string): boolean => /^[1-9]\d{0,17}$/.test(id);
 
 function toRecord(row: Row): DeadLetterRecord {
@@ -224,6 +333,7 @@ function toRecord(row: Row): DeadLetterRecord {
     rule: row.rule ?? undefined,
     code: row.code,
     reason: row.reason,
+    sqlstate: row.sqlstate ?? undefined,
     row: row.row,
     before: row.before ?? undefined,
     state: row.state,

@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Secret } from '#schemas/secret.ts';
 import type { Role } from '#schemas/http/common.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import type { Verified } from './api-keys.ts';
+import { Conditions, cutPage, decodeCursor, isUuid, type Page, type PageRequest } from './pages.ts';
 
 /** A browser that has logged in, without what opens. */
 export interface SessionRecord {
@@ -11,6 +13,13 @@ export interface SessionRecord {
   readonly expiresAt: Date;
   /** When it ends in any case. */
   readonly endsAt: Date;
+}
+
+/** A session as an administrator sees it. */
+export interface OpenSessionRecord extends SessionRecord {
+  readonly key: { readonly id: string; readonly name: string; readonly role: Role };
+  readonly createdAt: Date;
+  readonly lastSeenAt: Date;
 }
 
 /** How long sessions live, in seconds. */
@@ -36,6 +45,16 @@ interface Row {
 const OF_ONE_KEY = 50;
 const EXPIRES = 'least(s.last_seen_at + s.idle, s.ends_at, k.expires_at)';
 const LIVE = `k.revoked_at IS NULL AND ${EXPIRES} > clock_timestamp()`;
+
+interface OpenRow extends Omit<Row, 'touched' | 'systems'> {
+  readonly created_at: Date;
+  /** With microseconds, which a Date would lose. */
+  readonly created_at_text: string;
+  readonly last_seen_at: Date;
+}
+
+const selectOpen = `SELECT s.id, s.ends_at, ${EXPIRES} AS expires_at, s.created_at, s.created_at::text AS created_at_text, s.last_seen_at,
+    k.id AS key_id, k.name, k.role FROM terrafusion.sessions s JOIN terrafusion.api_keys k ON k.id = s.key_id`;
 
 /** Logged-in browsers. Only a hash of what the cookie holds is stored. (Promise 8) */
 export class Sessions {
@@ -85,6 +104,29 @@ export class Sessions {
     return { session: toRecord(touched ?? row), holder };
   }
 
+  /** Those that are open, the latest first. */
+  async list(
+    { keyId }: { readonly keyId?: string | undefined },
+    { limit, cursor }: PageRequest,
+  ): Promise<Page<OpenSessionRecord>> {
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'moment', 'uuid');
+    const where = new Conditions()
+      .add('s.key_id = ?', keyId)
+      .add('(s.created_at, s.id) < (?::timestamptz, ?::uuid)', after?.[0], after?.[1]);
+    const rows = await this.#db.query<OpenRow>(
+      `${selectOpen} WHERE ${LIVE} AND ${where.toString()} ORDER BY s.created_at DESC, s.id DESC LIMIT ${where.bind(limit + 1)}`,
+      where.values,
+    );
+    return cutPage(rows, limit, (row) => [row.created_at_text, row.id], toOpen);
+  }
+
+  /** @throws NOT_FOUND */
+  async get(id: string): Promise<OpenSessionRecord> {
+    const row = isUuid(id) ? await this.#db.one<OpenRow>(`${selectOpen} WHERE ${LIVE} AND s.id = $1`, [id]) : undefined;
+    if (!row) throw new TerraFusionError('NOT_FOUND', `There is no session "${id}"`, { details: { id } });
+    return toOpen(row);
+  }
+
   async end(id: string): Promise<void> {
     await this.#db.run('DELETE FROM terrafusion.sessions WHERE id = $1', [id]);
   }
@@ -113,6 +155,19 @@ export class Sessions {
 // The token is random: there is nothing to guess, and nothing to learn from how long its hash is looked for.
 const hashOf = (token: string): Buffer => createHash('sha256').update(token).digest();
 
-function toRecord({ id, expires_at: expiresAt, ends_at: endsAt }: Row): SessionRecord {
+function toRecord({
+  id,
+  expires_at: expiresAt,
+  ends_at: endsAt,
+}: Pick<Row, 'id' | 'expires_at' | 'ends_at'>): SessionRecord {
   return { id, expiresAt, endsAt };
+}
+
+function toOpen(row: OpenRow): OpenSessionRecord {
+  return {
+    ...toRecord(row),
+    key: { id: row.key_id, name: row.name, role: row.role },
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+  };
 }

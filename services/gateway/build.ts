@@ -3,6 +3,7 @@ import type { App, GatewayDeps } from './gateway.ts';
 import { describeApi } from './openapi.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
+import { manyDeadLetterRoutes } from './routes/many-dead-letters.ts';
 import { eventRoutes } from './routes/events.ts';
 import { jobRecordRoutes } from './routes/job-records.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -13,6 +14,8 @@ import { pageRoutes } from './routes/pages.ts';
 import { pairCommandRoutes } from './routes/pair-commands.ts';
 import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { pairSchemaRoutes } from './routes/pair-schema.ts';
+import { settingsRoutes } from './routes/settings.ts';
+import { openSessionRoutes } from './routes/open-sessions.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { statusRoutes } from './routes/status.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
@@ -38,9 +41,12 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     jobRoutes,
     jobRecordRoutes,
     deadLetterRoutes,
+    manyDeadLetterRoutes,
     auditRoutes,
     keyRoutes,
     sessionRoutes,
+    openSessionRoutes,
+    settingsRoutes,
   ]) {
     routes(app, deps);
   }

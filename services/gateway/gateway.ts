@@ -5,6 +5,7 @@ import type { Role } from '#schemas/http/common.ts';
 import type { Control } from '#services/control/control.ts';
 import type { SessionLife } from '#services/control/sessions.ts';
 import type { Clock } from '#services/kernel/clock.ts';
+import type { Setting } from '#services/kernel/config.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 import type { Guard } from './access.ts';
 import type { Identity } from './access/credentials.ts';
@@ -53,6 +54,8 @@ export interface GatewayOptions {
   /** How long a browser that has logged in stays so. */
   readonly sessions: SessionLife;
   readonly dataFolder: string;
+  /** The settings that are in force, secrets masked. */
+  readonly settings: readonly Setting[];
   /** Holds the dashboard's files. */
   readonly dashboardFolder: string;
   readonly busKind: 'embedded' | 'kafka';

@@ -14,11 +14,12 @@ import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
 import { rotateSecrets } from '#services/control/rotate-secrets.ts';
 import { systemClock } from '#services/kernel/clock.ts';
+import type { Setting } from '#services/kernel/config.ts';
 import type { Service } from '#services/kernel/lifecycle.ts';
 import type { Log } from '#services/kernel/log.ts';
 import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics } from '#services/kernel/metrics.ts';
-import type { Settings } from '#services/kernel/settings.ts';
+import { describeSettings, type Settings } from '#services/kernel/settings.ts';
 import { KeySet } from './access/key-set.ts';
 import { Tokens } from './access/tokens.ts';
 import { AuditOutbox } from './audit-outbox.ts';
@@ -32,6 +33,8 @@ import { readCertificate, reloadCertificate, tellExpiry } from './tls.ts';
 
 export interface GatewayStart {
   readonly log: Log;
+  /** What the settings were read from, as it is shown to administrators; the environment of this process when left out. */
+  readonly effective?: readonly Setting[];
   /**
    * Starts a sync-service process, told its key; the gateway keeps it running. Left out: `terrafusion sync-service` of this
    * installation, unless the settings name a sync-service by URL. false: none is started.
@@ -114,6 +117,7 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
       sessions: settings.gateway.sessions,
       lockoutFailures: settings.gateway.lockoutFailures,
       dataFolder: settings.dataFolder,
+      settings: start.effective ?? describeSettings(),
       dashboardFolder: fileURLToPath(new URL('dashboard', import.meta.url)),
       busKind: settings.bus.kind,
     },

@@ -80,6 +80,9 @@ export const routeAccess: Readonly<Record<string, Access>> = {
 
   // Dead letters hold rows of the county's data.
   'GET /api/dead-letters': 'operator',
+  'GET /api/dead-letters/summary': 'operator',
+  'POST /api/dead-letters/replay': 'operator',
+  'POST /api/dead-letters/discard': 'operator',
   'GET /api/dead-letters/:id': 'operator',
   'POST /api/dead-letters/:id/replay': 'operator',
   'POST /api/dead-letters/:id/discard': 'operator',
@@ -93,6 +96,11 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/session': 'viewer',
   'DELETE /api/session': 'viewer',
 
+  'GET /api/sessions': 'admin',
+  'DELETE /api/sessions/:id': 'admin',
+  'GET /api/roles': 'viewer',
+  'GET /api/settings': 'admin',
+
   'GET /api/keys': 'admin',
   'POST /api/keys': 'admin',
   'POST /api/keys/:id/rotate': 'admin',
@@ -102,6 +110,9 @@ export const routeAccess: Readonly<Record<string, Access>> = {
 /** What a key that is limited to systems cannot have, whatever its role: it is about all systems, or makes one. */
 export const unlimitedOnly: ReadonlySet<string> = new Set([
   'GET /metrics',
+  'GET /api/sessions',
+  'DELETE /api/sessions/:id',
+  'GET /api/settings',
   'POST /api/systems',
   'GET /api/keys',
   'POST /api/keys',

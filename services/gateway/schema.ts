@@ -12,6 +12,7 @@ export const tags = [
   { name: 'Audit', description: 'Who did what.' },
   { name: 'Keys', description: 'Who may do what.' },
   { name: 'Session', description: 'Logging in with a browser.' },
+  { name: 'Settings', description: 'What this installation runs with.' },
 ] as const;
 type Tag = (typeof tags)[number]['name'];
 

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '#schemas/errors.ts';
 import { errorCode, type CheckView } from '#schemas/http/common.ts';
 import type { z } from 'zod';
 import type { AuditSummaryView, auditVerdict, AuditView } from '#schemas/http/audit.ts';
@@ -197,6 +198,9 @@ export function operationView(operation: OperationRecord): OperationView {
   };
 }
 
+/** A letter of another version may carry a code that this one does not know. */
+export const errorCodeOf = (code: string): ErrorCode => errorCode.safeParse(code).data ?? 'INTERNAL';
+
 export function deadLetterView(letter: DeadLetterRecord): DeadLetterView {
   return {
     id: letter.id,
@@ -207,9 +211,9 @@ export function deadLetterView(letter: DeadLetterRecord): DeadLetterView {
     target_table: formatTableName(letter.target_table),
     op: letter.op,
     rule: letter.rule ?? null,
-    // A letter of another version may carry a code that this one does not know.
-    code: errorCode.safeParse(letter.code).data ?? 'INTERNAL',
+    code: errorCodeOf(letter.code),
     reason: letter.reason,
+    sqlstate: letter.sqlstate ?? null,
     row: letter.row,
     before: letter.before ?? null,
     state: letter.state,

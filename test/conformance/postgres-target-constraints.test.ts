@@ -161,6 +161,8 @@ describe('dead letters', () => {
       row: { id: row[0], owner: row[1] },
     });
     expect(pair.letters[0]!.reason).toMatch(reason);
+    // The dashboard says by it what the target means.
+    expect(pair.letters[0]!.sqlstate).toMatch(code === 'TARGET_CONFLICT' ? /^23(505|503)$/ : /^2[23]/);
     expect((await pair.rows('strict')).map(([id, owner]) => [id, owner])).toEqual([
       ['1', 'Ann'],
       ['10', 'o99'],

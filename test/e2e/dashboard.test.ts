@@ -23,6 +23,11 @@ const addresses: readonly { readonly path: string; readonly heading: string }[] 
   { path: '/dashboard/dead-letters', heading: 'Dead letters' },
   { path: '/dashboard/conflicts', heading: 'Conflicts' },
   { path: '/dashboard/alerts', heading: 'Alerts' },
+  { path: '/dashboard/audit', heading: 'Audit' },
+  { path: '/dashboard/audit/summary', heading: 'Audit' },
+  { path: '/dashboard/keys', heading: 'Keys' },
+  { path: '/dashboard/settings', heading: 'Settings' },
+  { path: '/dashboard/roles', heading: 'What each role may do' },
   { path: '/dashboard/nowhere', heading: 'No such page' },
 ];
 

@@ -18,7 +18,7 @@ export interface RefusedChange {
  * A change that the target refuses for good, with its cells by target column. The source's table is not known here: the block tells
  * the target's name of it, which stands for both.
  */
-export function deadLetter(change: RefusedChange, code: ErrorCode, reason: string): DeadLetter {
+export function deadLetter(change: RefusedChange, code: ErrorCode, reason: string, sqlstate: string): DeadLetter {
   const { position, shape, op, bytes, before, beforeAt, afterAt } = change;
   const table = { schema: shape.schema, name: shape.name };
   const old = beforeAt === -1 ? undefined : named(bytes, beforeAt, shape, before === Before.key);
@@ -31,6 +31,7 @@ export function deadLetter(change: RefusedChange, code: ErrorCode, reason: strin
     rule: undefined,
     code,
     reason,
+    sqlstate,
     row: afterAt === -1 ? (old ?? {}) : named(bytes, afterAt, shape, false),
     before: old,
   };

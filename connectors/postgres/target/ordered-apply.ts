@@ -250,6 +250,7 @@ export class OrderedApplier {
       },
       rowFailure(error)!,
       reasonOf(error),
+      error.code,
     );
   }
 }

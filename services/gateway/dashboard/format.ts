@@ -51,9 +51,36 @@ export function relative(moment: Maybe<string>, now: number): string {
 }
 
 /** "2026-01-31 08:15:30 UTC" */
-export function absolute(moment: string): string {
+export const absolute = (moment: string): string => absoluteIn(moment, 'UTC');
+
+/** Making one is slow, and every time on a page is written once a second. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+function clockOf(zone: string): Intl.DateTimeFormat {
+  let clock = clocks.get(zone);
+  if (!clock) {
+    clock = new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+      timeZoneName: 'short',
+    });
+    clocks.set(zone, clock);
+  }
+  return clock;
+}
+
+/** The same in another zone, by the zone's name: "2026-01-31 09:15:30 GMT+1". */
+export function absoluteIn(moment: string, zone: string): string {
   const at = new Date(moment);
-  return Number.isNaN(at.getTime()) ? moment : `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+  if (Number.isNaN(at.getTime())) return moment;
+  const parts = clockOf(zone).formatToParts(at);
+  const of = (type: Intl.DateTimeFormatPartTypes): string => parts.find((part) => part.type === type)?.value ?? '';
+  return `${of('year').padStart(4, '0')}-${of('month')}-${of('day')} ${of('hour')}:${of('minute')}:${of('second')} ${of('timeZoneName')}`;
 }
 
 /** What colour and sign a state has. */
@@ -88,6 +115,14 @@ const tones: Readonly<Record<string, Tone>> = {
 
 /** Of a pair, a table, a component, an operation …; what is not known by name is under way. */
 export const tone = (state: string): Tone => tones[state] ?? 'busy';
+
+/** Types of operations as people say them. */
+export const operationWords = {
+  full: 'Full load',
+  incremental: 'Incremental sync',
+  resync: 'Resync',
+  verify: 'Verification',
+} as const;
 
 /** "catching_up" → "catching up". */
 export const words = (state: string): string => state.replaceAll('_', ' ');

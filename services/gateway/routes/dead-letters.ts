@@ -28,6 +28,7 @@ const columns: Columns<DeadLetterView> = [
   ['rule', ({ rule }) => rule],
   ['code', ({ code }) => code],
   ['reason', ({ reason }) => reason],
+  ['sqlstate', ({ sqlstate }) => sqlstate],
   ['row', ({ row }) => row],
   ['before', ({ before }) => before],
   ['state', ({ state }) => state],

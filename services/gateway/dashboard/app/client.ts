@@ -146,7 +146,7 @@ async function askOnce(
 
 async function failure(reply: Response): Promise<ApiError> {
   const told = await reply.json().then(
-    (body: { readonly error?: Told }) => body.error,
+    (body: unknown) => (body as { readonly error?: Told }).error,
     () => undefined,
   );
   const seconds = Number(reply.headers.get('retry-after') ?? 'none');

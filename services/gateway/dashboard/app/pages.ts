@@ -87,6 +87,12 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/dead-letters/dead-letters.tsx')).DeadLetters,
   }),
   page({
+    path: '/dashboard/dead-letters/:letter',
+    title: 'Dead letter',
+    role: 'operator',
+    load: async () => (await import('../pages/dead-letters/letter.tsx')).DeadLetter,
+  }),
+  page({
     path: '/dashboard/conflicts',
     aliases: ['/sync/conflicts', '/sync/terra_fusion/conflicts/:conflict'],
     title: 'Conflicts',
@@ -98,6 +104,35 @@ export const pages: readonly Page[] = [
     title: 'Alerts',
     navigation: { icon: 'alerts', count: () => alerts.value.length, countTone: 'bad' },
     load: async () => (await import('../pages/alerts/alerts.tsx')).Alerts,
+  }),
+  page({
+    path: '/dashboard/audit',
+    title: 'Audit',
+    navigation: { icon: 'audit' },
+    load: async () => (await import('../pages/audit/audit.tsx')).Audit,
+  }),
+  page({
+    path: '/dashboard/audit/summary',
+    title: 'Audit summary',
+    load: async () => (await import('../pages/audit/audit.tsx')).AuditFigures,
+  }),
+  page({
+    path: '/dashboard/keys',
+    title: 'Keys',
+    role: 'admin',
+    navigation: { icon: 'keys' },
+    load: async () => (await import('../pages/keys/keys.tsx')).Keys,
+  }),
+  page({
+    path: '/dashboard/settings',
+    title: 'Settings',
+    navigation: { icon: 'settings' },
+    load: async () => (await import('../pages/settings/settings.tsx')).Settings,
+  }),
+  page({
+    path: '/dashboard/roles',
+    title: 'Roles',
+    load: async () => (await import('../pages/keys/roles.tsx')).Roles,
   }),
 ];
 

@@ -211,6 +211,7 @@ function CurrentPage({ path }: { readonly path: string }) {
   }, [ready, path]);
 
   if (!found) return <NoSuchPage path={path} />;
+  if (!may(found.page.role)) return <NotAllowed page={found.page} />;
   if (opened.state === 'failed') return <NotLoaded error={opened.error} />;
   if (opened.state === 'loading' || !ready) return <p class="soft loading">Loading …</p>;
   return <opened.Body key={path} {...found.params} />;
@@ -222,6 +223,18 @@ function NoSuchPage({ path }: { readonly path: string }) {
       <PageHead title="No such page" />
       <Empty title={`There is nothing at ${path}`} action={<a href="/dashboard">To the overview</a>}>
         The link may be older than what it points at.
+      </Empty>
+    </>
+  );
+}
+
+/** Somebody with more rights has sent the link. */
+function NotAllowed({ page: { title, role } }: { readonly page: Page }) {
+  return (
+    <>
+      <PageHead title="Not for your role" />
+      <Empty title={`“${title}” needs the role ${role}`} action={<a href="/dashboard">To the overview</a>}>
+        Sign in with a key that has it, or ask an administrator for one.
       </Empty>
     </>
   );

@@ -2,6 +2,7 @@ import { place } from '../app/router.ts';
 
 export interface Tab {
   readonly label: string;
+  /** With a query when the parts share their filters. */
   readonly href: string;
   /** Stands behind the label: how many there are. */
   readonly count?: number | undefined;
@@ -12,7 +13,11 @@ export function Tabs({ label, tabs }: { readonly label: string; readonly tabs: r
   return (
     <nav class="tabs" aria-label={label}>
       {tabs.map(({ label: text, href, count }) => (
-        <a key={href} href={href} {...(place.value.path === href ? { 'aria-current': 'page' as const } : {})}>
+        <a
+          key={text}
+          href={href}
+          {...(place.value.path === href.split('?', 1)[0] ? { 'aria-current': 'page' as const } : {})}
+        >
           {text}
           {count === undefined || count === 0 ? null : <span class="count">{count}</span>}
         </a>

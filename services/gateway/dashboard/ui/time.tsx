@@ -1,5 +1,6 @@
 import { now } from '../app/clock.ts';
-import { absolute, relative } from '../format.ts';
+import { timeZone, zoneName } from '../app/time-zone.ts';
+import { absoluteIn, relative } from '../format.ts';
 
 export interface TimeProps {
   readonly at: string | null | undefined;
@@ -12,7 +13,7 @@ export function Time({ at, span = false }: TimeProps) {
   if (at === null || at === undefined) return <span class="soft">–</span>;
   const text = relative(at, now.value);
   return (
-    <time dateTime={at} title={absolute(at)}>
+    <time dateTime={at} title={absoluteIn(at, zoneName(timeZone.value))}>
       {span ? text.replace(/ ago$/, '').replace(/^now$/, 'a moment') : text}
     </time>
   );

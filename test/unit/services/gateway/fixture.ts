@@ -82,6 +82,10 @@ export const defaults: GatewayOptions = {
   lockoutFailures: 0,
   sessions: { idleS: 1800, longestS: 43_200 },
   dataFolder: '/',
+  settings: [
+    { name: 'GATEWAY_PORT', value: '5000', origin: 'default', description: 'Port.' },
+    { name: 'DATABASE_URL', value: '[secret]', origin: 'environment', description: 'The control database.' },
+  ],
   dashboardFolder: fileURLToPath(new URL('../../../../services/gateway/dashboard', import.meta.url)),
   busKind: 'embedded',
   eventsEveryMs: 20,

@@ -286,6 +286,30 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
     bad: { path: '/api/dead-letters/999999/discard' },
   },
+  'POST /api/dead-letters/replay': {
+    ...{ action: 'dead_letter.replay', entity: 'dead_letter' },
+    good: async () => {
+      const id = await aLetter();
+      const before = BigInt(id) - 1n;
+      const body = { through: id, ...(before > 0n ? { after: String(before) } : {}) };
+      return { path: '/api/dead-letters/replay', body, id };
+    },
+    bad: { path: '/api/dead-letters/replay', body: { filter: { pair: 'none' }, through: '1' } },
+  },
+  'POST /api/dead-letters/discard': {
+    ...{ action: 'dead_letter.discard_all', entity: 'dead_letter' },
+    good: async () => ({ path: '/api/dead-letters/discard', body: { through: await aLetter() }, id: 'all' }),
+    bad: { path: '/api/dead-letters/discard', body: { filter: { pair: 'none' }, through: '1' } },
+  },
+  'DELETE /api/sessions/:id': {
+    ...{ action: 'session.end', entity: 'session' },
+    good: async () => {
+      await gateway.ask('/api/session', { method: 'POST', as: 'nobody', body: { key: gateway.keys.viewer } });
+      const { items } = await control().sessions.list({}, { limit: 1 });
+      return { path: `/api/sessions/${items[0]!.id}` };
+    },
+    bad: { path: `/api/sessions/${missing}` },
+  },
   'POST /api/session': {
     ...{ action: 'session.create', entity: 'session', by: 'operator' },
     good: () => Promise.resolve({ path: '/api/session', body: { key: gateway.keys.operator }, headers: {} }),

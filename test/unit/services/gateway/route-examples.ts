@@ -12,12 +12,14 @@ export interface Things {
   readonly letter: string;
   readonly key: string;
   readonly keyText: string;
+  /** Of a browser that has logged in with the key. */
+  readonly session: string;
 }
 
 /** What a route is asked with. */
 export interface Example {
   /** Which thing its path names. */
-  readonly of?: 'system' | 'pair' | 'operation' | 'letter' | 'key';
+  readonly of?: 'system' | 'pair' | 'operation' | 'letter' | 'key' | 'session';
   /** A body that it takes; left out where it takes none. */
   readonly body?: (things: Things) => unknown;
   /** What it is answered with when nothing is wrong with the request: 200 when left out. The ends cannot be reached, the pair is paused. */
@@ -97,6 +99,9 @@ export const examples: Readonly<Record<string, Example>> = {
   'POST /api/sync/conflicts/:job_id/resolve-all': { of: 'operation', body: strategy },
 
   'GET /api/dead-letters': {},
+  'GET /api/dead-letters/summary': {},
+  'POST /api/dead-letters/replay': { body: ({ pair: id, letter: through }) => ({ filter: { pair: id }, through }) },
+  'POST /api/dead-letters/discard': { body: ({ pair: id, letter: through }) => ({ filter: { pair: id }, through }) },
   'GET /api/dead-letters/:id': { of: 'letter' },
   'POST /api/dead-letters/:id/replay': { of: 'letter', body: empty },
   'POST /api/dead-letters/:id/discard': { of: 'letter' },
@@ -109,6 +114,11 @@ export const examples: Readonly<Record<string, Example>> = {
   'GET /api/session': {},
   // A key in a header is no session.
   'DELETE /api/session': { status: 404 },
+
+  'GET /api/sessions': {},
+  'DELETE /api/sessions/:id': { of: 'session', status: 204 },
+  'GET /api/roles': {},
+  'GET /api/settings': {},
 
   'GET /api/keys': {},
   'POST /api/keys': { body: () => ({ name: 'an example', role: 'viewer' }), status: 201 },
@@ -151,7 +161,7 @@ export const letter: DeadLetter = {
   before: undefined,
 };
 
-/** A pair between two systems of its own, with an operation and a dead letter; and a key. */
+/** A pair between two systems of its own, with an operation and a dead letter; and a key, with which a browser has logged in. */
 export async function makeThings(control: Control, name: string): Promise<Things> {
   const made = await makePair(control, name);
   const operation = await control.operations.create({
@@ -164,6 +174,7 @@ export async function makeThings(control: Control, name: string): Promise<Things
   for (const id of [made.sourceId, made.targetId])
     await control.systems.change(id, { connection: { settings: { url: unreachable }, secretFields: [] } });
   const { record, key } = await control.apiKeys.create({ name: `key of ${name}`, role: 'viewer' });
+  const { session } = await control.sessions.begin(record.id, { idleS: 600, longestS: 600 });
   return {
     name,
     system: made.sourceId,
@@ -173,5 +184,6 @@ export async function makeThings(control: Control, name: string): Promise<Things
     letter: dead!.id,
     key: record.id,
     keyText: key.reveal(),
+    session: session.id,
   };
 }

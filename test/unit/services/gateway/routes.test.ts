@@ -177,5 +177,11 @@ describe('every route, asked by everybody', () => {
 
 /** A path that another route takes for its own: "check" could be a pair's name. */
 function isAnother(method: string, url: string): boolean {
-  return url === '/api/sync-pairs/check' && routeAccess[`${method} /api/sync-pairs/:id`] !== undefined;
+  const others: Readonly<Record<string, string>> = {
+    '/api/sync-pairs/check': '/api/sync-pairs/:id',
+    '/api/dead-letters/replay': '/api/dead-letters/:id',
+    '/api/dead-letters/discard': '/api/dead-letters/:id',
+  };
+  const other = others[url];
+  return other !== undefined && routeAccess[`${method} ${other}`] !== undefined;
 }

@@ -4,16 +4,19 @@ import { ProgressBar } from '../../ui/progress.tsx';
 
 const open: ReadonlySet<OperationState> = new Set(['pending', 'running', 'stopping']);
 
+/** Something of it is still to come. */
+export const isOpen = ({ state }: Pick<OperationView, 'state'>): boolean => open.has(state);
+
 /** How far an operation is; of one that is over, what it has done. */
 export function OperationProgress({ operation }: { readonly operation: OperationView }) {
-  const { progress, counts, error, state } = operation;
+  const { progress, counts, error } = operation;
   if (error !== null) return <span class="problem-text">{error.message}</span>;
   const figure = (name: string): number | null => {
     const value = progress[name];
     return typeof value === 'number' ? value : null;
   };
   const copied = figure('rows_copied');
-  if (open.has(state) && copied !== null) {
+  if (isOpen(operation) && copied !== null) {
     return (
       <ProgressBar
         label={`Rows of ${operation.pair.name}`}

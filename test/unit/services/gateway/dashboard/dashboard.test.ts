@@ -60,8 +60,8 @@ describe('the bundle', () => {
       expect(source, name).not.toMatch(
         /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|document\.cookie/,
       );
-      // What stays in the browser is the choice of colours.
-      if (!/(^|\/)theme\.ts$/.test(name)) expect(source, name).not.toContain('localStorage');
+      // What stays in the browser is how somebody wants things shown: colours and time zone.
+      if (!/(^|\/)(theme|time-zone)\.ts$/.test(name)) expect(source, name).not.toContain('localStorage');
     }
   });
 });
