@@ -15,8 +15,10 @@ import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { pairSchemaRoutes } from './routes/pair-schema.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { statusRoutes } from './routes/status.ts';
+import { pairPreviewRoutes } from './routes/pair-preview.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
 import { systemSlotRoutes } from './routes/system-slots.ts';
+import { systemTableRoutes } from './routes/system-tables.ts';
 import { systemRoutes } from './routes/systems.ts';
 
 /** The whole gateway, ready to listen (or to be asked by `inject` in tests). */
@@ -30,7 +32,9 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     eventRoutes,
     systemRoutes,
     systemSlotRoutes,
+    systemTableRoutes,
     syncPairRoutes,
+    pairPreviewRoutes,
     pairCommandRoutes,
     schemaChangeRoutes,
     pairSchemaRoutes,

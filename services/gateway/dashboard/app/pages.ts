@@ -67,6 +67,34 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/pair/pair.tsx')).PairPage,
   }),
   page({
+    path: '/dashboard/systems',
+    title: 'Systems',
+    navigation: { icon: 'systems' },
+    load: async () => (await import('../pages/systems/systems.tsx')).Systems,
+  }),
+  page({
+    path: '/dashboard/systems/new',
+    title: 'Register a system',
+    role: 'editor',
+    load: async () => (await import('../pages/systems/new-system.tsx')).NewSystem,
+  }),
+  page({
+    path: '/dashboard/systems/:system',
+    title: 'System',
+    load: async () => (await import('../pages/systems/system.tsx')).SystemPage,
+  }),
+  page({
+    path: '/dashboard/systems/:system/edit',
+    title: 'Change a system',
+    role: 'editor',
+    load: async () => (await import('../pages/systems/edit-system.tsx')).EditSystem,
+  }),
+  page({
+    path: '/dashboard/systems/:system/:tab',
+    title: 'System',
+    load: async () => (await import('../pages/systems/system.tsx')).SystemPage,
+  }),
+  page({
     path: '/dashboard/operations',
     aliases: ['/sync/jobs'],
     title: 'Operations',
