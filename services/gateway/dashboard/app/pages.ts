@@ -57,6 +57,12 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/pairs/pairs.tsx')).Pairs,
   }),
   page({
+    path: '/dashboard/pairs/new/step/:step',
+    title: 'New pair',
+    role: 'editor',
+    load: async () => (await import('../pages/new-pair/wizard.tsx')).NewPair,
+  }),
+  page({
     path: '/dashboard/pairs/:pair',
     title: 'Pair',
     load: async () => (await import('../pages/pair/pair.tsx')).PairPage,
