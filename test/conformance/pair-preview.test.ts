@@ -11,7 +11,7 @@ const gateway = withGateway();
 let source: TestDatabase;
 
 beforeAll(async () => {
-  source = await freshDatabase('preview');
+  source = await freshDatabase('source');
   await source.query(`
     CREATE SCHEMA pacs; CREATE SCHEMA gis;
     CREATE TABLE pacs.owner (id int PRIMARY KEY, name text, ssn text, worth numeric(12,2), photo bytea);

@@ -74,13 +74,14 @@ describe('a pair made in the browser', () => {
       await page.emulateMedia({ colorScheme });
       expect(await accessibilityProblems(page), `${name}, ${colorScheme}`).toEqual([]);
     }
+    await screenshot(page, `wizard-${name}-dark`);
+    await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize({ width: 390, height: 800 });
     expect(
       await page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
       name,
     ).toBe(true);
     await screenshot(page, `wizard-${name}-narrow`);
-    await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize({ width: 1360, height: 900 });
   }
 
@@ -192,7 +193,7 @@ describe('a pair made in the browser', () => {
     await button('Make and start the pair').click();
     await heading('owners').waitFor();
     await page.getByRole('main').getByText('streaming').first().waitFor({ timeout: 120_000 });
-    const count = () => target.value<string>('SELECT count(*) FROM county.owner');
+    const count = () => target.value('SELECT count(*) FROM county.owner');
     await eventually(async () => (await count()) === String(ROWS - BROKEN), { within: 60_000, what: 'the rows' });
     expect(await target.query('SELECT * FROM county.owner WHERE id = 1')).toEqual([
       { id: 1, owner_name: 'OWNER 1', phone: '555-011', twice: '2' },

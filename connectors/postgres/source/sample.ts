@@ -1,5 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { TableShape } from '#connectors/contract/source.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { connect, endClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
@@ -53,6 +54,12 @@ export async function sampleRows(
       blocks.push(bytes);
     }
     return blocks;
+  } catch (error) {
+    context.signal.throwIfAborted();
+    // Which table it was is not known to the session.
+    throw error instanceof TerraFusionError && error.cause !== undefined
+      ? translateError(error.cause, 'source', what)
+      : error;
   } finally {
     await session.end();
   }

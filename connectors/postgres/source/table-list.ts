@@ -14,12 +14,14 @@ const TABLES = `pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND NOT c.relispartition AND ${NOT_SYSTEM}`;
 
 /**
- * A page of names. Sizes are what the last VACUUM or ANALYZE has counted, with what is stored out of line; only tables that neither has
- * seen are measured, since measuring waits for whoever has locked the table.
+ * A page of names. Sizes are what the last VACUUM or ANALYZE has counted, with what is stored out of line; only what neither has seen
+ * is measured, since measuring waits for whoever has locked the table. (ANALYZE does not look at what is stored out of line.)
  */
 const PAGE = `
 SELECT p.schema, p.name, (SELECT coalesce(sum(CASE WHEN l.relpages > 0
-           THEN (l.relpages + coalesce((SELECT t.relpages FROM pg_class t WHERE t.oid = l.reltoastrelid), 0))::int8 * current_setting('block_size')::int8
+           THEN l.relpages::int8 * current_setting('block_size')::int8
+             + coalesce((SELECT CASE WHEN t.relpages > 0 THEN t.relpages::int8 * current_setting('block_size')::int8 ELSE pg_relation_size(t.oid) END
+                           FROM pg_class t WHERE t.oid = l.reltoastrelid), 0)
            ELSE pg_table_size(l.oid) END), 0)
          FROM pg_class l WHERE l.oid = p.oid AND l.relkind = 'r'
             OR p.relkind = 'p' AND l.relkind = 'r' AND l.oid IN (SELECT relid FROM pg_partition_tree(p.oid) WHERE isleaf))::float8 AS bytes

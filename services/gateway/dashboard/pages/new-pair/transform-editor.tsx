@@ -61,7 +61,7 @@ export function TransformEditor({
       })}
       <SelectField
         label="Add a step"
-        value={'' as TransformName | ''}
+        value=""
         options={[
           { value: '', label: 'Choose a transform' },
           ...(Object.keys(transforms) as TransformName[]).map((value) => ({ value, label: transforms[value].label })),

@@ -1,3 +1,4 @@
+import type { ComponentType } from 'preact';
 import { useState } from 'preact/hooks';
 import type { SystemView } from '#schemas/http/systems.ts';
 import { changeSystem, registerSystem } from '../../api/systems.ts';
@@ -5,14 +6,22 @@ import type { ApiError } from '../../app/client.ts';
 import { asApi } from '../../app/hooks.ts';
 import { SelectField, TextField } from '../../ui/field.tsx';
 import { Failure } from '../../ui/problem.tsx';
-import { PostgresFields } from './connection-fields.tsx';
+import { PostgresFields, type ConnectionFieldsProps } from './connection-fields.tsx';
 import { connectionOf, formOf, newConnection, type ConnectionForm } from './connection.ts';
 import { environmentOptions, kindOptions } from './system-text.ts';
 
 const MIB = 2 ** 20;
 
+interface Connector {
+  readonly value: string;
+  readonly label: string;
+  readonly Fields: ComponentType<ConnectionFieldsProps>;
+}
+
 /** The form of each connector. */
-const connectors = [{ value: 'postgres', label: 'PostgreSQL', Fields: PostgresFields }] as const;
+const connectors: readonly [Connector, ...Connector[]] = [
+  { value: 'postgres', label: 'PostgreSQL', Fields: PostgresFields },
+];
 
 /** Registers a system, or changes one. Nothing of it is kept in the browser: it holds a secret. */
 export function SystemForm({
@@ -28,14 +37,14 @@ export function SystemForm({
   const [name, setName] = useState(system?.name ?? '');
   const [kind, setKind] = useState<SystemView['kind']>(system?.kind ?? 'Other');
   const [environment, setEnvironment] = useState<SystemView['environment']>(system?.environment ?? 'production');
-  const [connector, setConnector] = useState<(typeof connectors)[number]['value']>('postgres');
+  const [connector, setConnector] = useState<string>(connectors[0].value);
   const [connection, setConnection] = useState<ConnectionForm>(system ? formOf(system) : newConnection);
-  const [budget, setBudget] = useState(system?.wal_budget_bytes == null ? '' : String(system.wal_budget_bytes / MIB));
+  const [budget, setBudget] = useState(megabytes(system));
   const [onBudget, setOnBudget] = useState<SystemView['on_wal_budget']>(system?.on_wal_budget ?? 'alarm');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<ApiError | undefined>(undefined);
   const problem = (path: string) => error?.fields.get(path);
-  const { Fields } = connectors.find(({ value }) => value === connector)!;
+  const { Fields } = connectors.find(({ value }) => value === connector) ?? connectors[0];
 
   const submit = async (): Promise<void> => {
     setBusy(true);
@@ -126,4 +135,9 @@ export function SystemForm({
       </div>
     </form>
   );
+}
+
+function megabytes(system: SystemView | undefined): string {
+  const budget = system?.wal_budget_bytes ?? null;
+  return budget === null ? '' : String(budget / MIB);
 }

@@ -79,7 +79,7 @@ function Overview({ system, reload }: { readonly system: SystemView; readonly re
         <dl class="figures">
           <Figure label="Connector" value={system.connector} />
           <Figure label="Password" value={passwordText(system)} />
-          <Figure label="Encryption" value={String(system.connection['ssl_mode'] ?? 'as the server can')} />
+          <Figure label="Encryption" value={tlsText(system)} />
           <Figure
             label="May keep for us as a source"
             value={system.wal_budget_bytes === null ? 'as the settings say' : bytes(system.wal_budget_bytes)}
@@ -91,6 +91,11 @@ function Overview({ system, reload }: { readonly system: SystemView; readonly re
       </Card>
     </>
   );
+}
+
+function tlsText({ connection }: SystemView): string {
+  const mode = connection['ssl_mode'];
+  return typeof mode === 'string' ? mode : 'as the server can';
 }
 
 function passwordText({ connection }: SystemView): string {
