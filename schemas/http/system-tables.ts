@@ -4,11 +4,14 @@ import { checkView, wholeInQuery } from './common.ts';
 /** Tables come with their columns: a page of them is not small. */
 export const MOST_LISTED_TABLES = 200;
 
+/** No name of a database has one. */
+const noNul = z.string().regex(/^[^\0]*$/, 'must not hold a NUL');
+
 export const systemTablesQuery = z.strictObject({
   limit: wholeInQuery(1, MOST_LISTED_TABLES).default(50).describe(`Tables of one page, 1 to ${MOST_LISTED_TABLES}.`),
   cursor: z.string().max(500).optional().describe('`next_cursor` of the page before.'),
-  schema: z.string().min(1).max(63).optional().describe('Only tables of this schema.'),
-  text: z.string().max(200).optional().describe('Part of "schema.table", upper or lower case.'),
+  schema: noNul.min(1).max(63).optional().describe('Only tables of this schema.'),
+  text: noNul.max(200).optional().describe('Part of "schema.table", upper or lower case.'),
 });
 
 const column = z.object({

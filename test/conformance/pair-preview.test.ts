@@ -81,6 +81,7 @@ describe('the tables of a system', () => {
     expect((await tables('?text=%27%3B--')).body.items).toEqual([]);
     expect((await tables('?cursor=nonsense')).status).toBe(400);
     expect((await tables('?limit=201')).status).toBe(400);
+    expect((await tables('?text=a%00')).status).toBe(400);
     expect((await tables('', 'viewer')).status).toBe(403);
   });
 });

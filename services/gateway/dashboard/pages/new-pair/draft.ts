@@ -107,7 +107,7 @@ export function tableInputOf(table: TableDraft): Record<string, unknown> {
       : { columns: Object.fromEntries(columns.filter(({ out }) => !out).map(columnInput)) }),
     ...(where.trim() === '' ? {} : { where: where.trim() }),
     rules: rules
-      .filter(({ name, check }) => name.trim() !== '' && check.trim() !== '')
+      .filter((rule) => !isHalfWritten(rule))
       .map(({ name, check, on_failure }) => ({
         name: name.trim(),
         check: check.trim(),
@@ -156,8 +156,23 @@ export type Step = (typeof steps)[number];
 export function firstOpenStep({ source, target, tables }: PairDraft): Step | undefined {
   if (source === '' || target === '' || source === target) return 'systems';
   if (tables.length === 0) return 'tables';
+  if (tables.some((table) => badNames(table).length > 0)) return 'mapping';
+  if (tables.some(({ rules }) => rules.some(isHalfWritten))) return 'rules';
   return undefined;
 }
+
+/** Names of target columns that are missing, or there twice: only one of them would be sent. */
+export function badNames({ columns = [] }: TableDraft): string[] {
+  const names = columns.filter(({ out }) => !out).map(({ target }) => target);
+  return [...new Set(names.filter((name, index) => name.trim() === '' || names.indexOf(name) !== index))];
+}
+
+/** It would not be sent. */
+export const isHalfWritten = ({ name, check }: RuleDraft): boolean => name.trim() === '' || check.trim() === '';
+
+/** As the gateway names it in what it says is wrong. */
+export const columnPath = (name: string): string =>
+  /^[A-Za-z_]\w*$/.test(name) ? `columns.${name}` : `columns[${JSON.stringify(name)}]`;
 
 /** What was stored, if it is one of ours. */
 export function readDraft(text: string | null): PairDraft {

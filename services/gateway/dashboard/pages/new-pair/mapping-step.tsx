@@ -4,9 +4,9 @@ import { Card } from '../../ui/page.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { ColumnDialog, ExpressionField } from './column-dialog.tsx';
-import { columnsOf, type ColumnDraft, type TableDraft } from './draft.ts';
+import { badNames, columnPath, columnsOf, firstOpenStep, type ColumnDraft, type TableDraft } from './draft.ts';
 import { PreviewCard, usePreview } from './preview.tsx';
-import { changeTable } from './store.ts';
+import { changeTable, draft } from './store.ts';
 import { currentTable, TableChoice } from './table-choice.tsx';
 import { transformsText } from './transforms.ts';
 import { StepButtons } from './wizard.tsx';
@@ -17,8 +17,28 @@ export function MappingStep() {
     <>
       <TableChoice />
       <TableMapping key={table.source} table={table} />
-      <StepButtons next="rules" />
+      <BadNames />
+      <StepButtons next="rules" disabled={firstOpenStep(draft.value) === 'mapping'} />
     </>
+  );
+}
+
+function BadNames() {
+  const bad = draft.value.tables.flatMap((table) => badNames(table).map((name) => ({ table: table.source, name })));
+  return (
+    <div role="alert">
+      {bad.length === 0 ? null : (
+        <div class="notice bad">
+          {bad.map(({ table, name }) => (
+            <p key={`${table} ${name}`}>
+              {name.trim() === ''
+                ? `${table}: a target column has no name.`
+                : `${table}: more than one column goes to ${name}. Give each a name of its own, or leave one out.`}
+            </p>
+          ))}
+        </div>
+      )}
+    </div>
   );
 }
 
@@ -177,7 +197,7 @@ function TableMapping({ table }: { readonly table: TableDraft }) {
       {current === undefined ? null : (
         <ColumnDialog
           column={current}
-          problem={(field) => preview.problem(`columns.${current.target}.${field}`)}
+          problem={(field) => preview.problem(`${columnPath(current.target)}.${field}`)}
           sample={valuesOf(preview.reply, current.target)}
           onChange={(part) => {
             setOne(edited!, part);

@@ -8,7 +8,7 @@ import { counted } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Card } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
-import { configOf, tableInputOf, type TableDraft } from './draft.ts';
+import { tableInputOf, type TableDraft } from './draft.ts';
 import { draft } from './store.ts';
 
 /** Whoever types is not asked after at every key, in ms. */
@@ -26,7 +26,7 @@ export interface Previewed {
 /** Rows of the source through the table's chain, again whenever the table changes. */
 export function usePreview(table: TableDraft, limit: number): Previewed {
   const { source, config } = draft.value;
-  const wanted = { source, table: tableInputOf(table), config: configOf(config), limit };
+  const wanted = { source, table: tableInputOf(table), config: { on_invalid: config.on_invalid }, limit };
   const key = JSON.stringify(wanted);
   const [state, setState] = useState<{ table: string; reply?: PairPreviewReply | undefined; error?: ApiError }>({
     table: table.source,

@@ -4,9 +4,9 @@ import { Empty } from '../../ui/empty.tsx';
 import { SelectField, TextField } from '../../ui/field.tsx';
 import { Card } from '../../ui/page.tsx';
 import { ExpressionField } from './column-dialog.tsx';
-import type { RuleDraft, TableDraft } from './draft.ts';
+import { firstOpenStep, isHalfWritten, type RuleDraft, type TableDraft } from './draft.ts';
 import { PreviewCard, usePreview } from './preview.tsx';
-import { changeTable } from './store.ts';
+import { changeTable, draft } from './store.ts';
 import { currentTable, TableChoice } from './table-choice.tsx';
 import { StepButtons } from './wizard.tsx';
 
@@ -16,7 +16,7 @@ export function RulesStep() {
     <>
       <TableChoice />
       <TableRules key={table.source} table={table} />
-      <StepButtons next="check" />
+      <StepButtons next="check" disabled={firstOpenStep(draft.value) === 'rules'} />
     </>
   );
 }
@@ -35,7 +35,7 @@ function TableRules({ table }: { readonly table: TableDraft }) {
     changeTable(table.source, { rules: all });
   };
   // What is not whole yet is not sent: numbers of problems count those that are.
-  const sent = rules.filter(({ name, check }) => name.trim() !== '' && check.trim() !== '');
+  const sent = rules.filter((rule) => !isHalfWritten(rule));
   return (
     <>
       <Card
@@ -130,7 +130,9 @@ function Rule({
       />
       <div class="rule-foot" aria-live="polite">
         {outcome === undefined || preview === undefined ? (
-          <span class="soft">{check.trim() === '' ? 'Write what has to be true.' : ''}</span>
+          <span class="soft">
+            {isHalfWritten({ name, check, on_failure }) ? 'Name it and write what has to be true, or remove it.' : ''}
+          </span>
         ) : outcome.failed === 0 ? (
           <Badge state="ok" label={`none of ${preview.counts.read} sample rows breaks it`} />
         ) : (

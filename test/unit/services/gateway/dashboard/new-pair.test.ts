@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { pairPreviewBody } from '#schemas/http/pair-preview.ts';
 import { pairInput, transformInput } from '#schemas/pairs.ts';
 import {
+  badNames,
+  columnPath,
   columnsOf,
   emptyDraft,
   firstOpenStep,
@@ -109,7 +111,19 @@ test('a step is open only when those before it are done', () => {
   expect(firstOpenStep(emptyDraft)).toBe('systems');
   expect(firstOpenStep({ ...draft, target: draft.source })).toBe('systems');
   expect(firstOpenStep({ ...draft, tables: [] })).toBe('tables');
-  expect(firstOpenStep(draft)).toBeUndefined();
+  // What would be lost in silence is to be mended first.
+  expect(firstOpenStep(draft)).toBe('rules');
+  const rules = table.rules.filter(({ name }) => name !== 'half written');
+  const whole = { ...draft, tables: [{ ...table, rules }] };
+  expect(firstOpenStep(whole)).toBeUndefined();
+  const twice = { ...table, rules, columns: [plainColumn('id'), { ...plainColumn('name'), target: 'id' }] };
+  expect(badNames(twice)).toEqual(['id']);
+  expect(
+    badNames({ ...twice, columns: [plainColumn('id'), { ...plainColumn('name'), target: 'id', out: true }] }),
+  ).toEqual([]);
+  expect(firstOpenStep({ ...draft, tables: [twice] })).toBe('mapping');
+  expect(columnPath('tax_year')).toBe('columns.tax_year');
+  expect(columnPath('Tax Year')).toBe('columns["Tax Year"]');
 });
 
 test('a draft outlives a reload, and what is none of ours is an empty one', () => {
