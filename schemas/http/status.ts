@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { alertCodes, severities } from '../alerts.ts';
 import { known, moment } from './common.ts';
 import { pairSummary } from './pairs.ts';
 
@@ -15,14 +16,22 @@ export const componentView = z.object({
 export type ComponentView = z.output<typeof componentView>;
 
 export const alertView = z.object({
-  code: z
+  id: z
     .string()
-    .describe(
-      'pair_failed, component_down, replication_lag, slot_wal_budget, source_waiting, removal_waiting, dead_letters, restarts, auth_not_required.',
-    ),
-  severity: z.enum(['warning', 'critical']),
+    .nullable()
+    .describe('For acknowledging; null until it is kept, a few seconds after it was first seen.'),
+  code: z.enum(alertCodes),
+  severity: z.enum(severities),
+  state: z.enum(['pending', 'firing']).describe('pending: seen, but not for long enough to be sent.'),
   message: z.string(),
   pair: z.string().nullable(),
+  subject: z.string().nullable(),
+  value: z.number().nullable(),
+  threshold: z.number().nullable(),
+  since: moment.nullable(),
+  acknowledged_by: z.string().nullable(),
+  silenced_until: moment.nullable(),
+  runbook: z.string(),
 });
 export type AlertView = z.output<typeof alertView>;
 

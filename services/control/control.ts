@@ -1,5 +1,7 @@
 import type { Database, Queryable } from '#services/kernel/database/index.ts';
 import type { SecretBox } from '#services/kernel/secrets.ts';
+import { AlertDeliveries } from './alert-deliveries.ts';
+import { Alerts } from './alerts.ts';
 import { ApiKeys } from './api-keys.ts';
 import { AuditTrail } from './audit.ts';
 import { Components } from './components.ts';
@@ -36,6 +38,8 @@ export interface Repositories {
   readonly sourceStatuses: SourceStatuses;
   readonly deadLetters: DeadLetters;
   readonly schemaChanges: SchemaChanges;
+  readonly alerts: Alerts;
+  readonly alertDeliveries: AlertDeliveries;
   readonly apiKeys: ApiKeys;
   readonly sessions: Sessions;
   readonly idempotency: IdempotencyKeys;
@@ -77,6 +81,8 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     sourceStatuses: new SourceStatuses(db, scope),
     deadLetters: new DeadLetters(db, scope),
     schemaChanges: new SchemaChanges(db),
+    alerts: new Alerts(db, scope),
+    alertDeliveries: new AlertDeliveries(db),
     apiKeys: new ApiKeys(db),
     sessions: new Sessions(db),
     idempotency: new IdempotencyKeys(db, secrets),

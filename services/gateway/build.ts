@@ -1,6 +1,7 @@
 import { buildApp } from './app.ts';
 import type { App, GatewayDeps } from './gateway.ts';
 import { describeApi } from './openapi.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { manyDeadLetterRoutes } from './routes/many-dead-letters.ts';
@@ -46,6 +47,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     jobRecordRoutes,
     deadLetterRoutes,
     manyDeadLetterRoutes,
+    alertRoutes,
     auditRoutes,
     keyRoutes,
     sessionRoutes,

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { defaultThresholds, type Thresholds } from '#schemas/alerts.ts';
 import type { Role } from '#schemas/http/common.ts';
 import type { Control } from '#services/control/control.ts';
 import type { SessionLife } from '#services/control/sessions.ts';
@@ -10,6 +11,7 @@ import type { Metrics } from '#services/kernel/metrics.ts';
 import type { Guard } from './access.ts';
 import type { Identity } from './access/credentials.ts';
 import type { Tokens } from './access/tokens.ts';
+import type { Channel } from './alerts/channels.ts';
 import type { PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import type { SyncServiceClient } from './sync-service-client.ts';
@@ -61,7 +63,22 @@ export interface GatewayOptions {
   readonly busKind: 'embedded' | 'kafka';
   /** How often open event streams are told what has changed, in ms. */
   readonly eventsEveryMs?: number;
+  /** Left out: as the defaults say, and nothing is sent. */
+  readonly alerts?: AlertOptions;
 }
+
+/** When alerts are raised, and where they are sent. */
+export interface AlertOptions {
+  readonly thresholds: Thresholds;
+  readonly channels: readonly Channel[];
+  /** A firing alert that nobody has acknowledged is sent again after this. */
+  readonly repeatMs: number;
+  /** How long alerts gather for one message. */
+  readonly groupMs: number;
+}
+
+export const alertOptions = ({ alerts }: Pick<GatewayOptions, 'alerts'>): AlertOptions =>
+  alerts ?? { thresholds: defaultThresholds, channels: [], repeatMs: 4 * 3600_000, groupMs: 30_000 };
 
 /** Who asks. */
 export interface Principal {

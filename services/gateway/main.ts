@@ -22,9 +22,12 @@ import { createMetrics } from '#services/kernel/metrics.ts';
 import { describeSettings, type Settings } from '#services/kernel/settings.ts';
 import { KeySet } from './access/key-set.ts';
 import { Tokens } from './access/tokens.ts';
+import { openChannels } from './alerts/channels.ts';
+import { startAlerts, thresholdsOf } from './alerts/start.ts';
 import { AuditOutbox } from './audit-outbox.ts';
 import { buildGateway } from './build.ts';
 import { frameworkLog } from './framework-log.ts';
+import type { AlertOptions, GatewayDeps } from './gateway.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { isOpen, OPEN_WARNING } from './loopback.ts';
 import { ProcessSupervisor, type SuperviseLimits } from './supervise.ts';
@@ -98,7 +101,15 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   const certificate = tls && (await readCertificate(tls));
   if (certificate) tellExpiry(certificate, systemClock, log);
   let supervisor: ProcessSupervisor | undefined;
-  const app = await buildGateway({
+  const channels = openChannels(settings.alerts, systemClock);
+  for (const channel of channels) stack.use(channel);
+  const alerts: AlertOptions = {
+    thresholds: thresholdsOf(settings.alerts.thresholds),
+    channels,
+    repeatMs: settings.alerts.repeatMs,
+    groupMs: settings.alerts.groupMs,
+  };
+  const deps: GatewayDeps = {
     control,
     syncService,
     supervision: () => supervisor?.status(),
@@ -120,8 +131,10 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
       settings: start.effective ?? describeSettings(),
       dashboardFolder: fileURLToPath(new URL('dashboard', import.meta.url)),
       busKind: settings.bus.kind,
+      alerts,
     },
-  });
+  };
+  const app = await buildGateway(deps);
   stack.defer(() => app.close());
   // The port first: when it is taken, nothing else should have been started.
   await listen(app, host, port);
@@ -136,6 +149,9 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   }
   const { auditRetentionDays } = settings;
   stack.use(startHousekeeping({ control, clock: systemClock, log, outbox, auditRetentionDays }));
+  stack.use(
+    startAlerts({ deps, ...alerts, database: app.controlDatabase, metrics, requestTotals: () => app.requestTotals }),
+  );
   stack.use(
     startSampling({
       history: control.metricHistory,

@@ -18,7 +18,7 @@ export interface Changed<T> {
 
 /** What is done to what: "sync_pair.pause". */
 export interface Action {
-  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter' | 'session';
+  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter' | 'alert' | 'session';
   readonly verb: string;
 }
 

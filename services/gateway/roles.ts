@@ -90,6 +90,12 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/dead-letters/:id/replay': 'operator',
   'POST /api/dead-letters/:id/discard': 'operator',
 
+  'GET /api/alerts': 'viewer',
+  'GET /api/alerts/rules': 'viewer',
+  'GET /api/alerts/:id': 'viewer',
+  'POST /api/alerts/:id/acknowledge': 'operator',
+  'POST /api/alerts/:id/silence': 'operator',
+
   'GET /api/audit': 'viewer',
   'GET /api/audit/summary': 'viewer',
   'GET /api/audit/verify': 'viewer',

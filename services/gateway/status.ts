@@ -1,35 +1,23 @@
-import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
+import { alertRules, keyOf, type Condition, type Thresholds } from '#schemas/alerts.ts';
+import type { TerraFusionError } from '#schemas/errors.ts';
 import type { PairSummary } from '#schemas/http/pairs.ts';
 import type { AlertView, ComponentState, ComponentView, StatusView } from '#schemas/http/status.ts';
 import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
-import type { Control } from '#services/control/control.ts';
+import type { OpenAlert } from '#services/control/alerts.ts';
 import type { ComponentRecord } from '#services/control/components.ts';
-import type { SlotAlarm } from '#services/control/source-slots.ts';
-import type { GatewayDeps, GatewayOptions } from './gateway.ts';
+import type { Control } from '#services/control/control.ts';
+import { liveConditions } from './alerts/conditions.ts';
+import { readFacts, type Attempt, type Facts, type Known } from './alerts/facts.ts';
+import { runbookOf } from './alerts/message.ts';
 import type { CircuitStatus } from './circuit-breaker.ts';
+import { alertOptions, type GatewayDeps } from './gateway.ts';
 import { knownAt } from './last-known.ts';
-import { isOpen, OPEN_WARNING } from './loopback.ts';
-import { PATIENCE, within, type PatientDatabase } from './patience.ts';
+import { isOpen } from './loopback.ts';
+import type { PatientDatabase } from './patience.ts';
 import type { SuperviseStatus } from './supervise.ts';
-import { pairSummary } from './views.ts';
-
-/** A lag above this is an alert, in seconds. */
-const LAG_ALERT = 60;
-/** More restarts than this within 24 hours are one. */
-const RESTARTS_ALERT = 3;
 
 /** Of so many it is remembered what they saw last. */
 const SCOPES = 50;
-
-/** What the control database says of everything. */
-interface Recorded {
-  readonly pairs: readonly PairSummary[];
-  readonly byState: Readonly<Record<string, number>>;
-  readonly components: readonly ComponentRecord[];
-  readonly sources: readonly AlertView[];
-  /** ms since 1970. */
-  readonly at: number;
-}
 
 /** State of everything, as far as it can be had: a part that is down is told, not waited for. */
 export class StatusReader {
@@ -37,7 +25,7 @@ export class StatusReader {
   readonly #database: PatientDatabase;
   readonly #startedAt: Date;
   /** What was known of pairs and processes when the control database last said so, by the systems that somebody may see. */
-  readonly #last = new Map<string, Recorded>();
+  readonly #last = new Map<string, Known>();
 
   constructor(deps: GatewayDeps, database: PatientDatabase) {
     this.#deps = deps;
@@ -47,81 +35,92 @@ export class StatusReader {
 
   /** @param control as far as who asks may see it @param systems those that he is limited to */
   async read(control: Control, systems: readonly string[] | undefined): Promise<StatusView> {
-    const { syncService, clock, options, supervision } = this.#deps;
+    const { clock, options, supervision } = this.#deps;
     const scope = systems?.toSorted().join(' ') ?? '';
-    const [database, health] = await Promise.all([
-      attempt(() => this.#database.ask(() => this.#recorded(control), PATIENCE)),
-      attempt(() => within(clock, PATIENCE, unanswered, () => syncService.health())),
-    ]);
-    if (database.value) this.#remember(scope, database.value);
-    const recorded = database.value ?? this.#last.get(scope);
-    const { pairs = [], sources = [] } = recorded ?? {};
-    const components = [
-      gatewayView(options.version, this.#startedAt),
-      databaseView(database.error, this.#database.status()),
-      syncServiceView(health, supervision(), syncService.circuit()),
-      busView(health.value, options.busKind),
-      // Old heartbeats say nothing of now.
-      ...(database.value ? stageViews(database.value.components) : []),
-    ];
+    const facts = await readFacts({ ...this.#deps, control }, this.#database);
+    const { value, error } = facts.database;
+    if (value) this.#remember(scope, value);
+    const known = value ?? this.#last.get(scope);
+    const pairs = known?.pairs ?? [];
+    const components = componentsOf(facts, this.#deps, this.#database, this.#startedAt);
+    const { thresholds } = alertOptions(options);
+    const conditions = liveConditions(
+      { components, known, supervision: supervision(), open: isOpen(options) },
+      thresholds,
+    );
     return {
       name: 'terrafusion-sync',
       version: options.version,
-      state: overall(components, pairs, sources),
+      state: overall(components, pairs, conditions),
       at: new Date(clock.now()).toISOString(),
       components,
       pairs: [...pairs],
-      pairs_by_state: { ...recorded?.byState },
-      alerts: [...openAlerts(options), ...alertsOf(components, pairs, supervision()), ...sources],
-      ...(database.error && recorded && { known: knownAt(recorded.at, clock.now(), database.error) }),
+      pairs_by_state: { ...known?.byState },
+      alerts: alertViews(conditions, known?.alerts ?? [], thresholds),
+      ...(error && known && { known: knownAt(known.at, clock.now(), error) }),
     };
   }
 
-  #remember(scope: string, recorded: Recorded): void {
+  #remember(scope: string, known: Known): void {
     this.#last.delete(scope);
-    this.#last.set(scope, recorded);
+    this.#last.set(scope, known);
     if (this.#last.size > SCOPES) this.#last.delete(this.#last.keys().next().value!);
   }
-
-  async #recorded(control: Control): Promise<Recorded> {
-    const { clock } = this.#deps;
-    const at = clock.now();
-    const { items } = await control.pairs.list({}, { limit: 1000 });
-    return {
-      at,
-      pairs: items.map((pair) => pairSummary(pair, at)),
-      byState: await control.pairs.countByState(),
-      components: await control.components.list(),
-      sources: sourceAlerts(
-        await control.sourceSlots.alarms(),
-        await control.sourceStatuses.waiting(),
-        await control.pairs.stuckRemovals(),
-      ),
-    };
-  }
 }
 
-/** Promise 8: that nobody is asked for a key is meant for a trial, and is not to be forgotten. */
-function openAlerts(options: GatewayOptions): AlertView[] {
-  if (!isOpen(options)) return [];
-  return [{ code: 'auth_not_required', severity: 'warning', message: OPEN_WARNING, pair: null }];
+/** What runs, in the words of the status. */
+export function componentsOf(
+  { database, health }: Facts,
+  { options, syncService, supervision }: GatewayDeps,
+  patient: PatientDatabase,
+  startedAt: Date,
+): ComponentView[] {
+  return [
+    gatewayView(options.version, startedAt),
+    databaseView(database.error, patient.status()),
+    syncServiceView(health, supervision(), syncService.circuit()),
+    busView(health.value, options.busKind),
+    // Old heartbeats say nothing of now.
+    ...stageViews(database.value?.components ?? []),
+  ];
 }
 
-interface Attempt<T> {
-  readonly value: T | undefined;
-  readonly error: TerraFusionError | undefined;
+/** What is wrong at this moment, and what is kept of it; then what is kept and only shows over a while. */
+function alertViews(conditions: readonly Condition[], open: readonly OpenAlert[], thresholds: Thresholds): AlertView[] {
+  const kept = new Map(open.map((alert) => [alert.key, alert]));
+  const live = conditions.map((condition) => {
+    const alert = kept.get(keyOf(condition));
+    kept.delete(keyOf(condition));
+    // Seen before it was judged for the first time: what needs no patience fires.
+    const state = alert?.state ?? (alertRules[condition.code].forSeconds === 0 ? 'firing' : 'pending');
+    return view(condition, state, alert, thresholds);
+  });
+  const others = [...kept.values()].filter(({ state }) => state === 'firing');
+  return [...live, ...others.map((alert) => view(alert, alert.state, alert, thresholds))];
 }
 
-async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
-  try {
-    return { value: await work(), error: undefined };
-  } catch (error) {
-    return { value: undefined, error: asTerraFusionError(error) };
-  }
+function view(
+  { code, severity, message, pair, subject, value }: Condition,
+  state: OpenAlert['state'],
+  alert: OpenAlert | undefined,
+  thresholds: Thresholds,
+): AlertView {
+  return {
+    id: alert?.id ?? null,
+    code,
+    severity,
+    state: state === 'firing' ? 'firing' : 'pending',
+    message,
+    pair,
+    subject,
+    value,
+    threshold: thresholds[code] ?? null,
+    since: alert?.since.toISOString() ?? null,
+    acknowledged_by: alert?.acknowledgedBy ?? null,
+    silenced_until: alert?.silencedUntil?.toISOString() ?? null,
+    runbook: runbookOf(code),
+  };
 }
-
-const unanswered = (): TerraFusionError =>
-  new TerraFusionError('SERVICE_UNAVAILABLE', `The sync-service does not answer within ${PATIENCE / 1000} seconds`);
 
 function gatewayView(version: string, startedAt: Date): ComponentView {
   return { name: 'gateway', state: 'up', message: 'Running', since: startedAt.toISOString(), details: { version } };
@@ -200,47 +199,14 @@ function stageViews(records: readonly ComponentRecord[]): ComponentView[] {
       state: fresh ? ('up' as const) : ('down' as const),
       message: fresh ? 'Running' : `Has not been heard of since ${heartbeatAt.toISOString()}`,
       since: startedAt.toISOString(),
-      details: { version, ...status },
+      details: { stage: true, version, ...status },
     }));
-}
-
-/** Promise 7: what a source keeps for us is told before it matters; and why nothing is read, when that waits. */
-function sourceAlerts(
-  slots: readonly SlotAlarm[],
-  waiting: readonly {
-    readonly source: string;
-    readonly code: string;
-    readonly message: string;
-    readonly fix: string;
-  }[],
-  removals: readonly { readonly id: string; readonly message: string; readonly fix: string }[],
-): AlertView[] {
-  return [
-    ...removals.map(({ id, message, fix }) => ({
-      code: 'removal_waiting',
-      severity: 'warning' as const,
-      message: `${message}. ${fix} (id ${id})`,
-      pair: null,
-    })),
-    ...slots.map(({ source, level, message, fix }) => ({
-      code: 'slot_wal_budget',
-      severity: level === 'over' ? ('critical' as const) : ('warning' as const),
-      message: `${source}: ${message}. ${fix}`,
-      pair: null,
-    })),
-    ...waiting.map(({ source, code, message, fix }) => ({
-      code: 'source_waiting',
-      severity: 'warning' as const,
-      message: `${source}: reading waits: ${code}: ${message}. ${fix}`,
-      pair: null,
-    })),
-  ];
 }
 
 function overall(
   components: readonly ComponentView[],
   pairs: readonly PairSummary[],
-  sources: readonly AlertView[],
+  conditions: readonly Condition[],
 ): StatusView['state'] {
   const stateOf = (name: string): ComponentState | undefined =>
     components.find((component) => component.name === name)?.state;
@@ -248,50 +214,6 @@ function overall(
     return 'down';
   const unwell = components.some(({ state }) => state === 'down' || state === 'degraded');
   const troubled = pairs.some(({ state, error }) => state === 'failed' || error !== null);
-  return unwell || troubled || sources.some(({ severity }) => severity === 'critical') ? 'degraded' : 'up';
-}
-
-export function alertsOf(
-  components: readonly ComponentView[],
-  pairs: readonly PairSummary[],
-  child: SuperviseStatus | undefined,
-): AlertView[] {
-  const alerts: AlertView[] = components
-    .filter(({ state }) => state === 'down')
-    .map(({ name, message }) => ({
-      code: 'component_down',
-      severity: 'critical',
-      message: `${name}: ${message}`,
-      pair: null,
-    }));
-  if (child && child.recentRestarts > RESTARTS_ALERT) {
-    alerts.push({
-      code: 'restarts',
-      severity: 'warning',
-      message: `The sync-service was started again ${child.recentRestarts} times within 24 hours; the last time it ${child.lastReason ?? 'ended'}`,
-      pair: null,
-    });
-  }
-  for (const { name, state, error, lag_seconds: lag, dead_letters: letters } of pairs) {
-    if (state === 'failed') {
-      alerts.push({
-        code: 'pair_failed',
-        severity: 'critical',
-        message: error ? `${error.message}. ${error.fix}` : 'The pair has failed',
-        pair: name,
-      });
-    }
-    if (lag !== null && lag > LAG_ALERT) {
-      alerts.push({
-        code: 'replication_lag',
-        severity: 'warning',
-        message: `${Math.round(lag)} seconds behind its source`,
-        pair: name,
-      });
-    }
-    if (letters > 0) {
-      alerts.push({ code: 'dead_letters', severity: 'warning', message: `${letters} open dead letters`, pair: name });
-    }
-  }
-  return alerts;
+  const source = conditions.some(({ code, severity }) => code === 'slot_wal_budget' && severity === 'critical');
+  return unwell || troubled || source ? 'degraded' : 'up';
 }

@@ -134,6 +134,55 @@ export const settingsSchema = z
       .describe(
         'The master key before, while it is changed: secrets that are encrypted with it can be read, and the gateway encrypts them anew when it starts.',
       ),
+    ALERT_WEBHOOK_URL: secret()
+      .refine((url) => /^https?:\/\/./.test(url.reveal()) && URL.canParse(url.reveal()), 'must be an http or https URL')
+      .optional()
+      .describe('Where alerts are posted as JSON (see /docs).'),
+    ALERT_WEBHOOK_SECRET: secret({ min: 16 })
+      .optional()
+      .describe('Signs what is posted there (HMAC-SHA256, header X-TerraFusion-Signature).'),
+    ALERT_SMTP_URL: secret()
+      .refine((url) => /^smtps?:\/\/./.test(url.reveal()) && URL.canParse(url.reveal()), 'must be an smtp or smtps URL')
+      .optional()
+      .describe('Mail server for alerts: smtp://user:password@host:587, or smtps:// for TLS from the first byte.'),
+    ALERT_EMAIL_FROM: z.email('must be an e-mail address').optional().describe('Sender of e-mails about alerts.'),
+    ALERT_EMAIL_TO: list()
+      .refine(
+        (to) => to.every((each) => /^[^\s@]+@[^\s@]+$/.test(each)),
+        'must be e-mail addresses separated by commas',
+      )
+      .default([])
+      .describe('Who is told of alerts by e-mail, separated by commas.'),
+    ALERT_REPEAT_MINUTES: whole(5, 10_080)
+      .default(240)
+      .describe('An alert that nobody has acknowledged is sent again after so many minutes.'),
+    ALERT_GROUP_S: whole(0, 3600)
+      .default(30)
+      .describe('Seconds that alerts gather for one message. Longer means fewer messages, and later ones.'),
+    ALERT_CPU_PERCENT: whole(1, 100)
+      .default(80)
+      .describe("Alert above so much CPU of the gateway's machine, for 5 minutes."),
+    ALERT_MEMORY_PERCENT: whole(1, 100)
+      .default(80)
+      .describe('Alert above so much of its memory in use, for 5 minutes.'),
+    ALERT_DISK_PERCENT: whole(1, 100).default(85).describe("Alert above so much of the data folder's disk in use."),
+    ALERT_RESPONSE_MS: whole(1, 60_000)
+      .default(500)
+      .describe('Alert when gateway, sync-service or control database take longer to answer, for 2 minutes.'),
+    ALERT_FAILED_OPERATIONS: whole(0, 1000)
+      .default(5)
+      .describe('Alert above so many failed sync operations within an hour.'),
+    ALERT_RESTARTS: whole(0, 1000)
+      .default(3)
+      .describe('Alert above so many restarts of the sync-service within 24 hours.'),
+    ALERT_LAG_SECONDS: whole(1, 604_800)
+      .default(60)
+      .describe('Alert when the oldest change waits longer, for a minute.'),
+    ALERT_DEAD_LETTERS: whole(0, 1000)
+      .default(0)
+      .describe('Alert above so many new dead letters of a pair within 15 minutes.'),
+    ALERT_BUS_PERCENT: whole(1, 100).default(85).describe('Alert above so much of BUS_MAX_BYTES in use, for a minute.'),
+
     TLS_CERT_FILE: path
       .optional()
       .describe('Certificate of the gateway (PEM); with TLS_KEY_FILE the gateway speaks HTTPS.'),
@@ -152,6 +201,11 @@ export const settingsSchema = z
   .refine(...together('JWT_ISSUER', 'JWT_AUDIENCE'))
   .refine(...issuerHasKeys())
   .refine(...together('KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'))
+  .refine(...together('ALERT_SMTP_URL', 'ALERT_EMAIL_FROM'))
+  .refine((raw) => raw.ALERT_SMTP_URL === undefined || raw.ALERT_EMAIL_TO.length > 0, {
+    path: ['ALERT_EMAIL_TO'],
+    message: 'name who is to be told, or leave ALERT_SMTP_URL out',
+  })
   .refine(...together('KAFKA_SSL_CERT_FILE', 'KAFKA_SSL_KEY_FILE'))
   .refine((raw) => raw.DATABASE_URL === undefined || /^postgres(ql)?:\/\/./.test(raw.DATABASE_URL.reveal()), {
     path: ['DATABASE_URL'],
@@ -245,6 +299,14 @@ export interface Settings {
   readonly previousMasterKey: Secret | undefined;
   /** What the command line asks, and with which key. */
   readonly cli: { readonly url: string | undefined; readonly apiKey: Secret | undefined };
+  readonly alerts: {
+    readonly webhook: { readonly url: Secret; readonly secret: Secret | undefined } | undefined;
+    readonly email: { readonly smtp: Secret; readonly from: string; readonly to: readonly string[] } | undefined;
+    readonly repeatMs: number;
+    readonly groupMs: number;
+    /** By setting: ALERT_LAG_SECONDS and so on. */
+    readonly thresholds: Readonly<Record<string, number>>;
+  };
 }
 
 /**
@@ -286,6 +348,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     masterKey: raw.TERRAFUSION_MASTER_KEY,
     previousMasterKey: raw.TERRAFUSION_MASTER_KEY_PREVIOUS,
     cli: { url: raw.TERRAFUSION_URL, apiKey: raw.TERRAFUSION_API_KEY },
+    alerts: alerts(raw),
   };
 }
 
@@ -306,6 +369,23 @@ function controlDatabase(raw: Raw): ControlDatabaseSettings {
     user: raw.PGUSER,
     password: raw.PGPASSWORD,
     database: raw.PGDATABASE,
+  };
+}
+
+function alerts(raw: Raw): Settings['alerts'] {
+  return {
+    webhook: raw.ALERT_WEBHOOK_URL && { url: raw.ALERT_WEBHOOK_URL, secret: raw.ALERT_WEBHOOK_SECRET },
+    email:
+      raw.ALERT_SMTP_URL !== undefined && raw.ALERT_EMAIL_FROM !== undefined && raw.ALERT_EMAIL_TO.length > 0
+        ? { smtp: raw.ALERT_SMTP_URL, from: raw.ALERT_EMAIL_FROM, to: raw.ALERT_EMAIL_TO }
+        : undefined,
+    repeatMs: raw.ALERT_REPEAT_MINUTES * 60_000,
+    groupMs: raw.ALERT_GROUP_S * 1000,
+    thresholds: Object.fromEntries(
+      Object.entries(raw).filter(
+        (entry): entry is [string, number] => /^ALERT_(?!REPEAT|GROUP)/.test(entry[0]) && typeof entry[1] === 'number',
+      ),
+    ),
   };
 }
 

@@ -154,7 +154,7 @@ async function look({ control, bus, supervisor }: HttpParts): Promise<SyncServic
         state: topics === 'ok' ? 'up' : 'down',
         message: topics === 'ok' ? `The ${bus.kind} bus answers` : `The ${bus.kind} bus does not answer: ${topics}`,
         since: null,
-        details: { kind: bus.kind },
+        details: { kind: bus.kind, ...busUsage(bus) },
       },
       {
         name: 'stages',
@@ -165,6 +165,11 @@ async function look({ control, bus, supervisor }: HttpParts): Promise<SyncServic
       },
     ],
   };
+}
+
+function busUsage(bus: Bus): Record<string, number> {
+  const usage = bus.usage?.();
+  return usage ? { used_bytes: usage.usedBytes, max_bytes: usage.maxBytes } : {};
 }
 
 async function codeOf(look: Promise<unknown>): Promise<string> {

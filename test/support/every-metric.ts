@@ -1,4 +1,5 @@
 import type { GatewayDeps } from '#services/gateway/gateway.ts';
+import { AlertMetrics } from '#services/gateway/alerts/alert-metrics.ts';
 import { controlMetrics } from '#services/gateway/control-metrics.ts';
 import { EVENT_STREAMS } from '#services/gateway/routes/events.ts';
 import { httpMetrics } from '#services/kernel/http-metrics.ts';
@@ -33,6 +34,7 @@ export async function everyMetric(): Promise<ReadonlyMap<string, readonly KnownM
   const gateway = createMetrics({ component: 'any', processMetrics: false });
   // Registered, and never asked.
   controlMetrics(gateway, {} as GatewayDeps);
+  new AlertMetrics(gateway);
   gateway.gauge(EVENT_STREAMS);
   return new Map([
     ['The pipeline: sync-service, or the stages as processes of their own', known(pipeline)],

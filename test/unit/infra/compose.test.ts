@@ -129,7 +129,8 @@ describe('docker-compose.yml', () => {
     for (const { environment } of Object.values(compose.secrets)) expect(made).toHaveProperty(environment);
     for (const [name, { environment = {} }] of services) {
       for (const [variable, value] of Object.entries(environment)) {
-        if (/PASSWORD|_KEY$|SECRET/.test(variable)) expect(value, `${name} ${variable}`).toMatch(/^\$\{[A-Z_]+:\?/);
+        if (/PASSWORD|_KEY$|SECRET/.test(variable))
+          expect(value, `${name} ${variable}`).toMatch(/^\$\{[A-Z_]+:(\?|-\}$)/);
       }
     }
   });

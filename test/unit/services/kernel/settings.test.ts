@@ -31,7 +31,49 @@ describe('the settings', () => {
       masterKey: undefined,
       previousMasterKey: undefined,
       cli: { url: undefined, apiKey: undefined },
+      alerts: {
+        webhook: undefined,
+        email: undefined,
+        repeatMs: 4 * 3600_000,
+        groupMs: 30_000,
+        thresholds: {
+          ALERT_CPU_PERCENT: 80,
+          ALERT_MEMORY_PERCENT: 80,
+          ALERT_DISK_PERCENT: 85,
+          ALERT_RESPONSE_MS: 500,
+          ALERT_FAILED_OPERATIONS: 5,
+          ALERT_RESTARTS: 3,
+          ALERT_LAG_SECONDS: 60,
+          ALERT_DEAD_LETTERS: 0,
+          ALERT_BUS_PERCENT: 85,
+        },
+      },
     });
+  });
+
+  test('know where alerts are sent, and never show its secrets', () => {
+    const env = {
+      ALERT_WEBHOOK_URL: 'https://hooks.example.org/hunter2',
+      ALERT_SMTP_URL: 'smtp://user:hunter2@mail.example.org:587',
+      ALERT_EMAIL_FROM: 'sync@county.example',
+      ALERT_EMAIL_TO: 'a@county.example, b@county.example',
+      ALERT_LAG_SECONDS: '300',
+    };
+    const { alerts } = loadSettings(env);
+    expect(alerts.email).toMatchObject({ from: 'sync@county.example', to: ['a@county.example', 'b@county.example'] });
+    expect(alerts.webhook!.url.reveal()).toBe(env.ALERT_WEBHOOK_URL);
+    expect(alerts.thresholds['ALERT_LAG_SECONDS']).toBe(300);
+    expect(JSON.stringify([alerts, describeSettings(env)])).not.toContain('hunter2');
+    for (const [wrong, told] of [
+      [{ ...env, ALERT_WEBHOOK_URL: 'hooks.example.org/hunter2' }, 'ALERT_WEBHOOK_URL: must be an http or https URL'],
+      [{ ...env, ALERT_SMTP_URL: 'https://hunter2' }, 'ALERT_SMTP_URL: must be an smtp or smtps URL'],
+      [{ ...env, ALERT_EMAIL_FROM: '' }, 'ALERT_SMTP_URL: set ALERT_SMTP_URL and ALERT_EMAIL_FROM together'],
+      [{ ...env, ALERT_EMAIL_TO: 'nobody' }, 'ALERT_EMAIL_TO: must be e-mail addresses'],
+      [{ ...env, ALERT_EMAIL_TO: '' }, 'ALERT_EMAIL_TO'],
+      [{ ...env, ALERT_CPU_PERCENT: '101' }, 'ALERT_CPU_PERCENT: must be a whole number from 1 to 100'],
+    ] as const) {
+      expect(() => loadSettings(wrong), told).toThrow(told);
+    }
   });
 
   test('know the control database as an URL or in parts', () => {
