@@ -46,6 +46,14 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
       for (const { pair, open } of found?.letters ?? []) gauge.set({ pair }, open);
     },
   );
+  metrics.gauge(
+    { name: 'removals_waiting', help: 'Deleted pairs that cannot be cleared away at their ends.' },
+    async (gauge) => {
+      const found = await look();
+      if (found) gauge.set(found.removals);
+      else gauge.remove();
+    },
+  );
   metrics.gauge({ name: 'operations_running', help: 'Sync operations under way.' }, async (gauge) => {
     const found = await look();
     if (found) gauge.set(found.operations.running);
@@ -91,15 +99,16 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
   );
 }
 
-async function read({ deadLetters, operations, components }: Control) {
-  const [letters, counts, list] = await Promise.all([
+async function read({ deadLetters, operations, components, pairs }: Control) {
+  const [letters, counts, list, removals] = await Promise.all([
     deadLetters.openByPair(),
     operations.counts(1),
     components.list(),
+    pairs.stuckRemovals(),
   ]);
   const heartbeats = new Map<string, number>();
   for (const { name, ageSeconds } of list) heartbeats.set(name, Math.min(ageSeconds, heartbeats.get(name) ?? Infinity));
-  return { letters, operations: counts, heartbeats };
+  return { letters, operations: counts, heartbeats, removals: removals.length };
 }
 
 /** undefined when it fails or takes too long. */

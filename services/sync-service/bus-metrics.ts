@@ -2,7 +2,7 @@ import type { Bus } from '#services/kernel/bus/port.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
 
 /** What the embedded bus uses of its disk budget; a broker tells that of itself. */
-export function busMetrics(metrics: Metrics, bus: Pick<Bus, 'usage'> & { readonly kind?: Bus['kind'] }): void {
+export function busMetrics(metrics: Metrics, bus: Pick<Bus, 'usage'>): void {
   metrics.gauge({ name: 'bus_used_bytes', help: 'Disk that all topics of the embedded bus use.' }, (gauge) => {
     const used = bus.usage?.().usedBytes;
     if (used !== undefined) gauge.set(used);

@@ -54,8 +54,10 @@ export class PipelineMetrics {
     this.#rename(this.#sources, new Map(alive.map(({ sourceId, source }) => [sourceId, source.name])), 'source');
     this.#rename(this.#pairs, new Map(alive.map(({ id, name }) => [id, name])), 'pair');
     if (!tellStates) return;
-    for (const { name, state } of alive)
+    for (const { name, state, error } of alive) {
       for (const each of pairStates) this.#series.state.set({ pair: name, state: each }, each === state ? 1 : 0);
+      this.#series.error.set({ pair: name }, error === undefined ? 0 : 1);
+    }
   }
 
   stored(sourceId: string, blocks: readonly SourceBlock[]): void {

@@ -177,6 +177,11 @@ export function pipelineSeries(metrics: Metrics, circuits: (gauge: Gauge<'stage'
       help: '1 for the state that the pair is in; told by the supervisor alone.',
       labels: ['pair', 'state'],
     }),
+    error: metrics.gauge({
+      name: 'pair_error',
+      help: '1 while an error holds the pair up, else 0; told by the supervisor alone.',
+      labels: pair,
+    }),
     retries: metrics.counter({
       name: 'retries_total',
       help: 'Interruptions after which work was tried again by itself, by error code.',

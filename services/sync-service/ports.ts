@@ -26,6 +26,8 @@ export interface SupervisedPair {
   readonly runs: number;
   readonly desired: DesiredState;
   readonly state: PairState;
+  /** What holds it up, as it was last told. */
+  readonly error?: { readonly code: string } | undefined;
   readonly load: LoadRecord;
   /** What the check before a load found, for which definition and load; undefined before the first. */
   readonly checked: PairChecked | undefined;

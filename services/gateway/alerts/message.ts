@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { alertRule, type Thresholds } from '#schemas/alerts.ts';
 import type { AlertMessage } from '#schemas/http/alerts.ts';
 import type { AlertRecord } from '#services/control/alerts.ts';
+import { maskText } from '#services/kernel/masking.ts';
 
 /** Where its runbook is, in the repository. */
 export const runbookOf = (code: AlertRecord['code']): string => `infra/runbooks/${alertRule(code).runbook}`;
@@ -13,7 +14,8 @@ export function messageOf(alerts: readonly AlertRecord[], thresholds: Thresholds
     what: alert.notice ?? 'raised',
     code: alert.code,
     severity: alert.severity,
-    message: alert.message,
+    // Promise 8: it leaves the house.
+    message: maskText(alert.message),
     pair: alert.pair,
     subject: alert.subject,
     value: alert.value,

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { boards } from '#infra/monitoring/grafana/boards.ts';
+import { boardJson } from '#infra/monitoring/grafana/panel.ts';
 import { everyMetric } from '#test/support/every-metric.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -62,6 +64,16 @@ describe.each(dashboards)('the dashboard %s', (_file, dashboard) => {
   });
 });
 
+test('the dashboards are what the boards say (else: node infra/monitoring/grafana/write.ts)', () => {
+  const written = Object.fromEntries(dashboards.map(([file, board]) => [file.replace('.json', ''), board]));
+  expect(written).toEqual(
+    Object.fromEntries(
+      Object.entries(boards).map(([name, board]) => [name, JSON.parse(JSON.stringify(boardJson(board))) as unknown]),
+    ),
+  );
+  expect(new Set(dashboards.map(([, { uid }]) => uid)).size).toBe(dashboards.length);
+});
+
 describe('the provisioning', () => {
   test('finds the dashboards where compose mounts them, and the source that they name', () => {
     const provider = parse(read('infra/monitoring/grafana/provisioning/dashboards/terrafusion.yml')) as {
@@ -73,6 +85,13 @@ describe('the provisioning', () => {
     const compose = read('docker-compose.yml');
     expect(compose).toContain(`./${dashboardFolder}:${provider.providers[0]!.options.path}:ro`);
     expect(source.datasources[0]).toMatchObject({ uid: 'prometheus', url: 'http://prometheus:9090' });
+  });
+
+  test('gives Prometheus its rules where its configuration looks for them', () => {
+    const { rule_files } = parse(read('infra/monitoring/prometheus/prometheus.yml')) as { rule_files: string[] };
+    const compose = read('docker-compose.yml');
+    for (const file of rule_files)
+      expect(compose).toContain(`./infra/monitoring/prometheus/${file}:/etc/prometheus/${file}:ro`);
   });
 
   test('scrapes every process of the product, with a key from a mounted secret', () => {

@@ -52,6 +52,8 @@ test('states of pairs are told by one process, as the control database has them'
   expect(told).toContain('pair_state{pair="owners",state="streaming"} 1');
   expect(told).toContain('pair_state{pair="values",state="streaming"} 0');
   expect(told).toContain('pair_state{pair="values",state="paused"} 1');
+  pipeline.know([pair('p1', 'owners', { error: { code: 'TARGET_UNREACHABLE' } }), pair('p2', 'values')], true);
+  expect(await lines('pair_error')).toEqual(['pair_error{pair="owners"} 1', 'pair_error{pair="values"} 0']);
   const writer = createMetrics({ component: 'writer', processMetrics: false });
   new PipelineMetrics(writer, () => new Map()).know([pair('p1', 'owners')], false);
   expect((await writer.render()).text).not.toMatch(/pair_state\{/);
@@ -136,7 +138,7 @@ test('what runs elsewhere from now on is told no more', async () => {
   pipeline.processorWaiting('p1', undefined);
   pipeline.loadGone('p1', [progress]);
   const { text } = await metrics.render();
-  const left = text.split('\n').filter((line) => line.includes('{') && !line.includes('pair_state'));
+  const left = text.split('\n').filter((line) => line.includes('{') && !/pair_(state|error)/.test(line));
   expect(left).toEqual([]);
 });
 

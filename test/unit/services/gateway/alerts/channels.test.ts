@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { defaultThresholds } from '#schemas/alerts.ts';
 import { alertMessage, type AlertMessage } from '#schemas/http/alerts.ts';
 import { Secret } from '#schemas/secret.ts';
+import type { AlertRecord } from '#services/control/alerts.ts';
 import { DeliveryError, openChannels, type Channel } from '#services/gateway/alerts/channels.ts';
-import { subjectOf, textOf, wrap } from '#services/gateway/alerts/message.ts';
+import { messageOf, subjectOf, textOf, wrap } from '#services/gateway/alerts/message.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
 import { freePort } from '#test/support/ports.ts';
 import { SmtpServer } from '#test/support/smtp-server.ts';
@@ -37,6 +39,15 @@ const failure = async (channel: Channel, how = signal): Promise<DeliveryError> =
   expect(thrown).toBeInstanceOf(DeliveryError);
   return thrown as DeliveryError;
 };
+
+test('a secret that somebody has put into an error does not leave (Promise 8)', () => {
+  const now = new Date(0);
+  const alert = { ...told, id: '1', key: 'k', state: 'firing', since: now, seenAt: now, notice: 'raised' } as const;
+  const record = { ...alert, message: 'no route to postgresql://sync:hunter2@db/pacs' } as unknown as AlertRecord;
+  const sent = messageOf([record], defaultThresholds, now);
+  expect(alertMessage.safeParse(sent).error).toBeUndefined();
+  expect(JSON.stringify(sent) + textOf(sent)).not.toContain('hunter2');
+});
 
 describe('a webhook', () => {
   let server: Server;
