@@ -27,7 +27,7 @@ const pair = (more: Partial<PairSummary>): PairSummary =>
     ...more,
   }) as PairSummary;
 const known = (more: Partial<Known>): Known => ({
-  pairs: [], byState: {}, components: [], slots: [], waiting: [], removals: [], alerts: [], ...more,
+  at: 0, pairs: [], byState: {}, components: [], slots: [], waiting: [], removals: [], alerts: [], ...more,
 }); // prettier-ignore
 const error = { code: 'TARGET_UNREACHABLE', message: 'away', fix: 'Wait.', since: '2026-01-31T08:15:30.123Z' };
 
