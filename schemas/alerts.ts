@@ -29,7 +29,7 @@ export const alertRules = {
     severity: 'warning',
     what: 'nobody is asked for a key (AUTH_REQUIRED=false)',
     forSeconds: 0,
-    runbook: 'start.md',
+    runbook: 'keys.md',
     sent: false,
   },
   component_down: {

@@ -9,6 +9,7 @@ export interface ControlMetricsParts {
   readonly syncService: Pick<SyncServiceClient, 'health'>;
   readonly supervision: () => SuperviseStatus | undefined;
   readonly clock: Clock;
+  readonly options: { readonly authRequired: boolean };
 }
 
 /** How long what was read is told again, in ms: two scrapers, and our own history, cost one look. */
@@ -35,6 +36,9 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
       gauge.set((await look()) ? 1 : 0);
     },
   );
+  metrics.gauge({ name: 'auth_required', help: '0 when nobody is asked for a key, else 1.' }, (gauge) => {
+    gauge.set(parts.options.authRequired ? 1 : 0);
+  });
   metrics.gauge({ name: 'sync_service_up', help: '1 when the sync-service answers, else 0.' }, async (gauge) => {
     gauge.set((await within(parts.clock, parts.syncService.health())) ? 1 : 0);
   });

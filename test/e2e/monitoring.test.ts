@@ -109,8 +109,13 @@ describe.skipIf(reason !== undefined)(
       const { body } = await product.ask<{ business: { dead_letters_open: number } }>('GET', '/api/metrics');
       expect(Number(letters[0]!.value[1])).toBe(body.business.dead_letters_open);
       // The demo's broken rows are an alert that is shown, and nothing is told.
-      const alerts = await prometheus.query('ALERTS{alertname="TerraFusionDeadLetters", alertstate="firing"}');
-      expect(alerts).toHaveLength(1);
+      await eventually(
+        async () => {
+          const alerts = await prometheus.query('ALERTS{alertname="TerraFusionDeadLetters", alertstate="firing"}');
+          return alerts.length === 1;
+        },
+        { within: 60_000, every: 500, what: 'the alert of the dead letters' },
+      );
     });
 
     test('the history that the product keeps by itself says the same', async () => {
