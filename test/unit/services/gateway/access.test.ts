@@ -138,12 +138,14 @@ describe('without required keys', () => {
     const app = await gateway.another({ authRequired: false });
     const alerts = async (asked: typeof app) =>
       (await askApp<{ alerts: { code: string; message: string }[] }>(asked, gateway.keys, '/api/status')).body.alerts;
-    expect(await alerts(app)).toContainEqual({
-      code: 'auth_not_required',
-      severity: 'warning',
-      message: expect.stringContaining('AUTH_REQUIRED=false') as string,
-      pair: null,
-    });
+    expect(await alerts(app)).toContainEqual(
+      expect.objectContaining({
+        code: 'auth_not_required',
+        severity: 'warning',
+        message: expect.stringContaining('AUTH_REQUIRED=false') as string,
+        pair: null,
+      }),
+    );
     // Where it is not honoured there is nothing to warn of.
     for (const other of [gateway.app, await gateway.another({ authRequired: false, host: '0.0.0.0' })])
       expect((await alerts(other)).map(({ code }) => code)).not.toContain('auth_not_required');

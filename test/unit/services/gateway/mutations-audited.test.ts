@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Source } from '#connectors/contract/source.ts';
 import type { Target } from '#connectors/contract/target.ts';
 import { loadConnector } from '#connectors/registry.ts';
+import { keyOf } from '#schemas/alerts.ts';
 import { roles, type Role } from '#schemas/http/common.ts';
 import { startFull } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
@@ -101,6 +102,13 @@ async function aLetter(): Promise<string> {
     },
   ]);
   return (await control().deadLetters.list({ pairId: pair.id }, { limit: 1 })).items[0]!.id;
+}
+async function anAlert(): Promise<string> {
+  const subject = randomUUID();
+  const condition = { code: 'cpu', pair: null, subject, severity: 'warning', message: 'busy', value: 99 } as const;
+  const seen = { kind: 'seen', id: undefined, state: 'firing', notice: undefined } as const;
+  await control().alerts.apply([{ ...seen, key: keyOf(condition), condition }], new Date());
+  return (await control().alerts.open()).find((alert) => alert.subject === subject)!.id;
 }
 async function aTableSync(): Promise<string> {
   const pair = await loaded();
@@ -287,6 +295,22 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     }),
     { path: `/api/sync/conflicts/${missing}/resolve-all`, body: { strategy: 'source_wins' } },
   ),
+  'POST /api/alerts/:id/acknowledge': {
+    ...{ action: 'alert.acknowledge', entity: 'alert' },
+    good: async () => {
+      const id = await anAlert();
+      return { path: `/api/alerts/${id}/acknowledge`, id };
+    },
+    bad: { path: '/api/alerts/999999/acknowledge' },
+  },
+  'POST /api/alerts/:id/silence': {
+    ...{ action: 'alert.silence', entity: 'alert' },
+    good: async () => {
+      const id = await anAlert();
+      return { path: `/api/alerts/${id}/silence`, body: { until: null }, id };
+    },
+    bad: { path: '/api/alerts/999999/silence', body: { until: null } },
+  },
   'POST /api/dead-letters/:id/replay': {
     ...{ action: 'dead_letter.replay', entity: 'dead_letter' },
     good: async () => {

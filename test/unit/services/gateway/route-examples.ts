@@ -1,3 +1,4 @@
+import { keyOf } from '#schemas/alerts.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { Control } from '#services/control/control.ts';
 import { makePair } from '../control/fixture.ts';
@@ -10,6 +11,7 @@ export interface Things {
   readonly pair: string;
   readonly operation: string;
   readonly letter: string;
+  readonly alert: string;
   readonly key: string;
   readonly keyText: string;
   /** Of a browser that has logged in with the key. */
@@ -19,7 +21,7 @@ export interface Things {
 /** What a route is asked with. */
 export interface Example {
   /** Which thing its path names. */
-  readonly of?: 'system' | 'pair' | 'operation' | 'letter' | 'key' | 'session';
+  readonly of?: 'system' | 'pair' | 'operation' | 'letter' | 'alert' | 'key' | 'session';
   /** A body that it takes; left out where it takes none. */
   readonly body?: (things: Things) => unknown;
   /** What it is answered with when nothing is wrong with the request: 200 when left out. The ends cannot be reached, the pair is paused. */
@@ -112,6 +114,12 @@ export const examples: Readonly<Record<string, Example>> = {
   'POST /api/dead-letters/:id/replay': { of: 'letter', body: empty },
   'POST /api/dead-letters/:id/discard': { of: 'letter' },
 
+  'GET /api/alerts': {},
+  'GET /api/alerts/rules': {},
+  'GET /api/alerts/:id': { of: 'alert' },
+  'POST /api/alerts/:id/acknowledge': { of: 'alert', body: empty },
+  'POST /api/alerts/:id/silence': { of: 'alert', body: () => ({ until: null }) },
+
   'GET /api/audit': {},
   'GET /api/audit/summary': {},
   'GET /api/audit/verify': {},
@@ -152,7 +160,7 @@ export function pathOf(route: string, id: string): string {
 
 /** An id of this kind that nothing has. */
 export const unknownId = (of: Example['of']): string =>
-  of === 'letter' || of === 'key' ? '999999' : '00000000-0000-4000-8000-000000000000';
+  of === 'letter' || of === 'alert' || of === 'key' ? '999999' : '00000000-0000-4000-8000-000000000000';
 
 export const letter: DeadLetter = {
   position: '1:0/10:1',
@@ -179,6 +187,17 @@ export async function makeThings(control: Control, name: string): Promise<Things
   const [dead] = (await control.deadLetters.list({ pairId: made.id }, { limit: 1 })).items;
   for (const id of [made.sourceId, made.targetId])
     await control.systems.change(id, { connection: { settings: { url: unreachable }, secretFields: [] } });
+  const condition = {
+    code: 'pair_failed',
+    pair: name,
+    subject: null,
+    severity: 'critical',
+    message: 'no',
+    value: null,
+  } as const;
+  const seen = { kind: 'seen', id: undefined, state: 'firing', notice: undefined } as const;
+  await control.alerts.apply([{ ...seen, key: keyOf(condition), condition }], new Date());
+  const alert = (await control.alerts.open()).find(({ pair: of }) => of === name);
   const { record, key } = await control.apiKeys.create({ name: `key of ${name}`, role: 'viewer' });
   const { session } = await control.sessions.begin(record.id, { idleS: 600, longestS: 600 });
   return {
@@ -188,6 +207,7 @@ export async function makeThings(control: Control, name: string): Promise<Things
     pair: made.id,
     operation: operation.id,
     letter: dead!.id,
+    alert: alert!.id,
     key: record.id,
     keyText: key.reveal(),
     session: session.id,
