@@ -201,14 +201,14 @@ export class Alerts {
 
   /** Latest first. */
   async list(filter: AlertFilter, { limit, cursor }: PageRequest): Promise<Page<AlertRecord>> {
-    const after = cursor === undefined ? undefined : decodeCursor(cursor, 1)[0];
+    const after = cursor === undefined ? undefined : decodeCursor(cursor, 'number')[0];
     const where = new Conditions()
       .add('state = ?', filter.state)
       .add(`(state <> 'resolved') = ?`, filter.open)
       .add('code = ?', filter.code)
       .add('severity = ?', filter.severity)
       .add('pair = ?', filter.pair)
-      .add('id < ?::bigint', after !== undefined && !isId(after) ? '0' : after);
+      .add('id < ?::bigint', after);
     const rows = await this.#db.query<Row>(
       `${select} WHERE ${where.toString()} AND ${within(where.bind(this.#scope))} ORDER BY id DESC LIMIT ${where.bind(limit + 1)}`,
       where.values,
