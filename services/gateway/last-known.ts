@@ -39,7 +39,8 @@ interface Answer {
 export function answerFromMemory(app: App, { clock }: GatewayDeps): void {
   const answers = new Map<string, Answer>();
   const keyOf = ({ principal, url, headers }: FastifyRequest) =>
-    [principal?.id, headers.accept, url].map((part) => part ?? '').join(' ');
+    // Two tokens of one holder may be limited to other systems.
+    [principal?.id, principal?.systems?.toSorted().join(','), headers.accept, url].map((part) => part ?? '').join(' ');
 
   function remember(key: string, body: unknown): void {
     const text = JSON.stringify(body);

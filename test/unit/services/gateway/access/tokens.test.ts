@@ -3,7 +3,8 @@ import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type CryptoKey, type J
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { TerraFusionError } from '#schemas/errors.ts';
 import type { SessionView } from '#schemas/http/session.ts';
 import { KeySet } from '#services/gateway/access/key-set.ts';
 import { isToken, Tokens, type TokenOptions } from '#services/gateway/access/tokens.ts';
@@ -225,6 +226,24 @@ describe('at the gateway', () => {
     };
     expect(await names(['tokened-source'])).toEqual(['tokened-source']);
     expect(await names()).toEqual([]);
+  });
+
+  test('two of one holder with other limits are not given the answers of each other while the database is away', async () => {
+    const app = await open({ systemsClaim: 'systems' });
+    const path = '/api/sync-operations';
+    const wide = await sign(ed, claims({ systems: '*' }));
+    const narrow = await sign(ed, claims({ systems: [] }));
+    expect((await bearer(app, wide, path)).text).toContain(things.operation);
+    const down = new TerraFusionError('CONTROL_DATABASE_UNREACHABLE', 'The control database cannot be reached');
+    const spy = vi.spyOn(gateway.control.database, 'query').mockRejectedValue(down);
+    try {
+      expect((await bearer(app, wide, path)).text).toContain(things.operation);
+      const other = await bearer(app, narrow, path);
+      expect(other.status).toBe(503);
+      expect(other.text).not.toContain(things.operation);
+    } finally {
+      spy.mockRestore();
+    }
   });
 
   test('without an issuer no token opens anything', async () => {
