@@ -142,9 +142,20 @@ async function replayOne(
   try {
     // Written first, as for a single one: a letter that is still open may be written again.
     await deps.syncService.replay(letter.id, undefined, request.id);
-    await change(deps, request, { entityKind: 'dead_letter', verb: 'replay' }, async ({ deadLetters }) => {
-      await deadLetters.resolve(letter.id, 'replayed', actorOf(request.principal!));
-      return { entityId: letter.id, before: { row: letter.row }, after: { row: letter.row }, result: undefined };
+    const actor = actorOf(request.principal!);
+    // Not `change`: one request makes many of these, and sent again it goes on with the letters that are still open.
+    await request.control.transaction(async ({ deadLetters, audit }) => {
+      await deadLetters.resolve(letter.id, 'replayed', actor);
+      await audit.append({
+        actor,
+        action: 'dead_letter.replay',
+        entityKind: 'dead_letter',
+        entityId: letter.id,
+        outcome: 'success',
+        requestId: request.id,
+        before: { row: letter.row },
+        after: { row: letter.row },
+      });
     });
     return undefined;
   } catch (error) {

@@ -113,7 +113,11 @@ describe('replaying many', () => {
     await withLetters('replayed', 60);
     const { latest_id: through } = await summaryOf('pair=replayed');
     const filter = { pair: 'replayed' };
-    const first = await post<ReplayedReply>('/api/dead-letters/replay', { filter, through }, { as: 'operator' });
+    const first = await post<ReplayedReply>(
+      '/api/dead-letters/replay',
+      { filter, through },
+      { as: 'operator', headers: { 'idempotency-key': 'as-browsers-send-it' } },
+    );
     expect(first.body).toMatchObject({ replayed: 50, refused: [] });
     const rest = await post<ReplayedReply>('/api/dead-letters/replay', { filter, through, after: first.body.after });
     expect(rest.body).toEqual({ replayed: 10, refused: [], after: null });
