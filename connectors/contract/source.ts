@@ -159,8 +159,43 @@ export interface Source {
     limits: { readonly rows: number; readonly ms: number },
     context: ConnectorContext,
   ): Promise<CountedBeyond>;
+  /** A page of the tables that could be in a pair, in the order of their names. Reads no rows. Left out: the source has no list. */
+  listTables?(request: TableListRequest, context: ConnectorContext): Promise<TableList>;
+  /**
+   * Some rows of the table, as blocks of inserts as of a {@link SnapshotReader}; very large rows are passed over. Writes nothing. Left out:
+   * nobody can look. @throws SOURCE_STATEMENT_FAILED when it takes longer
+   */
+  sampleRows?(
+    shape: TableShape,
+    limits: { readonly rows: number; readonly ms: number },
+    context: ConnectorContext,
+  ): Promise<Buffer[]>;
   /** Boundary values of the types, in their order, as this source prints them. Writes nothing. Left out: nothing can be proven. */
   probeValues?(types: readonly ProbeType[], context: ConnectorContext): Promise<ProbeValues[]>;
+}
+
+export interface TableListRequest {
+  readonly schema?: string | undefined;
+  /** Part of "schema.table", upper or lower case. */
+  readonly text?: string | undefined;
+  /** Begins after this one. */
+  readonly after?: TableName | undefined;
+  readonly limit: number;
+}
+
+export interface ListedTable {
+  readonly shape: TableShape;
+  /** About, values that are stored out of line included, indexes not. */
+  readonly bytes: number;
+  /** What could keep it from being synchronised whole, as of `check`. */
+  readonly checks: readonly Check[];
+}
+
+export interface TableList {
+  readonly tables: readonly ListedTable[];
+  readonly more: boolean;
+  /** All schemas that have such tables, with their number. */
+  readonly schemas: readonly { readonly name: string; readonly tables: number }[];
 }
 
 export interface ColumnType {

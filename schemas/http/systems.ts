@@ -11,6 +11,7 @@ const example = {
   connection: { url: 'postgresql://sync@10.0.0.5:5432/pacs', password_file: '/run/secrets/pacs' },
   wal_budget_bytes: null,
   on_wal_budget: 'alarm' as const,
+  last_check: { source: { at: '2026-01-31T08:15:31.007Z', ok: true, failed: [] }, target: null },
   created_at: '2026-01-31T08:15:30.123Z',
   updated_at: '2026-01-31T08:15:30.123Z',
 };
@@ -47,6 +48,13 @@ export const systemPatch = z
   .meta({ example: { environment: 'training' } });
 export type SystemPatch = z.output<typeof systemPatch>;
 
+/** What the last check of a system found in a role. */
+export const lastCheckView = z.object({
+  at: moment,
+  ok: z.boolean().describe('Every required check was good.'),
+  failed: z.array(checkView).describe('What was not good, advice included.'),
+});
+
 export const systemView = z
   .object({
     id: z.string(),
@@ -60,6 +68,9 @@ export const systemView = z
       .nullable()
       .describe('WAL that it may keep for us as a source; null: as the settings say.'),
     on_wal_budget: z.enum(walBudgetActions).describe('What happens at the budget.'),
+    last_check: z
+      .object({ source: lastCheckView.nullable(), target: lastCheckView.nullable() })
+      .describe('By POST …/check in each role; null: never looked at with this connection.'),
     created_at: moment,
     updated_at: moment,
     known,
@@ -108,3 +119,4 @@ export const systemCheckReport = z
       took_ms: 41,
     },
   });
+export type SystemCheckReport = z.output<typeof systemCheckReport>;

@@ -1,6 +1,7 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import { Secret } from '#schemas/secret.ts';
 import { sourcePart } from '#schemas/stream-names.ts';
+import type { CheckView } from '#schemas/http/common.ts';
 import type { SystemInput, WalBudgetAction } from '#schemas/systems.ts';
 import { isUniqueViolation, type Queryable } from '#services/kernel/database/index.ts';
 import { isEncrypted, type SecretBox } from '#services/kernel/secrets.ts';
@@ -21,8 +22,21 @@ export interface SystemRecord {
   /** WAL that it may keep for us as a source; undefined: as the settings say. */
   readonly walBudgetBytes: number | undefined;
   readonly onWalBudget: WalBudgetAction;
+  /** What the last check found, in each role that it was looked at. Gone when the connection changes. */
+  readonly lastChecks: Partial<Record<SystemRole, SystemCheck>>;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+}
+
+export type SystemRole = 'source' | 'target';
+
+export interface SystemCheck {
+  /** ISO 8601. */
+  readonly at: string;
+  /** Every required check was good. */
+  readonly ok: boolean;
+  /** What was not good, advice included. */
+  readonly failed: CheckView[];
 }
 
 export interface NewSystem {
@@ -68,12 +82,15 @@ interface Row {
   readonly inline: boolean;
   readonly wal_budget_bytes: bigint | null;
   readonly on_wal_budget: WalBudgetAction;
+  readonly checks: SystemRecord['lastChecks'] | null;
   readonly created_at: Date;
   readonly updated_at: Date;
 }
 
-const columns =
-  'id, name, kind, environment, connector, connection, inline, wal_budget_bytes, on_wal_budget, created_at, updated_at';
+const columns = `id, name, kind, environment, connector, connection, inline, wal_budget_bytes, on_wal_budget, created_at, updated_at,
+  (SELECT jsonb_object_agg(role, jsonb_build_object(
+            'at', to_char(checked_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'ok', ok, 'failed', failed))
+     FROM terrafusion.system_checks WHERE system_id = systems.id) AS checks`;
 
 /** The registered ends. (Promise 8: secrets are encrypted before they are stored, and leave only through `connectionOf`.) */
 export class Systems {
@@ -144,6 +161,13 @@ export class Systems {
   async change(id: string, wanted: SystemChange): Promise<SystemRecord> {
     const { name, kind, environment, connection, walBudgetBytes, onWalBudget } = wanted;
     const sealed = connection && this.#seal(connection.settings, connection.secretFields);
+    // What was found at another place says nothing of this one.
+    if (sealed !== undefined) {
+      await this.#db.run(
+        `DELETE FROM terrafusion.system_checks WHERE system_id = $1 AND ${systemWithin('system_id', '$2')}`,
+        [id, this.#scope],
+      );
+    }
     const row = await this.#named(name ?? '', () =>
       this.#db.one<Row>(
         `UPDATE terrafusion.systems SET name = coalesce($2, name), kind = coalesce($3, kind),
@@ -165,6 +189,17 @@ export class Systems {
     );
     if (!row) throw noSuchSystem(id);
     return toRecord(row);
+  }
+
+  /** Keeps what a check has found; a system that has gone meanwhile is no error. */
+  async noteCheck(id: string, role: SystemRole, { ok, failed }: Pick<SystemCheck, 'ok' | 'failed'>): Promise<void> {
+    await this.#db.run(
+      `INSERT INTO terrafusion.system_checks (system_id, role, ok, failed)
+       SELECT id, $2, $3, $4 FROM terrafusion.systems WHERE id = $1 AND ${systemWithin('id', '$5')}
+       ON CONFLICT (system_id, role) DO UPDATE
+         SET checked_at = excluded.checked_at, ok = excluded.ok, failed = excluded.failed`,
+      [id, role, ok, JSON.stringify(failed), this.#scope],
+    );
   }
 
   /** @throws NOT_FOUND; CONFLICTING_STATE while pairs use it */
@@ -272,6 +307,7 @@ function toRecord({
   wal_budget_bytes: walBudget,
   on_wal_budget: onWalBudget,
   connection,
+  checks,
   ...row
 }: Row): SystemRecord {
   const shown = Object.entries(connection).map(([name, value]) => [name, isEncrypted(value) ? MASK : value]);
@@ -280,6 +316,7 @@ function toRecord({
     connection: Object.fromEntries(shown) as Record<string, unknown>,
     walBudgetBytes: walBudget === null ? undefined : Number(walBudget),
     onWalBudget,
+    lastChecks: checks ?? {},
     createdAt,
     updatedAt,
   };

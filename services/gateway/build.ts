@@ -18,8 +18,10 @@ import { settingsRoutes } from './routes/settings.ts';
 import { openSessionRoutes } from './routes/open-sessions.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { statusRoutes } from './routes/status.ts';
+import { pairPreviewRoutes } from './routes/pair-preview.ts';
 import { syncPairRoutes } from './routes/sync-pairs.ts';
 import { systemSlotRoutes } from './routes/system-slots.ts';
+import { systemTableRoutes } from './routes/system-tables.ts';
 import { systemRoutes } from './routes/systems.ts';
 
 /** The whole gateway, ready to listen (or to be asked by `inject` in tests). */
@@ -33,7 +35,9 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     eventRoutes,
     systemRoutes,
     systemSlotRoutes,
+    systemTableRoutes,
     syncPairRoutes,
+    pairPreviewRoutes,
     pairCommandRoutes,
     schemaChangeRoutes,
     pairSchemaRoutes,

@@ -39,6 +39,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/systems/:id/check': 'operator',
   'GET /api/systems/:id/slots': 'operator',
   'DELETE /api/systems/:id/slots/:name': 'admin',
+  'GET /api/systems/:id/tables': 'operator',
 
   'GET /api/sync-pairs': 'viewer',
   'GET /api/sync-pairs/:id': 'viewer',
@@ -46,6 +47,8 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /api/sync-pairs/:id/schema': 'viewer',
   'POST /api/sync-pairs': 'editor',
   'POST /api/sync-pairs/check': 'editor',
+  // Shows rows of the county's data, to who may write what becomes of them.
+  'POST /api/sync-pairs/preview': 'editor',
   'PATCH /api/sync-pairs/:id': 'editor',
   'DELETE /api/sync-pairs/:id': 'editor',
   'GET /api/sync-pairs/:id/schema-changes': 'viewer',

@@ -49,6 +49,7 @@ export function systemView(system: SystemRecord): SystemView {
     connection: system.connection,
     wal_budget_bytes: system.walBudgetBytes ?? null,
     on_wal_budget: system.onWalBudget,
+    last_check: { source: system.lastChecks.source ?? null, target: system.lastChecks.target ?? null },
     created_at: system.createdAt.toISOString(),
     updated_at: system.updatedAt.toISOString(),
   };

@@ -6,7 +6,7 @@ import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { identityOf } from './relations.ts';
 
 /** Schemas that are nobody's data: the server's own, and ours. */
-const NOT_SYSTEM = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '_terrafusion')`;
+export const NOT_SYSTEM = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '_terrafusion')`;
 
 interface ColumnRow {
   readonly name: string;

@@ -19,9 +19,14 @@ import { dropSchemaEvents, installSchemaEvents } from './schema-events.ts';
 import { dropSlot, readSlot } from './slot.ts';
 import { openSnapshot } from './snapshot.ts';
 import { readColumns } from './read-columns.ts';
+import { sampleRows } from './sample.ts';
+import { listTables } from './table-list.ts';
 import { readStates, readTypeNames } from './table-states.ts';
 import { createStream, identifySource } from './stream.ts';
 import type pg from 'pg';
+
+/** People wait for the list: whoever has locked a table that has to be measured is not waited for. */
+const LIST_LOCK_WAIT_MS = 2000;
 
 /** PostgreSQL as a source, by logical replication with pgoutput. */
 export function postgresSource(settings: PostgresSettings, overrides: Partial<SourceOptions> = {}): Source {
@@ -115,6 +120,15 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         (client) => countBeyond(client, table, bounds, limits.rows),
         { purpose: 'check', session: { statement_timeout: String(limits.ms), default_transaction_read_only: 'on' } },
       ),
+
+    listTables: (request, context) =>
+      use(context, 'Could not list the tables of the source', (client) => listTables(client, request), {
+        purpose: 'list',
+        lockTimeoutMs: LIST_LOCK_WAIT_MS,
+        session: { default_transaction_read_only: 'on' },
+      }),
+
+    sampleRows: (shape, limits, context) => sampleRows(settings, shape, limits, context),
 
     probeValues: (types, context) => probeValues(settings, types, context),
   };

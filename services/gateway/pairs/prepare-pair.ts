@@ -93,7 +93,7 @@ export function refuseProblems({ problems }: PairCheckReport): void {
 const nobody: PreparedEnd = { kind: 'registered', id: '' };
 const none = { source: nobody, target: nobody };
 
-async function findEnd(
+export async function findEnd(
   { control, principal }: FastifyRequest,
   given: PairInput['source'],
   field: 'source' | 'target',

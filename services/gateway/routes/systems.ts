@@ -143,7 +143,7 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Systems',
           'Check a system',
-          'Connects, and looks at each precondition by name, with its fix. Changes nothing.',
+          'Connects, and looks at each precondition by name, with its fix. Changes nothing there; the system shows what was found as its last check.',
         ),
         params: idParams,
         body: systemCheckBody,
@@ -152,15 +152,27 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
     },
     async (request) => {
       const begun = deps.clock.monotonic();
-      const connection = await storedConnection(request.control, request.params.id);
+      const { systems } = request.control;
+      const { id } = await systems.get(request.params.id);
+      const connection = await storedConnection(request.control, id);
       const { as } = request.body;
       const [source, target] = await Promise.all([
         as === 'target' ? undefined : checkEnd('source', connection, deps, request),
         as === 'source' ? undefined : checkEnd('target', connection, deps, request),
       ]);
       const all = [...(source ?? []), ...(target ?? [])];
+      for (const [role, checks] of [
+        ['source', source],
+        ['target', target],
+      ] as const) {
+        if (checks)
+          await systems.noteCheck(id, role, {
+            ok: allGood(checks),
+            failed: checkViews(checks.filter(({ ok }) => !ok)),
+          });
+      }
       return {
-        ok: all.every(({ ok, required }) => ok || !required),
+        ok: allGood(all),
         ...(source && { source: checkViews(source) }),
         ...(target && { target: checkViews(target) }),
         took_ms: Math.round(deps.clock.monotonic() - begun),
@@ -168,6 +180,8 @@ export function systemRoutes(app: App, deps: GatewayDeps): void {
     },
   );
 }
+
+const allGood = (checks: readonly Check[]): boolean => checks.every(({ ok, required }) => ok || !required);
 
 /** What an end says of itself; that it says nothing in time is an answer too. */
 async function checkEnd(

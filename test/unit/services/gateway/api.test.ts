@@ -59,6 +59,7 @@ describe('bodies', () => {
     ['POST', `/api/systems/${missing}/check`],
     ['POST', '/api/sync-pairs'],
     ['POST', '/api/sync-pairs/check'],
+    ['POST', '/api/sync-pairs/preview'],
     ['PATCH', `/api/sync-pairs/${missing}`],
     ['POST', `/api/sync-pairs/${missing}/resync`],
     ['POST', `/api/sync-pairs/${missing}/approve`],
@@ -158,6 +159,8 @@ describe('unknown things', () => {
     ['PATCH', `/api/systems/${missing}`],
     ['DELETE', `/api/systems/${missing}`],
     ['POST', `/api/systems/${missing}/check`],
+    ['GET', `/api/systems/${missing}/tables`],
+    ['GET', '/api/systems/none/slots'],
     ['GET', `/api/sync-pairs/${missing}`],
     ['PATCH', '/api/sync-pairs/none'],
     ['DELETE', '/api/sync-pairs/none'],
@@ -312,6 +315,31 @@ describe('systems', () => {
     expect(text).not.toContain(marker);
     const one = await post('/api/systems/away/check', { as: 'target' });
     expect(one.body).not.toHaveProperty('source');
+  });
+
+  test('show what their last check found, until they are reached in another way', async () => {
+    const never = { source: null, target: null };
+    expect((await system('looked-at')).body).toMatchObject({ last_check: never });
+    await post('/api/systems/looked-at/check', { as: 'source' });
+    const found = await gateway.ask('/api/systems/looked-at');
+    expect(found.body['last_check']).toEqual({
+      source: {
+        at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/) as string,
+        ok: false,
+        failed: [expect.objectContaining({ name: 'login', code: 'SOURCE_UNREACHABLE' })],
+      },
+      target: null,
+    });
+    expect(found.text).not.toContain(marker);
+    const listed = await gateway.ask<List<Thing>>('/api/systems?text=looked-at');
+    expect(listed.body.items).toEqual([found.body]);
+    const patch = (body: unknown) => gateway.ask('/api/systems/looked-at', { method: 'PATCH', body });
+    expect((await patch({ kind: 'GIS' })).body).toMatchObject({ last_check: { source: { ok: false } } });
+    expect((await patch({ connection: { url: 'postgresql://sync@127.0.0.1:2/pacs' } })).body).toMatchObject({
+      last_check: never,
+    });
+    // Looked at as a viewer it may not be: what a check does costs the other side.
+    expect((await post('/api/systems/looked-at/check', undefined, { as: 'viewer' })).status).toBe(403);
   });
 });
 

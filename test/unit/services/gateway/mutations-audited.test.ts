@@ -29,11 +29,21 @@ const missing = randomUUID();
 beforeAll(async () => {
   const connector = await loadConnector('postgres');
   const orphan = { name: 'terrafusion_x_y_1', active: false, activePid: undefined, publication: undefined };
+  const column = { name: 'id', typeOid: 23, typeSchema: 'pg_catalog', typeName: 'int4', typmod: -1, key: true };
+  const shape = {
+    table: { relationId: 1, schema: 'a', name: 'b', identity: 'default', tolerant: false, columns: [column] },
+    primaryKey: ['id'],
+    typeNames: new Map([['id', 'integer']]),
+    notNull: new Set(['id']),
+    estimatedRows: 0,
+  };
   vi.spyOn(connector, 'source').mockReturnValue({
     emitMessage: () => Promise.resolve(0x100n),
     listStreams: () => Promise.resolve([orphan]),
     dropLeftBehind: () => Promise.resolve(),
     check: () => Promise.resolve([]),
+    describe: () => Promise.resolve([shape]),
+    sampleRows: () => Promise.resolve([]),
   } as unknown as Source);
   vi.spyOn(connector, 'target').mockReturnValue({
     check: () => Promise.resolve([]),
@@ -190,6 +200,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
         },
       }),
     { path: '/api/sync-pairs/check', body: { name: 'x' } },
+  ),
+  'POST /api/sync-pairs/preview': changesNothing(
+    async () => ({
+      path: '/api/sync-pairs/preview',
+      body: { pair: { source: await aSystem(), tables: [{ source: 'a.b' }] }, table: 'a.b' },
+    }),
+    { path: '/api/sync-pairs/preview', body: { pair: { source: 'nowhere' }, table: 'a.b' } },
   ),
   'PATCH /api/sync-pairs/:id': {
     ...{ action: 'sync_pair.change', entity: 'sync_pair' },

@@ -59,6 +59,7 @@ export const examples: Readonly<Record<string, Example>> = {
   'POST /api/systems/:id/check': { of: 'system', body: () => ({ as: 'both' }) },
   'GET /api/systems/:id/slots': { of: 'system', status: 502 },
   'DELETE /api/systems/:id/slots/:name': { of: 'system', status: 502 },
+  'GET /api/systems/:id/tables': { of: 'system', status: 502 },
 
   'GET /api/sync-pairs': {},
   'GET /api/sync-pairs/:id': { of: 'pair' },
@@ -66,6 +67,11 @@ export const examples: Readonly<Record<string, Example>> = {
   'GET /api/sync-pairs/:id/schema': { of: 'pair' },
   'POST /api/sync-pairs': { body: pair, status: 422, limit: PAIR_BODY },
   'POST /api/sync-pairs/check': { body: pair, limit: PAIR_BODY },
+  'POST /api/sync-pairs/preview': {
+    body: () => ({ pair: { source: 'no-such-source', tables: [{ source: 'a.b' }] }, table: 'a.b' }),
+    status: 422,
+    limit: PAIR_BODY,
+  },
   'PATCH /api/sync-pairs/:id': { of: 'pair', body: empty, limit: PAIR_BODY },
   'DELETE /api/sync-pairs/:id': { of: 'pair', status: 202 },
   'GET /api/sync-pairs/:id/schema-changes': { of: 'pair' },
