@@ -57,6 +57,12 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/pairs/pairs.tsx')).Pairs,
   }),
   page({
+    path: '/dashboard/pairs/new/step/:step',
+    title: 'New pair',
+    role: 'editor',
+    load: async () => (await import('../pages/new-pair/wizard.tsx')).NewPair,
+  }),
+  page({
     path: '/dashboard/pairs/:pair',
     title: 'Pair',
     load: async () => (await import('../pages/pair/pair.tsx')).PairPage,
@@ -65,6 +71,34 @@ export const pages: readonly Page[] = [
     path: '/dashboard/pairs/:pair/:tab',
     title: 'Pair',
     load: async () => (await import('../pages/pair/pair.tsx')).PairPage,
+  }),
+  page({
+    path: '/dashboard/systems',
+    title: 'Systems',
+    navigation: { icon: 'systems' },
+    load: async () => (await import('../pages/systems/systems.tsx')).Systems,
+  }),
+  page({
+    path: '/dashboard/systems/new',
+    title: 'Register a system',
+    role: 'editor',
+    load: async () => (await import('../pages/systems/new-system.tsx')).NewSystem,
+  }),
+  page({
+    path: '/dashboard/systems/:system',
+    title: 'System',
+    load: async () => (await import('../pages/systems/system.tsx')).SystemPage,
+  }),
+  page({
+    path: '/dashboard/systems/:system/edit',
+    title: 'Change a system',
+    role: 'editor',
+    load: async () => (await import('../pages/systems/edit-system.tsx')).EditSystem,
+  }),
+  page({
+    path: '/dashboard/systems/:system/:tab',
+    title: 'System',
+    load: async () => (await import('../pages/systems/system.tsx')).SystemPage,
   }),
   page({
     path: '/dashboard/operations',

@@ -1,6 +1,7 @@
 import type { PairSummary } from '#schemas/http/pairs.ts';
 import { seriesOf, useTick } from '../../app/live.ts';
 import { pathOf } from '../../app/paths.ts';
+import { may } from '../../app/session.ts';
 import { bytes, count, duration, rate } from '../../format.ts';
 import { Empty } from '../../ui/empty.tsx';
 import { PairBadge } from '../../ui/pair-badge.tsx';
@@ -76,9 +77,17 @@ export function PairTable({
         filtered ? (
           <Empty title="No pair is like this">Take the filter away to see all pairs.</Empty>
         ) : (
-          <Empty title="There are no pairs yet">
-            A pair keeps tables of one system in step at another one. <a href="/docs">POST /api/sync-pairs</a> makes
-            one; the README shows how.
+          <Empty
+            title="There are no pairs yet"
+            action={
+              may('editor') ? (
+                <a class="button main" href="/dashboard/pairs/new/step/systems">
+                  Make the first pair
+                </a>
+              ) : undefined
+            }
+          >
+            A pair keeps tables of one system in step at another one.
           </Empty>
         )
       }

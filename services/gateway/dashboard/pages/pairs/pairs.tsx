@@ -1,6 +1,7 @@
 import type { PairState } from '#schemas/pairs.ts';
 import { pairs, pairsById } from '../../app/live.ts';
 import { place, setQuery } from '../../app/router.ts';
+import { may } from '../../app/session.ts';
 import { words } from '../../format.ts';
 import { Card, PageHead } from '../../ui/page.tsx';
 import { PairTable } from './pair-table.tsx';
@@ -20,7 +21,13 @@ export function Pairs() {
   );
   return (
     <>
-      <PageHead title="Pairs" />
+      <PageHead title="Pairs">
+        {may('editor') ? (
+          <a class="button main" href="/dashboard/pairs/new/step/systems">
+            New pair
+          </a>
+        ) : undefined}
+      </PageHead>
       <Card flush>
         <div class="filters" role="search">
           <label>
