@@ -179,6 +179,7 @@ describe('every route, asked by everybody', () => {
 function isAnother(method: string, url: string): boolean {
   const others: Readonly<Record<string, string>> = {
     '/api/sync-pairs/check': '/api/sync-pairs/:id',
+    '/api/sync-pairs/preview': '/api/sync-pairs/:id',
     '/api/dead-letters/replay': '/api/dead-letters/:id',
     '/api/dead-letters/discard': '/api/dead-letters/:id',
   };
