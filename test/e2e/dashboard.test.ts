@@ -29,6 +29,8 @@ const addresses: readonly { readonly path: string; readonly heading: string }[] 
   { path: '/dashboard/dead-letters', heading: 'Dead letters' },
   { path: '/dashboard/conflicts', heading: 'Conflicts' },
   { path: '/dashboard/alerts', heading: 'Alerts' },
+  { path: '/dashboard/alerts/history', heading: 'Alerts' },
+  { path: '/dashboard/alerts/rules', heading: 'Alerts' },
   { path: '/dashboard/audit', heading: 'Audit' },
   { path: '/dashboard/audit/summary', heading: 'Audit' },
   { path: '/dashboard/keys', heading: 'Keys' },

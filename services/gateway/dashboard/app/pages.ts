@@ -140,6 +140,16 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/alerts/alerts.tsx')).Alerts,
   }),
   page({
+    path: '/dashboard/alerts/history',
+    title: 'Alerts that are gone',
+    load: async () => (await import('../pages/alerts/alerts.tsx')).AlertHistory,
+  }),
+  page({
+    path: '/dashboard/alerts/rules',
+    title: 'Thresholds of alerts',
+    load: async () => (await import('../pages/alerts/alerts.tsx')).AlertThresholds,
+  }),
+  page({
     path: '/dashboard/audit',
     title: 'Audit',
     navigation: { icon: 'audit' },
