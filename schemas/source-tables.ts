@@ -72,13 +72,15 @@ export const SCHEMA_PREFIX = 'terrafusion.schema';
 /** Content of such a message: tables as they stand after a command. */
 export const schemaMessage = z.object({
   version: z.literal(1),
-  /** Empty for a message that only says how things are. */
+  /** Empty for a message that only says how things are: what commands have made them so is not known. */
   command: z.string(),
   tables: z.array(sourceTable),
   /** Oids of tables that are no longer there. */
   dropped: z.array(z.number()),
   /** Oids of tables whose rows the command has rewritten: what a column holds may have changed without a change of any row. */
   rewritten: z.array(z.number()),
+  /** Partitions that are new to these tables are known to have come without a row. */
+  partitions_empty: z.boolean().default(false),
   /** Whether a rewrite can have been by anything but plain casts: the command had a USING, or its text is not known. */
   by_expression: z.boolean(),
 });

@@ -115,9 +115,15 @@ export interface Source {
   describeSchema?(tables: readonly TableName[], context: ConnectorContext): Promise<SchemaModel>;
   /**
    * Makes the stream deliver exactly these tables from now on. Calling again changes nothing.
+   * @param keepOthers those that it delivers already stay: some of them are called otherwise than who asks can know yet
    * @throws SOURCE_TABLE_WITHOUT_KEY before anything is changed: publishing such a table would break the source's own writes (Promise 7)
    */
-  publish(publication: string, tables: readonly TableName[], context: ConnectorContext): Promise<void>;
+  publish(
+    publication: string,
+    tables: readonly TableName[],
+    context: ConnectorContext,
+    keepOthers?: boolean,
+  ): Promise<void>;
   /** Makes the slot. @throws SOURCE_SLOT_BLOCKED naming pid and xid when running transactions do not end in time, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL */
   createStream(slot: string, publication: string, context: ConnectorContext): Promise<StreamIdentity>;
   /** Drops the slot, also while somebody reads from it; one that is gone already is no error. */
@@ -152,6 +158,12 @@ export interface Source {
   readColumns(request: ColumnsRequest, context: ConnectorContext): Promise<ColumnsRead | undefined>;
   /** Writes a transactional message into the source's WAL; the stream delivers it in order. Returns an LSN at or before its commit. */
   emitMessage(prefix: string, content: string, context: ConnectorContext): Promise<Lsn>;
+  /**
+   * Where the source does not tell of altered tables by itself: looks whether any has been altered since the last look, and if so puts it
+   * into the stream, in the words in which the source would have told of it. What is put there is never older than a row before it. Tables
+   * that are locked at that moment wait for the next look. @returns undefined when the source tells by itself. Left out: it always does.
+   */
+  tellAltered?(look: CatalogLook, context: ConnectorContext): Promise<CatalogLooked | undefined>;
   /** Counts values beyond bounds among the table's first rows, within limits. Left out: nobody can look. @throws SOURCE_STATEMENT_FAILED when it takes longer */
   countBeyond?(
     table: TableName,
@@ -196,6 +208,21 @@ export interface TableList {
   readonly more: boolean;
   /** All schemas that have such tables, with their number. */
   readonly schemas: readonly { readonly name: string; readonly tables: number }[];
+}
+
+export interface CatalogLook {
+  readonly publication: string;
+  /** Whether tables count that are not published: somebody follows new ones. */
+  readonly all: boolean;
+  /** What the last look returned; empty before the first, which tells of every table. */
+  readonly known: CatalogLooked['known'];
+}
+
+export interface CatalogLooked {
+  /** By the tables' oids; to be given to the next look as it is. */
+  readonly known: Readonly<Record<string, string>>;
+  /** Tables that were told of, dropped ones included. */
+  readonly told: number;
 }
 
 export interface ColumnType {

@@ -100,6 +100,13 @@ export interface Target {
   upsert(block: Buffer, context: ConnectorContext): Promise<void>;
   /** Notes what a pair's tables look like at the source as its load begins: what the stream brings is compared with it. Replaces what was noted. */
   holdTables(pairId: string, tables: readonly HeldTable[], context: ConnectorContext): Promise<void>;
+  /**
+   * Tables that were altered at the source since an earlier try of a load has noted them: in one transaction they are emptied, with all that
+   * foreign keys tie to them, altered where we have made them, and noted as they are now; their chunks are forgotten, so that the load of
+   * these tables begins anew. One that is gone at the source goes, if it is ours. Left alone: what does not differ, and what is not noted.
+   * @returns those that begin anew. @throws SCHEMA_CHANGE_IMPOSSIBLE when the target holds something that is in the way
+   */
+  alterLoaded(key: string, tables: readonly AlteredTable[], context: ConnectorContext): Promise<TableName[]>;
   /** What is noted of the pair's tables; empty before a load. Makes nothing. */
   heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
   /** Removes the pair's position and what is kept of its load, those of its table syncs included. The rows stay. */
@@ -166,6 +173,11 @@ export interface LoadRequest {
   readonly tables: readonly TableName[];
   /** What happens to rows that are there before the load's first chunk: noted, so that it happens once. */
   readonly existingRows: 'refuse' | 'replace';
+  /**
+   * Rows are kept beside the tables, which stay as they are until the load's end puts all of them in place in one transaction with the
+   * position; so {@link Target.takeBack} gives back what was there at any moment before.
+   */
+  readonly staged?: boolean;
   /**
    * What the load has begun with, whatever that is: where its stream begins, what its tables look like. What was loaded with another one is
    * emptied as the load is opened.
@@ -263,6 +275,13 @@ export interface HeldTable {
   readonly target: TableName;
   /** Attribute numbers of columns whose older rows could not be read again yet. */
   readonly unread: readonly number[];
+}
+
+export interface AlteredTable extends HeldTable {
+  /** Columns that do not go over. */
+  readonly exclude: readonly string[];
+  /** Its columns are the source's: the table is altered likewise. */
+  readonly follows: boolean;
 }
 
 /** What has changed at the source, at one place in the stream. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { moment } from './common.ts';
 
-const gap = z.object({
+export const schemaGap = z.object({
   object: z.string().describe('Kind and name.'),
   reason: z.string(),
   fix: z.string().describe('What can be done about it; that nothing needs to be done, where it is so by design.'),
@@ -15,7 +15,7 @@ export const pairSchemaView = z
       .describe('False until the rows are loaded: indexes, foreign keys and the like are made after them.'),
     made: z.array(z.string()).describe('What we have made at the target.'),
     found: z.array(z.string()).describe('What was there already, as it should be.'),
-    skipped: z.array(gap).describe('What is not at the target, or not as it is at the source, and why.'),
+    skipped: z.array(schemaGap).describe('What is not at the target, or not as it is at the source, and why.'),
     updated_at: moment.nullable().describe('Null before the first load has looked at the target.'),
   })
   .meta({

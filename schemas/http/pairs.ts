@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { pairConfig, pairInput, pairStates, tableInput } from '../pairs.ts';
 import { walBudgetLevels } from '../slots.ts';
 import { tableNameText } from '../tables.ts';
+import { schemaGap } from './pair-schema.ts';
 import { schemaChangeView } from './schema-changes.ts';
 import { known, checkView, fieldProblem, moment, pageOf, pageQuery, problem, wholeInQuery } from './common.ts';
 
@@ -341,6 +342,15 @@ export const pairCheckQuery = z.strictObject({
 });
 
 /** POST /api/sync-pairs/check */
+const schemaPlanView = z.object({
+  made: z
+    .array(z.string())
+    .describe('What would be made at the target: tables, keys, indexes, constraints and all they rest on.'),
+  found: z.array(z.string()).describe('What is there already, as it should be.'),
+  skipped: z.array(schemaGap).describe('What would not be there, or not as it is at the source, and why.'),
+});
+export type SchemaPlanView = z.output<typeof schemaPlanView>;
+
 export const pairCheckReport = z
   .object({
     ok: z.boolean().describe('Whether the pair could be made as it stands.'),
@@ -350,6 +360,11 @@ export const pairCheckReport = z
     lossy: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .describe('What works, but does not arrive as it was.'),
+    schema: schemaPlanView
+      .nullable()
+      .describe(
+        "What would become of the source's schema at the target, as the target itself says: all of it is made and taken back. null: not asked for, or nothing is created.",
+      ),
     tables: z.array(
       z.object({
         source: z.string(),
@@ -378,6 +393,17 @@ export const pairCheckReport = z
       source: [{ name: 'wal_level', ok: true, required: true, message: 'wal_level is logical.' }],
       target: [],
       lossy: [],
+      schema: {
+        made: ['table cama.parcel', 'index parcel_pin_idx of cama.parcel'],
+        found: ['schema cama'],
+        skipped: [
+          {
+            object: 'index parcel_owner_idx of cama.parcel',
+            reason: 'The target refuses it: function soundex(text) does not exist',
+            fix: 'Create the function at the target, then the object.',
+          },
+        ],
+      },
       tables: [
         {
           source: 'pacs.property',

@@ -15,6 +15,7 @@ import { Progress } from './progress.ts';
 import type { Scope } from './scope.ts';
 import { SchemaChanges } from './schema-changes.ts';
 import { Sessions } from './sessions.ts';
+import { SourceCatalogs } from './source-catalogs.ts';
 import { SourceGenerations } from './source-generations.ts';
 import { SourceSlots } from './source-slots.ts';
 import { SourceStatuses } from './source-status.ts';
@@ -34,6 +35,7 @@ export interface Repositories {
   readonly progress: Progress;
   readonly operations: SyncOperations;
   readonly generations: SourceGenerations;
+  readonly sourceCatalogs: SourceCatalogs;
   readonly sourceSlots: SourceSlots;
   readonly sourceStatuses: SourceStatuses;
   readonly deadLetters: DeadLetters;
@@ -77,6 +79,7 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     progress: new Progress(db, scope),
     operations: new SyncOperations(db, scope),
     generations: new SourceGenerations(db),
+    sourceCatalogs: new SourceCatalogs(db),
     sourceSlots: new SourceSlots(db, scope),
     sourceStatuses: new SourceStatuses(db, scope),
     deadLetters: new DeadLetters(db, scope),

@@ -1,8 +1,10 @@
+import type { TerraFusionError } from '#schemas/errors.ts';
 import type { TableInput } from '#schemas/pairs.ts';
 import { formatTableName, parseTableName, type TableEnds, type TableName } from '#schemas/tables.ts';
 import type { Repositories } from './control.ts';
-import { endsOf, inForce, tablesInForce } from './in-force.ts';
+import { endsOf, inForce } from './in-force.ts';
 import type { PairRecord } from './pair-records.ts';
+import { formatTablePair } from './pair-tables.ts';
 import type { OperationRecord } from './sync-operations.ts';
 import { activeStates, type TableSyncRecord } from './table-syncs.ts';
 
@@ -88,36 +90,97 @@ export async function followTables(
 }
 
 /**
- * Takes tables that were found at the source into a loaded pair, under the same names: they are loaded beside its stream. Tables that it
- * has already are left alone. To be called in a transaction. @returns what loads them; undefined when none is new
+ * Takes a table that was found at the source into a loaded pair, under the same name: it is loaded beside its stream. One that is held at
+ * the target, or is being loaded, is left alone. One that bears the name of a table that is gone is another one. To be called in a transaction.
+ * @param held names of the tables that the pair's stream writes, where it has found this one
+ * @returns what loads it; undefined when there is nothing to do
  */
-export async function addTables(
+export async function addTable(
   repositories: Repositories,
   pairIdOrName: string,
-  sources: readonly TableName[],
+  source: TableName,
+  held: readonly TableName[],
   requestedBy: string,
 ): Promise<OperationRecord | undefined> {
   const { pairs } = repositories;
   const before = await pairs.lock(pairIdOrName);
-  const known = new Set(tablesInForce(before).map(({ source }) => formatTableName(source)));
-  const names = sources.map(formatTableName).filter((name) => !known.has(name));
-  if (names.length === 0 || before.load.state !== 'done') return undefined;
+  const name = formatTableName(source);
   const { tables, config } = before.definition;
-  const after =
-    tables === undefined
-      ? await pairs.change(before.id, { members: [...(before.members ?? []), ...names] })
-      : await pairs.change(before.id, {
-          definition: {
-            config,
-            tables: [
-              ...tables,
-              ...names.map((source): TableInput => ({ source, columns: 'same', exclude: [], rules: [] })),
-            ],
-          },
-        });
-  const [operation] = await followTables(repositories, before.id, tableDifferences(before, after), {
-    requestedBy,
-    changedToo: false,
-  });
+  const there = namesThere(before, held);
+  if (before.load.state !== 'done' || there.has(name)) return undefined;
+  if (tables === undefined)
+    await pairs.change(before.id, { members: [...new Set([...(before.members ?? []), ...there, name])] });
+  else {
+    if (tables.some((input) => formatTableName(endsOf(input).source) === name || isTargetOf(input, name)))
+      return undefined;
+    const added: TableInput = { source: name, columns: 'same', exclude: [], rules: [] };
+    await pairs.change(before.id, { definition: { config, tables: [...tables, added] } });
+  }
+  const [operation] = await followTables(
+    repositories,
+    before.id,
+    { added: [endsOf({ source: name })], changed: [], removed: [] },
+    { requestedBy, changedToo: false },
+  );
   return operation;
+}
+
+const isTargetOf = (input: TableInput, name: string): boolean => formatTableName(endsOf(input).target) === name;
+
+/** Tables that a pair's stream has, and those that are being loaded beside it or are left out. */
+function namesThere({ syncs }: Pick<PairRecord, 'syncs'>, held: readonly TableName[]): Set<string> {
+  const names = new Set(held.map(formatTableName));
+  for (const { tables } of syncs) for (const { source } of tables) names.add(formatTableName(source));
+  return names;
+}
+
+/**
+ * Brings the tables of a pair that takes every table in line with those that its stream writes: some are called otherwise at the source
+ * by now, or are gone. To be called in a transaction. @param readHeld asks the target @returns whether there was anything to do
+ */
+export async function noteHeldTables(
+  { pairs, tables }: Repositories,
+  pairId: string,
+  readHeld: () => Promise<readonly TableName[]>,
+): Promise<boolean> {
+  const before = await pairs.lock(pairId);
+  const { definition, members, load } = before;
+  if (definition.tables !== undefined || members === undefined || load.state !== 'done') return false;
+  // Asked after the syncs: a table whose sync has ended by then is held.
+  const held = await readHeld();
+  if (held.length === 0) return false;
+  const there = namesThere(before, held);
+  const gone = members.filter((name) => !there.has(name));
+  const came = [...there].filter((name) => !members.includes(name));
+  if (gone.length === 0 && came.length === 0) return false;
+  await pairs.change(pairId, { members: [...there] });
+  const [from, to] = [gone[0], came[0]].map((name) => name && endsOf({ source: name }));
+  if (gone.length === 1 && came.length === 1) await tables.rename(pairId, from as TableEnds, to as TableEnds);
+  else {
+    await tables.forget(
+      pairId,
+      gone.map((source) => endsOf({ source })),
+    );
+    await tables.record(
+      pairId,
+      came.map((source) => ({ ...endsOf({ source }), state: 'streaming' as const, rowsCopied: 0 })),
+    );
+  }
+  return true;
+}
+
+/** Notes that a table of the source cannot be taken in as it stands, for people. @returns whether that is new */
+export async function noteRefusedTable(
+  { pairs, tables }: Repositories,
+  pairId: string,
+  source: TableName,
+  error: TerraFusionError,
+): Promise<boolean> {
+  await pairs.lock(pairId);
+  const ends = endsOf({ source: formatTableName(source) });
+  const known = (await tables.list(pairId)).find((table) => formatTablePair(table) === formatTablePair(ends));
+  if (known !== undefined && known.state !== 'removed') return false;
+  await tables.record(pairId, [{ ...ends, state: 'left_out', rowsCopied: 0 }]);
+  await tables.setState(pairId, 'left_out', [ends], error);
+  return true;
 }

@@ -67,6 +67,8 @@ export interface PairRecord {
   readonly members: readonly string[] | undefined;
   /** The version of the definition whose tables the source publishes. */
   readonly publishedVersion: number;
+  /** Indexes and constraints at the target are still to be made: see `pair-schemas.ts`. */
+  readonly schemaPending: boolean;
   /** Table syncs that are under way or have left tables out, read together with the definition. */
   readonly syncs: readonly TableSyncRecord[];
 }
@@ -151,6 +153,7 @@ export interface PairRow {
   readonly removal_forced: boolean;
   readonly members: readonly string[] | null;
   readonly published_version: number;
+  readonly schema_pending: boolean;
   readonly syncs: readonly StoredTableSync[];
 }
 
@@ -171,7 +174,8 @@ export interface OverviewRow extends PairRow {
 /** What every query of pairs selects, and from where. */
 export const pairColumns = `p.id, p.name, p.source_id, p.target_id, s.name AS source_name, s.connector AS source_connector,
   t.name AS target_name, t.connector AS target_connector, p.definition, p.version, p.desired, p.state, p.error, p.start_offset,
-  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at, p.removal_forced, p.members, p.published_version, ${openSyncs}`;
+  p.load, p.runs, p.checked, p.created_at, p.updated_at, p.deleted_at, p.removal_forced, p.members, p.published_version,
+  EXISTS (SELECT FROM terrafusion.pair_schemas s WHERE s.pair_id = p.id AND s.completed IS NULL) AS schema_pending, ${openSyncs}`;
 export const pairTables = `terrafusion.sync_pairs p
   JOIN terrafusion.systems s ON s.id = p.source_id
   JOIN terrafusion.systems t ON t.id = p.target_id`;
@@ -216,6 +220,7 @@ export function toPair(row: PairRow): PairRecord {
     deleted: row.deleted_at !== null,
     removalForced: row.removal_forced,
     members: row.members ?? undefined,
+    schemaPending: row.schema_pending,
     publishedVersion: row.published_version,
     syncs: row.syncs.map(toTableSync),
   };

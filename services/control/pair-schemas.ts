@@ -55,6 +55,11 @@ export class PairSchemas {
     );
   }
 
+  /** A table has come: what is made once its rows are there is to come again. */
+  async reopen(pairId: string): Promise<void> {
+    await this.#db.run('UPDATE terrafusion.pair_schemas SET completed = NULL WHERE pair_id = $1', [pairId]);
+  }
+
   /** Undefined before the first load has looked at the target. */
   async find(pairId: string): Promise<PairSchemaRecord | undefined> {
     const row = await this.#db.one<Row>(

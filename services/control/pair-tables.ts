@@ -1,4 +1,4 @@
-import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { formatTableName, type TableEnds, type TableName } from '#schemas/tables.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
 import { problemOf, type Problem } from './problem.ts';
@@ -139,6 +139,26 @@ export class PairTables {
       `DELETE FROM terrafusion.pair_tables WHERE pair_id = $1 AND NOT EXISTS (
          SELECT FROM jsonb_array_elements($2::jsonb) n
           WHERE n = jsonb_build_array(source_schema, source_table, target_schema, target_table))`,
+      [pairId, JSON.stringify(names)],
+    );
+  }
+
+  /** The table is called otherwise at both ends. */
+  async rename(pairId: string, from: TableEnds, to: TableEnds): Promise<void> {
+    await this.forget(pairId, [to]);
+    await this.#db.run(
+      `UPDATE terrafusion.pair_tables SET source_schema = $6, source_table = $7, target_schema = $8, target_table = $9
+        WHERE pair_id = $1 AND (source_schema, source_table, target_schema, target_table) = ($2, $3, $4, $5)`,
+      [pairId, ...[from, to].flatMap(({ source, target }) => [source.schema, source.name, target.schema, target.name])],
+    );
+  }
+
+  /** They are gone at both ends. */
+  async forget(pairId: string, tables: readonly TableEnds[]): Promise<void> {
+    const names = tables.map(({ source, target }) => [source.schema, source.name, target.schema, target.name]);
+    await this.#db.run(
+      `DELETE FROM terrafusion.pair_tables WHERE pair_id = $1 AND
+         jsonb_build_array(source_schema, source_table, target_schema, target_table) IN (SELECT jsonb_array_elements($2::jsonb))`,
       [pairId, JSON.stringify(names)],
     );
   }

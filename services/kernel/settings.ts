@@ -69,6 +69,12 @@ export const settingsSchema = z
         'WAL that a source may keep for us before it is an alarm. Larger bridges longer outages, and takes that much of the disk of the source.',
       ),
 
+    SOURCE_CATALOG_POLL_S: whole(1, 86_400)
+      .default(30)
+      .describe(
+        'Seconds between two looks at the catalog of a source where our role may not create event triggers: how late a new table, a new label of an enum and the like are noticed. A look takes at most a twentieth of the time between.',
+      ),
+
     GATEWAY_HOST: host.default('127.0.0.1').describe('Address the gateway listens on; 0.0.0.0 for all.'),
     GATEWAY_PORT: port().default(5000).describe('Port of the gateway: API and dashboard.'),
     SYNC_SERVICE_HOST: host.default('127.0.0.1').describe('Address the sync-service listens on; 0.0.0.0 for all.'),
@@ -272,6 +278,7 @@ export interface Settings {
   readonly controlDatabaseConnections: number;
   readonly bus: BusSettings;
   readonly sourceWalBudgetBytes: number;
+  readonly sourceCatalogPollMs: number;
   /** 0: for ever. */
   readonly auditRetentionDays: number;
   readonly gateway: AccessSettings & {
@@ -324,6 +331,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     controlDatabaseConnections: raw.CONTROL_DATABASE_CONNECTIONS,
     bus: bus(raw),
     sourceWalBudgetBytes: raw.SOURCE_WAL_BUDGET_BYTES,
+    sourceCatalogPollMs: raw.SOURCE_CATALOG_POLL_S * 1000,
     auditRetentionDays: raw.AUDIT_RETENTION_DAYS,
     gateway: {
       host: raw.GATEWAY_HOST,

@@ -3,7 +3,7 @@ import type { SourceSnapshot } from '#connectors/contract/source.ts';
 import type { Applied, LoadChunk, LoadTable, TargetLoad } from '#connectors/contract/target.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { compareSnapshots } from '#schemas/loaded.ts';
-import { formatTableName } from '#schemas/tables.ts';
+import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { copyJob, type Hands } from './copy.ts';
 import { movedRows } from './moved-rows.ts';
@@ -32,9 +32,9 @@ export async function attempt(options: LoadOptions, outer: ConnectorContext): Pr
     failed.abort(error);
   });
   try {
-    const { pairId, number, existingRows, begun, target } = options;
+    const { pairId, number, existingRows, staged = false, begun, target } = options;
     await using load = await target.openLoad(
-      { pairId, number, existingRows, begun, tables: options.tables.map((table) => table.target) },
+      { pairId, number, existingRows, staged, begun, tables: options.tables.map((table) => table.target) },
       context,
     );
     const outcome = await copyAll(options, load, context);
@@ -184,9 +184,9 @@ async function repeatOrThrow(
   options: LoadOptions,
   load: TargetLoad,
   snapshot: SourceSnapshot,
-  { log }: ConnectorContext,
+  context: ConnectorContext,
 ): Promise<'again'> {
-  if (!(error instanceof TerraFusionError) || error.code !== 'TARGET_CONFLICT') throw error;
+  if (!isConflict(error)) throw error;
   const names = related(
     load.tables,
     job.parts.map(({ load: table }) => table.target),
@@ -198,12 +198,23 @@ async function repeatOrThrow(
       ?.some(({ finished }) => finished && compareSnapshots(finished.snapshot, snapshot) !== 0),
   );
   if (!mixed) throw error;
-  log.warn(
-    { pair: options.pairId, error, tables: names.map(formatTableName) },
-    'What was loaded before an interruption does not fit what was loaded after it; these tables are loaded again.',
-  );
+  tellMixed(options, error, names, context);
   await emptyAgain(names, options, load);
   return 'again';
+}
+
+const isConflict = (error: unknown): boolean => error instanceof TerraFusionError && error.code === 'TARGET_CONFLICT';
+
+function tellMixed(
+  { pairId }: LoadOptions,
+  error: unknown,
+  tables: readonly TableName[],
+  { log }: ConnectorContext,
+): void {
+  log.warn(
+    { pair: pairId, error, tables: tables.map(formatTableName) },
+    'What was loaded before an interruption does not fit what was loaded after it; these tables are loaded again.',
+  );
 }
 
 async function complete(options: LoadOptions, load: TargetLoad, context: ConnectorContext): Promise<Applied | 'again'> {
@@ -243,7 +254,24 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
     ),
   };
   crashPoint(crashPoints.LOADER_BEFORE_COMMIT);
-  await load.commit(applied);
+  try {
+    await load.commit(applied);
+  } catch (error) {
+    // Rows that were kept beside their tables meet the others only here.
+    if (!options.staged || several.size === 0 || !isConflict(error)) throw error;
+    tellMixed(
+      options,
+      error,
+      load.tables.map(({ table }) => table),
+      context,
+    );
+    await emptyAgain(
+      load.tables.map(({ table }) => table),
+      options,
+      load,
+    );
+    return 'again';
+  }
   crashPoint(crashPoints.LOADER_AFTER_COMMIT);
   return applied;
 }

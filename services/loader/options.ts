@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly number: number;
   readonly tables: readonly TableLoad[];
   readonly existingRows: 'refuse' | 'replace';
+  /** Tables stay as they are until all rows are there: see `LoadRequest`. */
+  readonly staged?: boolean;
   readonly source: Source;
   readonly target: Target;
   /**

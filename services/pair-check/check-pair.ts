@@ -13,6 +13,8 @@ import type { Look } from './look.ts';
 import { checkOverlap, type Surroundings } from './overlap.ts';
 import { proveTables, type TableToProve } from './proof.ts';
 import { Report } from './report.ts';
+import type { PlannedTable } from './schema-mapping.ts';
+import { planSchema } from './schema-plan.ts';
 
 export interface PairToCheck {
   readonly definition: PairDefinition;
@@ -26,6 +28,8 @@ export interface PairToCheck {
   readonly stream?: Pick<StreamIdentity, 'slot' | 'publication'> | undefined;
   /** Whether boundary values are sent through every column. */
   readonly proof: boolean;
+  /** Whether the target is asked what it would make of the source's schema. */
+  readonly plan: boolean;
 }
 
 /** What was learnt of the source. */
@@ -55,6 +59,7 @@ export async function checkWholePair(pair: PairToCheck, look: Look): Promise<Pai
   if (provable.length > 0) {
     const proven = pair.proof ? await proveTables(provable, pair, look) : provable.map(untried);
     for (const [index, { entry }] of provable.entries()) report.columns(entry, proven[index]!);
+    if (pair.plan) report.schema(await planSchema(provable.map(planned), pair, look));
   }
   return report.done();
 }
@@ -94,6 +99,8 @@ async function lookAtSource(
     return undefined;
   }
 }
+
+const planned = ({ entry, input, shape }: Provable): PlannedTable => ({ input, shape, target: entry.target });
 
 /** Columns with their types, and no verdict. */
 function untried({ input, shape, types }: TableToProve): ColumnProof[] {

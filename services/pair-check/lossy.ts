@@ -37,7 +37,9 @@ function textReason(source: Type, target: Type, to: string): string | undefined 
   if (room === undefined) return undefined;
   const [length] = source.arguments;
   const fits = texts.includes(source.name) && length !== undefined && length <= room;
-  if (!fits) return `values of more than ${room} characters are refused by ${to}`;
+  // What is too long by blanks at its end only, SQL has cut off without a word.
+  const cut = texts.includes(source.name) ? ', or lose blanks at their end where these are all that is too much' : '';
+  if (!fits) return `values of more than ${room} characters are refused by ${to}${cut}`;
   return target.name === 'character' && source.name !== 'character'
     ? `values are padded to ${room} characters`
     : undefined;

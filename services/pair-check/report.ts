@@ -1,7 +1,7 @@
 import type { Check } from '#connectors/contract/check.ts';
 import { errorKinds, type ErrorCode } from '#schemas/errors.ts';
 import type { CheckView, FieldProblem } from '#schemas/http/common.ts';
-import type { ColumnProof, PairCheckReport } from '#schemas/http/pairs.ts';
+import type { ColumnProof, PairCheckReport, SchemaPlanView } from '#schemas/http/pairs.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { maskText } from '#services/kernel/masking.ts';
 import { at, type Entry } from './entries.ts';
@@ -36,6 +36,7 @@ export class Report {
   readonly #target: Check[] = [];
   readonly #lossy: { path: string; message: string }[] = [];
   #tables: TableFindings[] = [];
+  #schema: SchemaPlanView | null = null;
 
   /** The pair's tables, as soon as they are known. */
   begin(entries: readonly Entry[]): void {
@@ -83,6 +84,10 @@ export class Report {
     this.#of(entry).columns = columns;
   }
 
+  schema(plan: SchemaPlanView | null): void {
+    this.#schema = plan;
+  }
+
   /** Whether something is wrong with the table of this entry itself, or in it. */
   hasProblem({ path }: Entry): boolean {
     return (
@@ -101,6 +106,7 @@ export class Report {
       source: this.#source.map(checkView),
       target: this.#target.map(checkView),
       lossy: this.#lossy,
+      schema: this.#schema,
       tables: this.#tables.map(({ entry, action, rows, checks, columns }) => ({
         source: formatTableName(entry.source),
         target: formatTableName(entry.target),

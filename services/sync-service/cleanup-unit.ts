@@ -3,7 +3,7 @@ import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import type { WorkEnvironment } from './environment.ts';
-import { publishedTables } from './load-unit.ts';
+import { publishedTables } from './published.ts';
 import type { SupervisedPair } from './ports.ts';
 
 /**
@@ -70,8 +70,8 @@ async function leaveSource(
         await source.dropStream(slot, publication, context);
         return;
       }
-      const tables = await publishedTables(pair, [], source, pairs, context);
-      if (tables.length > 0) await source.publish(publication, tables, context);
+      const { tables, keepOthers } = await publishedTables(pair, [], source, pairs, context);
+      if (tables.length > 0) await source.publish(publication, tables, context, keepOthers);
     });
   }
   if (!isLast) return;

@@ -15,6 +15,8 @@ export interface WorkEnvironment {
   readonly readers: Map<string, ReaderStatus | undefined>;
   /** WAL that a source may keep for us unless its system says otherwise, in bytes. */
   readonly walBudgetBytes: number;
+  /** How often a source that does not tell of altered tables by itself is asked, in milliseconds. */
+  readonly catalogPollMs: number;
   /** What should be running has changed by our own doing: look again. */
   readonly wake: () => void;
 }

@@ -7,7 +7,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { LoadedTables } from '#schemas/loaded.ts';
 import type { PairConfig } from '#schemas/pairs.ts';
 import { before, formatPosition, parsePosition, type Position } from '#schemas/position.ts';
-import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
+import { formatTableName } from '#schemas/tables.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { type LoadLimits, loadPair } from '#services/loader/loader.ts';
@@ -15,8 +15,9 @@ import { compilePair } from '#services/stream-processor/compile.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { LoadProgress, observe } from './load-progress.ts';
 import { assertPossible } from './preflight.ts';
+import { publishedTables } from './published.ts';
 import { planTables, sourceTables, type PlannedTable } from './plan.ts';
-import { assertUnchanged, tablesToHold } from './schema-policy.ts';
+import { assertUnchanged, beginAlteredAnew, tablesToHold } from './schema-policy.ts';
 import type { Generation, LoadRecord, SupervisedPair } from './ports.ts';
 import { ensureStream, whyGone } from './source-setup.ts';
 import { completeTargetSchema, prepareTargetSchema } from './target-schema.ts';
@@ -46,7 +47,8 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     return;
   }
   await control.recordState(pair, 'loading');
-  const tables = await planTables(pair.definition, source, context);
+  const tables = await plannedTables(pair, source, target, context);
+  if (pair.load.state === 'running') await beginAlteredAnew(pair.id, tables, { source, target, log: env.log }, context);
   await assertPossible(pair, { source, target }, env, context);
   await prepareTargetSchema(pair, tables, { source, target, env, context });
   const held = await tablesToHold(tables, source, context);
@@ -71,9 +73,23 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     env.metrics.loadGone(pair.id, progress.tables());
   }
   await control.recordTables(pair.id, progress.tables());
-  if (isOneMoment(load)) await completeTargetSchema(pair, { source, target, env, context });
+  const members = sourceTables(tables).map(formatTableName);
+  if (isOneMoment(load)) await completeTargetSchema({ ...pair, members }, { source, target, env, context });
   await finish(pair, load, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
+}
+
+/** What was made at the source since the load has begun comes with the stream, beside it: see `takeIn`. */
+async function plannedTables(
+  pair: SupervisedPair,
+  source: Source,
+  target: Target,
+  context: ConnectorContext,
+): Promise<PlannedTable[]> {
+  const tables = await planTables(pair.definition, source, context);
+  if (pair.load.state !== 'running' || pair.definition.tables !== undefined) return tables;
+  const noted = new Set((await target.heldTables(pair.id, context)).map((table) => table.source.relation_id));
+  return noted.size === 0 ? tables : tables.filter(({ shape }) => noted.has(shape.table.relationId));
 }
 
 /**
@@ -139,6 +155,8 @@ async function chooseStart(
       const position = parsePosition(startPosition);
       if (position.generation === generation.generation && startOffset >= first && startOffset <= next) {
         const load: LoadRecord = { state: 'running', number, startOffset, startPosition };
+        // Some may be called otherwise by now, or be gone.
+        await control.recordMembers(pair.id, sourceTables(tables).map(formatTableName));
         return { load, start: { topic, offset: startOffset, position }, generation };
       }
     }
@@ -154,32 +172,6 @@ async function chooseStart(
 export function endOfTopic({ generation, stream }: Generation, tail: Buffer | undefined): Position {
   const last = tail && BlockReader.summary(tail).last;
   return last?.generation === generation ? last : before(generation, stream.consistentPoint);
-}
-
-/**
- * What the source publishes: this pair's tables and those of its other pairs. A table of another pair that is gone from the source
- * must not keep this one from starting; that pair tells it by itself.
- */
-export async function publishedTables(
-  pair: { readonly id: string; readonly sourceId: string },
-  own: readonly TableName[],
-  source: Source,
-  pairs: readonly SupervisedPair[],
-  context: ConnectorContext,
-): Promise<TableName[]> {
-  const others = pairs.filter((other) => other.sourceId === pair.sourceId && other.id !== pair.id && !other.deleted);
-  const tables = new Map(own.map((table) => [formatTableName(table), table]));
-  if (others.length === 0) return [...tables.values()];
-  const all = (await source.describe(undefined, context)).map(({ table }) => ({
-    schema: table.schema,
-    name: table.name,
-  }));
-  const there = new Set(all.map(formatTableName));
-  for (const { definition } of others) {
-    const named = definition.tables?.map((table) => parseTableName(table.source)) ?? all;
-    for (const table of named) if (there.has(formatTableName(table))) tables.set(formatTableName(table), table);
-  }
-  return [...tables.values()];
 }
 
 interface Ends {
@@ -210,8 +202,9 @@ async function copy(
       source,
       target,
       start,
-      // With other tables, or another place in the stream, chunks of an earlier try mean nothing.
-      begun: digestOf([formatPosition(start.position), String(start.offset), held]),
+      // With another place in the stream, or tables that somebody has put in since, chunks of an earlier try mean nothing. Tables that were
+      // altered since have begun anew.
+      begun: digestOf([formatPosition(start.position), String(start.offset), namedTables(pair)]),
       snapshotTaken: () => assertUnchanged(held, source, context),
       limits: limitsOf(pair.definition.config),
       process: (block) => processor.process(block, -1n),
@@ -239,6 +232,11 @@ async function copy(
     },
     context,
   );
+}
+
+/** None for a pair that takes every table: of those it has only as many as it began with. */
+function namedTables({ definition }: SupervisedPair): string[] {
+  return (definition.tables ?? []).map(({ source, target }) => `${source} ${target ?? source}`).sort();
 }
 
 export function digestOf(what: unknown): string {

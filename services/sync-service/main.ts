@@ -57,6 +57,7 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
     log,
     roles: new Set(roles),
     walBudgetBytes: settings.sourceWalBudgetBytes,
+    catalogPollMs: settings.sourceCatalogPollMs,
     installation: settings.bus.kind === 'embedded' ? await installationId(settings.dataFolder) : undefined,
   });
   const parts = { settings, control: control.control, bus, supervisor, metrics, log, stage };

@@ -1,5 +1,5 @@
 import type { SchemaReport } from '#connectors/contract/schema.ts';
-import type { Source, StreamIdentity } from '#connectors/contract/source.ts';
+import type { CatalogLooked, Source, StreamIdentity } from '#connectors/contract/source.ts';
 import type { SchemaStep, Target } from '#connectors/contract/target.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
@@ -39,6 +39,8 @@ export interface SupervisedPair {
   readonly members: readonly string[] | undefined;
   /** The version of the definition whose tables the source publishes. */
   readonly publishedVersion: number;
+  /** Indexes and constraints at the target are still to be made. */
+  readonly schemaPending: boolean;
   /** Table syncs that are under way or have left tables out: as they were when the definition was read. */
   readonly syncs: readonly TableSync[];
 }
@@ -175,6 +177,9 @@ export interface ControlPort {
   /** The slot as it was last looked at. */
   slotReading(sourceId: string): Promise<SlotReading | undefined>;
   recordSlot(sourceId: string, reading: SlotReading): Promise<void>;
+  /** What the last look at the source's catalog has seen. */
+  knownCatalog(sourceId: string): Promise<CatalogLooked['known']>;
+  recordCatalog(sourceId: string, known: CatalogLooked['known']): Promise<void>;
   /** What the operator allows the source to keep; `budgetBytes` undefined: as the settings say. */
   walPolicy(
     sourceId: string,
@@ -203,6 +208,8 @@ export interface ControlPort {
   recordResting(pairId: string, until: number | undefined): Promise<void>;
   /** What was made at the target before the load and after it, and what was not. */
   recordSchema(pairId: string, phase: 'before' | 'after', report: SchemaReport): Promise<void>;
+  /** A table has come to a pair that streams: what comes after its load is still to be made. */
+  reopenSchema(pairId: string): Promise<void>;
   /** Whether what comes after the load, indexes and constraints, is still to be made. */
   schemaPending(pairId: string): Promise<boolean>;
   recordProgress(pairId: string, progress: PairProgress): Promise<void>;
@@ -242,6 +249,12 @@ export interface ControlPort {
   ): Promise<void>;
   /** Tables that were loaded are streamed from now on. */
   noteStreaming(pairId: string): Promise<void>;
+  /** Takes a table in that the stream has come upon. @returns whether it is new to the pair */
+  addTable(pairId: string, source: TableName, held: readonly TableName[]): Promise<boolean>;
+  /** Notes a table that cannot be taken in as it stands. @returns whether that is new */
+  noteRefusedTable(pairId: string, source: TableName, error: TerraFusionError): Promise<boolean>;
+  /** Notes which tables a pair without a list has, by their names at the source. @param readHeld asks its target */
+  noteHeldTables(pairId: string, readHeld: () => Promise<readonly TableName[]>): Promise<void>;
   /** Which source tables the pair's load takes. */
   recordMembers(pairId: string, members: readonly string[]): Promise<void>;
   /** The source publishes the tables of this version of the pair's definition. */

@@ -32,6 +32,8 @@ export async function assertPossible(
       surroundings: await control.surroundings(pair),
       stream: (await control.generation(pair.sourceId))?.stream,
       proof: !known,
+      // It is made next, and told by what became of it.
+      plan: false,
     },
     (_end, work) => work(context),
   );

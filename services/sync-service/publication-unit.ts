@@ -1,7 +1,7 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { tablesInForce } from '#services/control/in-force.ts';
-import { publishedTables } from './load-unit.ts';
+import { publishedTables } from './published.ts';
 import type { SupervisedPair } from './ports.ts';
 import type { WorkUnit } from './work.ts';
 
@@ -27,9 +27,9 @@ async function publish(pair: SupervisedPair, env: WorkEnvironment, signal: Abort
   const source = await control.openSource(pair.sourceId);
   await control.lockedSource(pair.sourceId, async () => {
     const own = tablesInForce(pair).map((table) => table.source);
-    const tables = await publishedTables(pair, own, source, await control.pairs(), context);
+    const { tables, keepOthers } = await publishedTables(pair, own, source, await control.pairs(), context);
     const generation = await control.generation(pair.sourceId);
-    if (generation && own.length > 0) await source.publish(generation.stream.publication, tables, context);
+    if (generation && own.length > 0) await source.publish(generation.stream.publication, tables, context, keepOthers);
     await control.recordPublished(pair.id, pair.definition.version);
   });
   env.wake();

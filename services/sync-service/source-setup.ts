@@ -2,8 +2,8 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { SlotStatus, Source } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { publicationName, slotName } from '#schemas/stream-names.ts';
-import type { TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import type { Published } from './published.ts';
 import type { ControlPort, Generation } from './ports.ts';
 
 /**
@@ -16,7 +16,7 @@ import type { ControlPort, Generation } from './ports.ts';
 export async function ensureStream(
   sourceId: string,
   source: Source,
-  tables: readonly TableName[],
+  { tables, keepOthers }: Published,
   control: ControlPort,
   context: ConnectorContext,
   begunOn?: number,
@@ -25,7 +25,7 @@ export async function ensureStream(
   const current = await control.generation(sourceId);
   // Whatever it was named when it was made, it is one publication for the source's life.
   const publication = current?.stream.publication ?? publicationName(installation, sourceId);
-  await source.publish(publication, tables, context);
+  await source.publish(publication, tables, context, keepOthers);
   const gone = current && whyGone(await source.slotStatus(current.stream.slot, context), current);
   if (begunOn !== undefined && gone) throw gone;
   if (begunOn !== undefined && current && begunOn < current.generation) throw leftBehind(current.stream.slot);

@@ -174,7 +174,9 @@ async function runWriter(
   const target = await control.openTarget(pair.targetId);
   const source = await control.openSource(pair.sourceId);
   const progress = new StreamProgress(pair, topic, env, async () => {
-    if (await control.schemaPending(pair.id)) await completeTargetSchema(pair, { source, target, env, context });
+    // Where tables have come since the load, what they lack is made once they have joined: see `schema-unit.ts`.
+    if (pair.syncs.length === 0 && (await control.schemaPending(pair.id)))
+      await completeTargetSchema(pair, { source, target, env, context });
   });
   const stage = new WriterStage({
     pairId: pair.id,

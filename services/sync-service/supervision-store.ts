@@ -4,6 +4,7 @@ import { formatLsn } from '#schemas/lsn.ts';
 import { LAST_ORDINAL, parsePosition } from '#schemas/position.ts';
 import { causeOf } from '#services/control/causes.ts';
 import type { Control } from '#services/control/control.ts';
+import { addTable, noteHeldTables, noteRefusedTable } from '#services/control/pair-members.ts';
 import { lockSource } from '#services/control/source-lock.ts';
 import { surroundingsOf } from '#services/pair-check/place.ts';
 import type { SourceStatusRecord } from '#services/control/source-status.ts';
@@ -25,6 +26,7 @@ export function supervisionStore(control: Control): ControlPort {
     schemaChanges,
     generations,
     sourceStatuses,
+    sourceCatalogs,
     sourceSlots,
     systems,
   } = control;
@@ -58,6 +60,7 @@ export function supervisionStore(control: Control): ControlPort {
     forgetGenerations: async (sourceId) => {
       await generations.forget(sourceId);
       await sourceSlots.forget(sourceId);
+      await sourceCatalogs.forget(sourceId);
     },
     recordSourceStatus: async (sourceId, status) => {
       const known = troubles.has(sourceId) ? troubles.get(sourceId) : null;
@@ -66,6 +69,8 @@ export function supervisionStore(control: Control): ControlPort {
     stoppingPairs: () => operations.stoppingPairs(),
     readerTrouble: async (sourceId) => (await sourceStatuses.of(sourceId))?.error,
     slotReading: async (sourceId) => (await sourceSlots.of(sourceId))?.reading,
+    knownCatalog: (sourceId) => sourceCatalogs.of(sourceId),
+    recordCatalog: (sourceId, known) => sourceCatalogs.record(sourceId, known),
     walPolicy: (sourceId) => sourceSlots.policyOf(sourceId),
     recordChecked: (pairId, checked) => runs.recordChecked(pairId, checked),
     surroundings: async ({ id, sourceId, targetId }) => {
@@ -79,6 +84,14 @@ export function supervisionStore(control: Control): ControlPort {
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordSchema: (pairId, phase, report) => schemas.record(pairId, phase, report),
     schemaPending: async (pairId) => (await schemas.find(pairId))?.complete === false,
+    reopenSchema: (pairId) => schemas.reopen(pairId),
+    addTable: async (pairId, source, held) =>
+      (await control.transaction((all) => addTable(all, pairId, source, held, 'sync-service'))) !== undefined,
+    noteRefusedTable: (pairId, source, error) =>
+      control.transaction((all) => noteRefusedTable(all, pairId, source, error)),
+    noteHeldTables: async (pairId, readHeld) => {
+      await control.transaction((all) => noteHeldTables(all, pairId, readHeld));
+    },
     recordNeeded: (pairId, nextOffset) => progress.recordNeeded(pairId, nextOffset),
     noteSchemaChange: (pairId, change, allowed) => schemaChanges.note(pairId, change, allowed),
     recordResting: (pairId, until) => operations.recordResting(pairId, until),

@@ -29,6 +29,8 @@ export interface SupervisorParts {
   readonly roles: ReadonlySet<Role>;
   /** WAL that a source may keep for us unless its system says otherwise, in bytes. */
   readonly walBudgetBytes: number;
+  /** How often a source that does not tell of altered tables by itself is asked, in milliseconds. */
+  readonly catalogPollMs: number;
   /**
    * Names the installation whose bus this process has to itself (embedded bus): leases that an earlier process of it has left are
    * taken over at once. undefined: others may be alive, and a dead one's leases run out.
@@ -63,6 +65,7 @@ export class Supervisor implements Service {
       clock,
       log,
       walBudgetBytes: parts.walBudgetBytes,
+      catalogPollMs: parts.catalogPollMs,
       readers: new Map<string, ReaderStatus | undefined>(),
       wake: () => {
         this.wake();

@@ -9,11 +9,12 @@ import { loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import { inForce, onlyTables, tablesInForce } from '#services/control/in-force.ts';
 import { LoadProgress, observe } from './load-progress.ts';
-import { blocksOf, digestOf, endOfTopic, limitsOf, publishedTables } from './load-unit.ts';
+import { blocksOf, digestOf, endOfTopic, limitsOf } from './load-unit.ts';
+import { publishedTables } from './published.ts';
 import { planTables, tablesToCreate, type PlannedTable } from './plan.ts';
 import { assertPossible } from './preflight.ts';
 import { whyGone } from './source-setup.ts';
-import { assertUnchanged, tablesToHold } from './schema-policy.ts';
+import { assertUnchanged, beginAlteredAnew, tablesToHold } from './schema-policy.ts';
 import { storeLetters } from './stream-unit.ts';
 import { noted, type SyncAtWork } from './table-sync.ts';
 import { wantedSchema } from './target-schema.ts';
@@ -50,7 +51,7 @@ export async function prepareTables(work: SyncAtWork, asked: readonly TableEnds[
         const generation = await control.generation(pair.sourceId);
         if (!generation)
           throw new TerraFusionError('SOURCE_SLOT_MISSING', `The source of pair ${pair.name} has no slot`);
-        await source.publish(generation.stream.publication, published, context);
+        await source.publish(generation.stream.publication, published.tables, context, published.keepOthers);
         await control.recordPublished(pair.id, pair.definition.version);
         const { next } = await bus.range(topic);
         const position = endOfTopic(generation, (await bus.tail(topic))?.bytes);
@@ -76,7 +77,9 @@ async function makeTables(
   const made = model
     ? (await target.createSchema!(model, 'before', context)).made
     : await target.createTables(tablesToCreate(tables), context);
-  if (made.length > 0) env.log.info({ pair: pair.name, made: made.length }, 'Tables were created at the target.');
+  if (made.length === 0) return;
+  env.log.info({ pair: pair.name, made: made.length }, 'Tables were created at the target.');
+  await env.control.reopenSchema(pair.id);
 }
 
 /** @throws {TerraFusionError} TARGET_TABLE_NOT_EMPTY */
@@ -99,11 +102,12 @@ export async function loadTables(work: SyncAtWork): Promise<SyncAtWork> {
   const { control } = env;
   const { offset, position } = sync.start!;
   const tables = await plan(work);
+  const staged = sync.kind === 'resync';
+  if (!staged) await beginAlteredAnew(key, tables, { source, target, log: env.log }, context);
   const held = await tablesToHold(tables, source, context);
   await target.holdTables(key, held, context);
   await source.emitMessage('terrafusion.table-sync', `${key} begins`, context);
-  // The load empties the tables first of all. What may keep its snapshot from being taken is waited for before that, while the sync can
-  // still be given up without a loss.
+  // Other loads empty the tables first of all. What may keep its snapshot from being taken is waited for before that.
   await (await source.openSnapshot(context))[Symbol.asyncDispose]();
   const processor = compilePair(onlyTables(inForce(pair), sourcesOf(sync.tables)));
   const progress = new LoadProgress(tables, env.clock);
@@ -119,10 +123,13 @@ export async function loadTables(work: SyncAtWork): Promise<SyncAtWork> {
         tables,
         // What was there before a first load was looked at before the tables left the stream.
         existingRows: 'replace',
+        // Rows that are right stay until the new ones are there: until then it can be given up, or fail, without a loss.
+        staged,
         source,
         target,
         start: { topic, offset, position: parsePosition(position) },
-        begun: digestOf([position, String(offset), held]),
+        // What is kept beside the tables begins anew as a whole when one of them was altered.
+        begun: digestOf([position, String(offset), staged ? held : []]),
         snapshotTaken: () => assertUnchanged(held, source, context),
         limits: limitsOf(pair.definition.config),
         process: (block) => processor.process(block, -1n),

@@ -45,8 +45,9 @@ export function tableSyncUnit(pair: SupervisedPair, sync: TableSync, env: WorkEn
  *     position it had then, the pair's stream brings them again.
  *
  * The pair's stream never stops for it. Its other tables are consistent all the time (Promise 3); these lag behind them meanwhile.
- * Cancelled before rows were replaced, a resync comes back with those that were there, from where they left (rejoining). While they
- * are being replaced there is nothing to go back to: the tables are left out. Afterwards the quickest way to a consistent table is to go on.
+ * A resync keeps the new rows beside the old ones until all are there. Cancelled or failed before, its tables come back with the rows they
+ * had, from where they left (rejoining). Those of other kinds have none that could go on: they are left out. Once the new ones are in place,
+ * the quickest way to a consistent table is to go on.
  */
 async function runTableSync(
   pair: SupervisedPair,
@@ -177,6 +178,11 @@ async function comeBack(work: SyncAtWork): Promise<SyncAtWork | undefined> {
     await env.control.finishSync(pair.id, sync.number, 'cancelled', error ? 'failed' : 'cancelled');
     return undefined;
   }
+  // What its load had refused is no part of what is there.
+  await env.control.forgetLoadLetters(
+    pair.id,
+    sync.tables.map((table) => table.source),
+  );
   crashPoint(crashPoints.SUPERVISOR_TABLE_SYNC_TAKEN_BACK_NOT_NOTED);
   return await noted(work, { state: 'rejoining' });
 }

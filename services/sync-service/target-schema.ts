@@ -5,10 +5,11 @@ import type { Target } from '#connectors/contract/target.ts';
 import type { PairDefinition } from '#schemas/pairs.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
+import { inForce } from '#services/control/in-force.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { planTables, sourceTables, tablesToCreate, type PlannedTable } from './plan.ts';
 import type { SupervisedPair } from './ports.ts';
-import { targetSchema } from './schema-mapping.ts';
+import { targetSchema } from '#services/pair-check/schema-mapping.ts';
 
 interface Ends {
   readonly source: Source;
@@ -56,7 +57,7 @@ export async function prepareTargetSchema(
 export async function completeTargetSchema(pair: SupervisedPair, ends: Ends): Promise<void> {
   if (!pair.definition.config.create_tables) return;
   const { source, target, env, context } = ends;
-  const tables = await planTables(pair.definition, source, context);
+  const tables = await planTables(await stillThere(pair, source, context), source, context);
   const model = await wantedSchema(pair.definition, tables, ends, context);
   if (model === undefined) return;
   crashPoint(crashPoints.SUPERVISOR_LOADED_NOT_COMPLETED);
@@ -64,6 +65,18 @@ export async function completeTargetSchema(pair: SupervisedPair, ends: Ends): Pr
   crashPoint(crashPoints.SUPERVISOR_COMPLETED_NOT_NOTED);
   await env.control.recordSchema(pair.id, 'after', report);
   tell(pair, report, env, 'Indexes and constraints were created at the target.');
+}
+
+/** A pair that takes every table, without those that are gone at the source: their end is still on its way. */
+export async function stillThere(
+  pair: Pick<SupervisedPair, 'definition' | 'members'>,
+  source: Source,
+  context: ConnectorContext,
+): Promise<PairDefinition> {
+  const definition = inForce(pair);
+  if (pair.definition.tables !== undefined || definition.tables === undefined) return definition;
+  const there = new Set((await source.describe(undefined, context)).map(({ table }) => formatTableName(table)));
+  return { ...definition, tables: definition.tables.filter((input) => there.has(input.source)) };
 }
 
 function tell(

@@ -1,10 +1,12 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
+import { catalogUnit } from './catalog-unit.ts';
 import { runCleanup } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { runLoad } from './load-unit.ts';
 import type { SupervisedPair } from './ports.ts';
 import { failPairs, restsOn, streams } from './fail-pairs.ts';
 import { publicationUnit } from './publication-unit.ts';
+import { isSchemaWanted, schemaUnit } from './schema-unit.ts';
 import { slotUnit } from './slot-unit.ts';
 import { sourceUnit } from './source-unit.ts';
 import { runProcessor, runReadyWriter, runStream } from './stream-unit.ts';
@@ -82,6 +84,7 @@ function besideStream(pair: SupervisedPair, env: WorkEnvironment, mine: Readonly
   if (!mine.has('supervisor') || !isStreaming(pair)) return [];
   const units = pair.syncs.filter(({ state }) => state !== 'left_out').map((sync) => tableSyncUnit(pair, sync, env));
   if (pair.publishedVersion < pair.definition.version) units.push(publicationUnit(pair, env));
+  if (isSchemaWanted(pair)) units.push(schemaUnit(pair, env));
   return units;
 }
 
@@ -135,7 +138,11 @@ async function sourceUnits(
     const generation = await env.control.generation(sourceId);
     // Before the first load has made a slot there is nothing to read.
     if (!generation) continue;
-    if (mine.has('supervisor')) units.push(slotUnit({ ...env, sourceId, generation }));
+    if (mine.has('supervisor')) {
+      units.push(slotUnit({ ...env, sourceId, generation }));
+      const streaming = pairs.filter((pair) => pair.sourceId === sourceId && isStreaming(pair));
+      if (streaming.length > 0) units.push(catalogUnit({ sourceId, generation, pairs: streaming, env }));
+    }
     if (!mine.has('reader') || generation.givenUp !== undefined) continue;
     units.push(
       sourceUnit({

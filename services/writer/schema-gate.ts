@@ -14,6 +14,7 @@ import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import { parseSchemaMessage, SCHEMA_PREFIX, type SchemaMessage, type SourceTable } from '#schemas/source-tables.ts';
 import { formatTableName, parseTableName, type TableName } from '#schemas/tables.ts';
+import { HeldTables, isFollowable, SYSTEM, type HeldShapes, type IsLoaded } from './held-tables.ts';
 import { guessed, reconcile } from './reconcile.ts';
 
 /** What the gate asks of the source, whose answer is later than the stream. */
@@ -35,20 +36,25 @@ export function schemaChange(position: Position, steps: readonly SchemaStep[]): 
   return { id: createHash('sha256').update(text).digest('hex').slice(0, 16), position, steps };
 }
 
+/**
+ * The stream has come upon a table that is not held. Rows of it are left out: whoever takes the table in loads it at a later moment.
+ * @param held names at the source of all that are
+ */
+export type NewTable = (table: SourceTable, held: readonly TableName[]) => Promise<void>;
+
 /** Where in a block something new stands. */
 interface Place {
   readonly at: Position;
   /** The table in its new shape, or what a message says. */
   readonly table: BlockTable | undefined;
   readonly message: SchemaMessage | undefined;
+  readonly xid: number;
 }
 
 /** A stretch of a block, or what stands between two of them. */
 export type Piece = { readonly bytes: Buffer } | { readonly news: SchemaNews; readonly at: Position };
 
 const prefixBytes = Buffer.from(SCHEMA_PREFIX);
-/** Schemas that are nobody's data. */
-const SYSTEM = /^(pg_|information_schema$|_terrafusion$)/;
 
 /**
  * Stands before the target and looks whether tables are still what they were when they were last brought in line there: by messages that
@@ -58,32 +64,32 @@ const SYSTEM = /^(pg_|information_schema$|_terrafusion$)/;
 export class SchemaGate {
   readonly #definition: PairDefinition;
   readonly #catalog: SourceCatalog;
-  readonly #newTable: (table: SourceTable) => Promise<void>;
-  readonly #held: Map<number, HeldTable>;
-  readonly #followsNewTables: boolean;
+  readonly #newTable: NewTable;
+  readonly #held: HeldTables;
+  /** Oids of tables that are no part of the pair and have been told of. */
+  readonly #strangers = new Set<number>();
 
   constructor(
     definition: PairDefinition,
-    held: readonly HeldTable[],
+    shapes: HeldShapes,
     catalog: SourceCatalog,
-    newTable: (table: SourceTable) => Promise<void>,
+    newTable: NewTable,
+    isLoaded: IsLoaded = () => false,
   ) {
     this.#definition = definition;
     this.#catalog = catalog;
     this.#newTable = newTable;
-    this.#held = new Map(held.map((table) => [table.source.relation_id, table]));
-    this.#followsNewTables = definition.config.new_tables !== 'ignore';
+    this.#held = new HeldTables(shapes, isLoaded);
   }
 
   /** What stands at the target from here on. */
   note(held: readonly HeldTable[], forget: readonly number[]): void {
-    for (const table of held) this.#held.set(table.source.relation_id, table);
-    for (const relationId of forget) this.#held.delete(relationId);
+    this.#held.note(held, forget);
   }
 
   /** The block in pieces. What news has led to is noted before the next piece is asked for. */
   async *cut(bytes: Buffer, from?: Position): AsyncGenerator<Piece, void, undefined> {
-    let rest = this.#followsNewTables ? bytes : this.#withoutNew(bytes);
+    let rest = await this.#withoutNew(bytes);
     let handled = from;
     for (;;) {
       const place = this.#find(rest, handled);
@@ -91,7 +97,7 @@ export class SchemaGate {
       handled = place.at;
       const { head, tail } = splitBefore(rest, place.at);
       rest = tail!;
-      const news = place.message ? await this.#told(place.message) : await this.#seen(place.table!);
+      const news = place.message ? await this.#told(place.message, place) : await this.#seen(place.table!);
       if (head !== undefined) yield { bytes: head };
       if (news === undefined) continue;
       yield { news, at: place.at };
@@ -106,17 +112,32 @@ export class SchemaGate {
     yield { bytes: rest };
   }
 
-  #withoutNew(bytes: Buffer): Buffer {
-    const isNew = BlockReader.open(bytes).header.tables.map((table) => this.#isNew(table));
-    return isNew.includes(true) ? withoutChanges(bytes, (_transaction, table) => isNew[table] === true) : bytes;
+  /**
+   * Another pair may have the source publish tables that came after this pair's load. Nothing else may have told of them: they are told of
+   * here, before their first row is left out. (Promise 2)
+   */
+  async #withoutNew(bytes: Buffer): Promise<Buffer> {
+    const { tables } = BlockReader.open(bytes).header;
+    const isNew = tables.map((table) => this.#isNew(table));
+    if (!isNew.includes(true)) return bytes;
+    const unknown = tables.filter(({ relationId }, i) => isNew[i] && !this.#strangers.has(relationId));
+    if (unknown.length > 0) {
+      const states = await this.#catalog.tableStates(unknown.map(({ relationId }) => relationId));
+      for (const state of states) if (isFollowable(state)) await this.#tellNew(state);
+      for (const { relationId } of unknown) this.#strangers.add(relationId);
+    }
+    return withoutChanges(bytes, (_transaction, table) => isNew[table] === true);
   }
 
-  /** Another pair may have the source publish tables that came after this pair's load. */
+  #tellNew(table: SourceTable): Promise<void> {
+    return this.#newTable(table, this.#held.names());
+  }
+
   #isNew(table: BlockTable): boolean {
     return (
       this.#definition.tables === undefined &&
-      this.#held.size > 0 &&
-      !this.#held.has(table.relationId) &&
+      !this.#held.isEmpty &&
+      this.#held.get(table.relationId) === undefined &&
       !SYSTEM.test(table.schema)
     );
   }
@@ -129,15 +150,15 @@ export class SchemaGate {
     const mayTell = bytes.includes(prefixBytes);
     if (!mayTell && !differs.includes(true)) return undefined;
     while (block.nextTransaction()) {
-      const { commitLsn } = block.transaction;
+      const { commitLsn, xid } = block.transaction;
       while (block.nextChange()) {
         const at = { generation, commitLsn, ordinal: block.ordinal };
         if (block.table >= 0) {
-          if (differs[block.table]) return { at, table: tables[block.table], message: undefined };
+          if (differs[block.table]) return { at, table: tables[block.table], message: undefined, xid };
         } else if (mayTell && block.op === Op.message && (!handled || comparePositions(at, handled) > 0)) {
           const [prefix, content] = readRow(block.bytes, block.afterStart);
           const message = prefix === SCHEMA_PREFIX ? parseSchemaMessage(content ?? '') : undefined;
-          if (message) return { at, table: undefined, message };
+          if (message) return { at, table: undefined, message, xid };
         }
       }
     }
@@ -168,9 +189,11 @@ export class SchemaGate {
     const { relationId, schema, name } = table;
     const held = this.#held.get(relationId);
     const entry = this.#entryOf(table);
-    const occupant = [...this.#held.values()].find(
-      (other) => other.source.relation_id !== relationId && formatTableName(other.target) === formatTableName(table),
-    );
+    const occupant = this.#held
+      .values()
+      .find(
+        (other) => other.source.relation_id !== relationId && formatTableName(other.target) === formatTableName(table),
+      );
     const ids = [relationId, ...(occupant ? [occupant.source.relation_id] : [])];
     const states = await this.#catalog.tableStates(ids);
     const stateOf = (id: number): SourceTable | undefined => states.find((state) => state.relation_id === id);
@@ -209,18 +232,20 @@ export class SchemaGate {
   }
 
   /** What a message means for the pair; undefined when nothing. @throws PAIR_TABLE_GONE */
-  async #told(message: SchemaMessage): Promise<SchemaNews | undefined> {
+  async #told(message: SchemaMessage, place: Place): Promise<SchemaNews | undefined> {
     const tables: NewsTable[] = [];
+    const past = this.#held.past(place.at, place.xid);
     for (const table of message.tables) {
-      const rewritten = message.rewritten.includes(table.relation_id) ? (message.by_expression ? 'all' : 'cast') : 'no';
-      const news = await this.#newsOf(table, rewritten, message.command);
+      if (past.has(table.relation_id)) continue;
+      const news = await this.#newsOf(table, rewrittenBy(message, table), message);
       if (news) tables.push(news);
     }
-    const dropped = message.dropped.filter((relationId) => this.#follows(relationId));
+    const dropped = message.dropped.filter((relationId) => !past.has(relationId) && this.#follows(relationId));
     const told = new Set(tables.map(({ source }) => source.relation_id));
     for (const { source, target } of this.#held.values()) {
       const left = source.partitions.filter((part) => !message.dropped.includes(part.relation_id));
       if (left.length === source.partitions.length || told.has(source.relation_id)) continue;
+      if (past.has(source.relation_id)) continue;
       const exclude = this.#entryOf(target)?.exclude ?? [];
       tables.push({
         source: { ...source, partitions: left },
@@ -237,7 +262,7 @@ export class SchemaGate {
   async #newsOf(
     table: SourceTable,
     rewritten: NewsTable['rewritten'],
-    command: string,
+    { command, partitions_empty: empty }: SchemaMessage,
   ): Promise<NewsTable | undefined> {
     const held = this.#held.get(table.relation_id);
     const name = formatTableName(table);
@@ -245,18 +270,15 @@ export class SchemaGate {
     const followsNames = this.#definition.tables === undefined;
     if (held && !followsNames) this.#stillNamed(held, table, entry);
     if (!held) {
-      const wanted = followsNames
-        ? !table.partition && table.permanent && !SYSTEM.test(table.schema)
-        : entry !== undefined;
-      if (wanted) await this.#newTable(table);
+      if (isFollowable(table) || entry !== undefined) await this.#tellNew(table);
       return undefined;
     }
     if (entry && entry.columns !== 'same') return undefined;
     const same = JSON.stringify(held.source) === JSON.stringify(table);
-    if (same && rewritten === 'no') return undefined;
+    if (same && (rewritten === 'no' || rewritten === 'perhaps')) return undefined;
     const target = followsNames ? { schema: table.schema, name: table.name } : held.target;
     // A partition that is made with its table is empty, one that is attached may hold rows.
-    const attached = command === 'CREATE TABLE' ? 'empty' : 'perhaps';
+    const attached = empty || command === 'CREATE TABLE' ? 'empty' : 'perhaps';
     return { source: table, target, exclude: entry?.exclude ?? [], rewritten, attached, guessed: [] };
   }
 
@@ -283,6 +305,12 @@ export class SchemaGate {
     const name = formatTableName(table);
     return this.#definition.tables?.find(({ source, target }) => canonical(target ?? source) === name);
   }
+}
+
+function rewrittenBy(message: SchemaMessage, { relation_id }: SourceTable): NewsTable['rewritten'] {
+  if (message.command === '') return 'perhaps';
+  if (!message.rewritten.includes(relation_id)) return 'no';
+  return message.by_expression ? 'all' : 'cast';
 }
 
 function tableGone(table: TableName, how: string): TerraFusionError {

@@ -125,8 +125,8 @@ export class Session {
   async #apply(writer: TargetWriter, held: Applied): Promise<void> {
     const { schema, topic } = this.#parts.options;
     const builder = new BatchBuilder(held, topic);
-    const gate =
-      schema && new SchemaGate(schema.definition, writer.tables, schema.catalog, (table) => schema.newTable(table));
+    const shapes = { held: writer.tables, apart: held.division?.apart ?? [] };
+    const gate = schema && new SchemaGate(schema.definition, shapes, schema.catalog, schema.newTable, schema.isLoaded);
     const stopping = () => this.#parts.stop.aborted;
     let position = held.position;
     while (!stopping()) {

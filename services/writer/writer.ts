@@ -5,10 +5,10 @@ import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import type { PairDefinition } from '#schemas/pairs.ts';
 import type { Position } from '#schemas/position.ts';
-import type { SourceTable } from '#schemas/source-tables.ts';
 import { Backoff, reconnectPolicy } from '#services/kernel/retry.ts';
 import type { ReadyBlock } from './batch.ts';
-import type { SchemaChange, SourceCatalog } from './schema-gate.ts';
+import type { IsLoaded } from './held-tables.ts';
+import type { NewTable, SchemaChange, SourceCatalog } from './schema-gate.ts';
 import { Repetition } from './repetition.ts';
 import { Session } from './session.ts';
 
@@ -42,8 +42,10 @@ export interface SchemaOptions {
   decide(change: SchemaChange): Promise<void>;
   /** The target has committed what was decided up to this position. */
   applied(position: Position): Promise<void>;
-  /** The stream tells of a table that the target does not have. */
-  newTable(table: SourceTable): Promise<void>;
+  /** The stream tells of a table that the target does not have; see {@link NewTable}. May be called again with the same one. */
+  readonly newTable: NewTable;
+  /** See {@link IsLoaded}; left out: nothing was. */
+  readonly isLoaded?: IsLoaded;
   /** `applied` has failed; the stream goes on. */
   failedToTell(error: unknown): void;
 }

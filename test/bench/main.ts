@@ -13,7 +13,8 @@ import { NativeSide } from './sides/native.ts';
 import { NpmBaselineSide } from './sides/npm-baseline.ts';
 import { PipelineSide } from './sides/pipeline.ts';
 import type { Side } from './sides/side.ts';
-import { backlogs } from './workloads.ts';
+import { runSnapshotTurn } from './snapshot-bench.ts';
+import { backlogs, snapshots } from './workloads.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,6 +29,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
+const known = [...Object.keys(backlogs), ...Object.keys(snapshots), 'L1'].join(', ');
+
 const makers = (clusters: Clusters): Readonly<Record<string, () => Side>> => ({
   native: () => new NativeSide(),
   pipeline: () => new PipelineSide(clusters.control.url(), { profile: values.profile }),
@@ -40,9 +43,9 @@ const say = (line: string): void => {
 
 async function bench(clusters: Clusters, workload: string): Promise<void> {
   const sides = values.sides.split(',').map((name) => {
-    const known = makers(clusters);
-    const make = known[name];
-    if (!make) throw new Error(`--sides knows ${Object.keys(known).join(', ')}, not ${name}`);
+    const all = makers(clusters);
+    const make = all[name];
+    if (!make) throw new Error(`--sides knows ${Object.keys(all).join(', ')}, not ${name}`);
     return make();
   });
   // The same against itself: what the machine's noise alone makes of a ratio.
@@ -51,19 +54,21 @@ async function bench(clusters: Clusters, workload: string): Promise<void> {
   const runs: Run[] = [];
   const [rate, seconds] = [Number(values.rate), Number(values.seconds)];
   const backlog = backlogs[workload];
-  if (!backlog && workload !== 'L1') {
-    throw new Error(`There are ${Object.keys(backlogs).join(', ')} and L1, not ${workload}`);
-  }
-  const rows = Number(values.rows ?? backlog?.rows ?? 0);
-  const title = backlog
-    ? `${workload}: ${rows.toLocaleString('en')} ${backlog.title}`
+  const snapshot = snapshots[workload];
+  const work = backlog ?? snapshot;
+  if (!work && workload !== 'L1') throw new Error(`There are ${known}, not ${workload}`);
+  const rows = Number(values.rows ?? work?.rows ?? 0);
+  const title = work
+    ? `${workload}: ${rows.toLocaleString('en')} ${work.title}`
     : `L1: ${rate} transactions a second for ${seconds} s`;
   for (let turn = 0; turn <= turns; turn += 1) {
     say(turn === 0 ? `${title}\nwarm-up` : `turn ${turn} of ${turns}`);
     runs.push(
       ...(backlog
         ? await runTurn(clusters, backlog, sides, { turn, rows, say })
-        : await runSteadyTurn(clusters, sides, { turn, rate, seconds, say })),
+        : snapshot
+          ? await runSnapshotTurn(clusters, snapshot, sides, { turn, rows, say })
+          : await runSteadyTurn(clusters, sides, { turn, rate, seconds, say })),
     );
   }
   const names = sides.map(({ name }) => name);
@@ -71,12 +76,12 @@ async function bench(clusters: Clusters, workload: string): Promise<void> {
     title,
     sides: names,
     postgres: await clusters.version(),
-    ...(backlog ? { rows } : { rate, seconds }),
+    ...(work ? { rows } : { rate, seconds }),
   };
   say(`\n${markdownTable(title, names, runs)}\n\nRaw runs: test/bench/results/${keepResults(workload, facts, runs)}\n`);
 }
 
 if (platform() !== 'linux') throw new Error('CPU and memory are read from /proc: benchmarks run on Linux');
-if (positionals.length === 0) throw new Error(`Name what to measure: ${Object.keys(backlogs).join(', ')}, L1`);
+if (positionals.length === 0) throw new Error(`Name what to measure: ${known}`);
 await using clusters = await openClusters();
 for (const workload of positionals) await bench(clusters, workload);

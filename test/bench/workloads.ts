@@ -15,6 +15,17 @@ export interface Backlog {
   write(source: TestDatabase, rows: number): Promise<number>;
 }
 
+/** Tables as they stand when somebody comes to take them over. */
+export interface Snapshot {
+  readonly title: string;
+  /** Rows of a full run. */
+  readonly rows: number;
+  /** Tables at both ends, as SQL. */
+  schema(rows: number): string;
+  /** Makes and fills them at the source; returns their names. */
+  make(source: TestDatabase, rows: number): Promise<readonly string[]>;
+}
+
 /** Last in every backlog: when the target holds this row, it holds everything. */
 export const MARKER = 'public.bench_marker';
 const marker = 'CREATE TABLE bench_marker (id int PRIMARY KEY);';
@@ -149,6 +160,65 @@ export const backlogs: Readonly<Record<string, Backlog>> = {
          END;`,
       );
       return count * 4;
+    },
+  },
+};
+
+const ofParcels: Snapshot = {
+  title: 'rows of one table, as they stand',
+  rows: 1_000_000,
+  schema: () => parcels,
+  make: async (source, rows) => {
+    await source.query(parcels);
+    await parcelInserts('all')(source, rows);
+    return ['public.parcels'];
+  },
+};
+
+const WIDE = 'CREATE TABLE wide (id bigint PRIMARY KEY, kind int, body text)';
+/** 16 kB that a compressor finds little in, so that they are stored out of line. */
+const wideBody = (id: string): string =>
+  `(SELECT string_agg(md5(${id}::text || part), '') FROM generate_series(1, 500) AS part)`;
+
+/** Rows a table, of S1t. */
+const OF_EACH = 10_000;
+const tablesOf = (rows: number): string[] =>
+  Array.from({ length: Math.max(1, Math.ceil(rows / OF_EACH)) }, (_, index) => `t${String(index).padStart(3, '0')}`);
+const many = (rows: number): string =>
+  tablesOf(rows)
+    .map((name) => `CREATE TABLE ${name} (id bigint PRIMARY KEY, situs text, value numeric(14, 2), at timestamptz);`)
+    .join('\n');
+
+export const snapshots: Readonly<Record<string, Snapshot>> = {
+  S1: ofParcels,
+  S1w: {
+    title: 'rows of 16 kB, as they stand',
+    rows: 100_000,
+    schema: () => WIDE,
+    make: async (source, rows) => {
+      await source.query(WIDE);
+      await transactions(
+        source,
+        rows,
+        10_000,
+        `INSERT INTO wide SELECT n, n % 7, ${wideBody('n')} FROM generate_series(first_row, last_row) AS n;`,
+      );
+      return ['public.wide'];
+    },
+  },
+  S1t: {
+    title: 'rows in tables of 10,000, as they stand',
+    rows: 1_000_000,
+    schema: many,
+    make: async (source, rows) => {
+      await source.query(many(rows));
+      const names = tablesOf(rows);
+      for (const name of names)
+        await source.query(
+          `INSERT INTO ${name} SELECT n, (n % 9999) || ' NW Maple Street', n * 1.25, timestamptz '2026-01-01' + n * interval '1 second'
+             FROM generate_series(1, ${Math.min(rows, OF_EACH)}) AS n`,
+        );
+      return names.map((name) => `public.${name}`);
     },
   },
 };

@@ -17,6 +17,7 @@ export interface CheckInput {
   readonly tables?: readonly z.input<typeof tableInput>[];
   readonly config?: z.input<typeof pairConfig>;
   readonly proof?: boolean;
+  readonly plan?: boolean;
   readonly loaded?: boolean;
   readonly surroundings?: PairToCheck['surroundings'];
   readonly stream?: PairToCheck['stream'];
@@ -38,6 +39,7 @@ export function checkOf(input: CheckInput): Promise<PairCheckReport> {
       surroundings: input.surroundings ?? { source: 'a', target: 'b', others: [] },
       stream: input.stream,
       proof: input.proof ?? false,
+      plan: input.plan ?? false,
     },
     (_end, work) => work(contextOf()),
   );

@@ -49,4 +49,58 @@ describe('SIGKILL during a table sync', () => {
     expect(await target.query("SELECT FROM _terrafusion.applied_positions WHERE pair_id LIKE '%/%'")).toEqual([]);
     await last.stop();
   });
+
+  test('cancelled at any moment of its load, every row is as it was before, with the stream on top', async () => {
+    const [source, target] = [await loneSource(), await freshDatabase('target')];
+    await createWorkloadTables(source);
+    await source.query(
+      'CREATE TABLE mark (id int PRIMARY KEY, x text); INSERT INTO mark SELECT n, n FROM generate_series(1, 100) n',
+    );
+    await runWorkload(source, { seed: 1, transactions: 60 });
+    const installation = await freshInstallation();
+    const all = ['public.mark', ...workloadTables.map(({ name }) => name)];
+    const pair = await installation.addPair({
+      source,
+      target,
+      tables: all.map((name) => ({ source: name })),
+      config: { load_chunk_rows: 20 },
+    });
+    const syncs = new PairSyncs(installation, pair);
+    const first = installation.startProcess();
+    await pair.until('streaming');
+    await pair.fence();
+    await first.stop();
+    // What only the target has tells the rows of before from those of the source.
+    await target.query(`UPDATE mark SET x = 'before'`);
+    const isAsBefore = async (): Promise<void> => {
+      expect(await target.query(`SELECT DISTINCT x FROM mark WHERE id > 10`)).toEqual([{ x: 'before' }]);
+    };
+    let seed = 10;
+    for (const point of [
+      crashPoints.LOADER_PLANNED_NOT_COPIED,
+      crashPoints.LOADER_MID_COPY,
+      crashPoints.LOADER_CHUNK_COMMITTED_NOT_NOTED,
+      crashPoints.LOADER_BEFORE_COMMIT,
+    ]) {
+      const sync = await syncs.resync(...all);
+      await killAt(installation, point, 1);
+      await isAsBefore();
+      await runWorkload(source, { seed: seed++, transactions: 20 });
+      await source.query(`UPDATE mark SET x = '${point}' WHERE id <= 10`);
+      await syncs.cancel(sync);
+      const next = installation.startProcess();
+      await syncs.until(sync, 'done');
+      await pair.fence();
+      await isAsBefore();
+      await expectSameRows(source, target, all.slice(1));
+      expect(await target.query(`SELECT DISTINCT x FROM mark WHERE id <= 10`)).toEqual([{ x: point }]);
+      expect(await target.query("SELECT FROM pg_class WHERE relname LIKE 'staged%'")).toEqual([]);
+      await next.stop();
+    }
+    const last = installation.startProcess();
+    await syncs.until(await syncs.resync(...all), 'done');
+    await pair.fence();
+    await expectSameRows(source, target);
+    await last.stop();
+  });
 });

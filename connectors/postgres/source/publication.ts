@@ -8,19 +8,20 @@ const OPTIONS = `publish = 'insert, update, delete, truncate', publish_via_parti
 
 /**
  * Makes the publication hold exactly these tables, in one transaction. Tables that are in it already are not touched, so that calling
- * again changes nothing.
+ * again changes nothing. With `keepOthers` those that are in it stay.
  * @throws {TerraFusionError} SOURCE_TABLE_WITHOUT_KEY, SOURCE_TABLE_MISSING, before anything is changed; the driver's errors
  */
 export async function publishTables(
   client: pg.Client,
   publication: string,
   tables: readonly TableName[],
+  keepOthers: boolean,
 ): Promise<void> {
   await describeTables(client, tables);
   await refuseUnpublishable(client, tables);
   await client.query('BEGIN');
   try {
-    await alter(client, publication, tables);
+    await alter(client, publication, tables, keepOthers);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
@@ -28,7 +29,12 @@ export async function publishTables(
   }
 }
 
-async function alter(client: pg.Client, publication: string, tables: readonly TableName[]): Promise<void> {
+async function alter(
+  client: pg.Client,
+  publication: string,
+  tables: readonly TableName[],
+  keepOthers: boolean,
+): Promise<void> {
   const name = quoteIdentifier(publication);
   const state = await readPublication(client, publication);
   if (state === undefined) {
@@ -40,7 +46,7 @@ async function alter(client: pg.Client, publication: string, tables: readonly Ta
   const wanted = new Set(tables.map(formatTableName));
   const held = new Set(state.tables.map(formatTableName));
   const added = tables.filter((table) => !held.has(formatTableName(table)));
-  const removed = state.tables.filter((table) => !wanted.has(formatTableName(table)));
+  const removed = keepOthers ? [] : state.tables.filter((table) => !wanted.has(formatTableName(table)));
   if (removed.length > 0)
     await client.query(`ALTER PUBLICATION ${name} DROP TABLE ${removed.map(quoteTable).join(', ')}`);
   if (added.length > 0) await client.query(`ALTER PUBLICATION ${name} ADD TABLE ${added.map(quoteTable).join(', ')}`);

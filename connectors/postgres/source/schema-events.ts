@@ -101,6 +101,16 @@ function triggersSql(publication: string): { readonly name: string; readonly sql
   ];
 }
 
+/** Whether the source tells of altered tables by itself: somebody else may have taken our triggers away, or switched them off. */
+export async function hasSchemaEvents(client: pg.ClientBase, publication: string): Promise<boolean> {
+  const wanted = Object.values(names(publication));
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_event_trigger WHERE evtname = ANY ($1) AND evtenabled IN ('O', 'A')`,
+    [wanted],
+  );
+  return rowCount === wanted.length;
+}
+
 /**
  * Has the source tell of altered tables in the stream, if our role may. Calling again changes nothing, or brings the functions up to date.
  * @returns whether it does

@@ -7,6 +7,7 @@ import { quoteIdentifier } from '../identifiers.ts';
 import { readSchema } from '../schema/read.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeTables } from './catalog.ts';
+import { tellAltered } from './catalog-look.ts';
 import { checkSource } from './checks.ts';
 import { countBeyond } from './count-beyond.ts';
 import { slotMissing } from './history.ts';
@@ -57,12 +58,12 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         return readSchema(client, tables);
       }),
 
-    publish: (publication, tables, context) =>
+    publish: (publication, tables, context, keepOthers = false) =>
       use(
         context,
         `Could not publish the tables of ${publication}`,
         async (client) => {
-          await publishTables(client, publication, tables);
+          await publishTables(client, publication, tables, keepOthers);
           await installSchemaEvents(client, publication);
         },
         {
@@ -111,6 +112,11 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
           [prefix, content],
         );
         return parseLsn(rows[0]!.lsn);
+      }),
+
+    tellAltered: (look, context) =>
+      use(context, 'Could not look at the catalog of the source', (client) => tellAltered(client, look), {
+        purpose: 'catalog',
       }),
 
     countBeyond: (table, bounds, limits, context) =>

@@ -5,6 +5,7 @@ import { formatPosition, parsePosition, type Position } from '#schemas/position.
 import { formatTableName } from '#schemas/tables.ts';
 import { heldTablesSql } from './evolution/held-tables.ts';
 import { SCHEMA } from './own-schema.ts';
+import { dropAllStaged } from './staging.ts';
 
 /**
  * What we keep at the target: schema `_terrafusion`, one row a pair, written in the same transaction as the pair's rows.
@@ -279,6 +280,7 @@ export async function keepWritersOut(client: pg.ClientBase, key: string): Promis
 
 /** Forgets the pair: its position and what is kept of its load, those of its table syncs included. */
 export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
+  await dropAllStaged(client, pairId);
   for (const table of Object.keys(tables)) {
     const { rows } = await client.query<{ there: boolean }>(
       `SELECT to_regclass('${SCHEMA}.${table}') IS NOT NULL AS there`,

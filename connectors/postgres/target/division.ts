@@ -14,6 +14,7 @@ import {
   storeValues,
 } from './bookkeeping.ts';
 import { readTables } from './describe.ts';
+import { dropStaged } from './staging.ts';
 
 /** `Target.divide`. Writers of the pair are kept out for the moment it takes, and are fenced by what it changes. */
 export async function divide(
@@ -141,6 +142,15 @@ export async function takeBack(
     const held = await heldBy(client, key);
     if (held !== undefined) return held;
     if (rows[0]!.prepared) return 'replaced';
+    await dropStaged(client, key);
+    // Their stream goes on from where they left, and so does what they look like.
+    await client.query(`DELETE FROM ${SCHEMA}.held_tables WHERE pair_id = $1`, [key]);
+    await client.query(
+      `INSERT INTO ${SCHEMA}.held_tables (pair_id, relation_id, description)
+       SELECT $2, h.relation_id, h.description FROM ${SCHEMA}.held_tables h, jsonb_array_elements($3::jsonb) t
+        WHERE h.pair_id = $1 AND h.description->'target' = t`,
+      [pairId, key, JSON.stringify(seen.tables.map(({ target: { schema, name } }) => ({ schema, name })))],
+    );
     await client.query(storeSql, storeValues(key, { ...seen.from, overlayUntil: 0n }));
     await client.query(`UPDATE ${SCHEMA}.applied_positions SET definition_version = $2 WHERE pair_id = $1`, [
       key,

@@ -23,6 +23,8 @@ import type { TablePlan } from './table-plan.ts';
 export interface LoadOwner {
   readonly pairId: string;
   readonly epoch: number;
+  /** Where the rows of a table go. */
+  readonly placeOf: (table: TableName) => TableName;
 }
 
 export async function openLoadSession(
@@ -61,7 +63,7 @@ class PostgresLoadSession implements LoadSession {
   constructor(session: PipelineSession, owner: LoadOwner, signal: AbortSignal) {
     this.#session = session;
     this.#pipeline = session.pipeline;
-    this.#book = new PlanBook(session.pipeline);
+    this.#book = new PlanBook(session.pipeline, owner.placeOf);
     this.#runner = new RowRunner(session.pipeline);
     this.#owner = owner;
     this.#signal = signal;
@@ -79,7 +81,7 @@ class PostgresLoadSession implements LoadSession {
     return this.#guarded(`Could not load ${formatTableName(table)}`, async () => {
       this.#endCopy();
       const pipeline = this.#pipeline;
-      pipeline.runOnce(`COPY ${quoteTable(table)} (${quoteColumns(columns)}) FROM STDIN`);
+      pipeline.runOnce(`COPY ${quoteTable(this.#owner.placeOf(table))} (${quoteColumns(columns)}) FROM STDIN`);
       for await (const piece of pieces) {
         pipeline.writeThrough(copyDataHeader(piece.length), piece);
         await pipeline.room();
@@ -182,7 +184,7 @@ class PostgresLoadSession implements LoadSession {
 }
 
 /** In a load there are no dead letters: a row that the target refuses ends it, and somebody has to act. */
-function loadFailure(error: unknown, what: string): TerraFusionError {
+export function loadFailure(error: unknown, what: string): TerraFusionError {
   if (isPostgresError(error, FENCED)) return new TerraFusionError('TARGET_FENCED', error.message, { cause: error });
   const refused = rowFailure(error);
   const translated = translateError(error, 'target', what);

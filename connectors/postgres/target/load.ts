@@ -19,9 +19,12 @@ import type { PostgresSettings } from '../settings.ts';
 import { ensureBookkeeping, FENCED, SCHEMA, storeSql, storeValues } from './bookkeeping.ts';
 import type { CatalogTable } from './catalog.ts';
 import { hasRows, readTables } from './describe.ts';
+import { emptyTables } from './empty-tables.ts';
 import { circlesOf, rankByForeignKeys } from './foreign-key-order.ts';
-import { openLoadSession } from './load-session.ts';
+import { rowFailure } from './failures.ts';
+import { loadFailure, openLoadSession } from './load-session.ts';
 import { LOCK_TIMEOUT_MS, type TargetOptions } from './session.ts';
+import { areStaged, createStaged, emptyStaged, putInPlace, stagedName } from './staging.ts';
 
 /** Opens a load, or goes on with it: from here on it is ours, and what was at the target before it is dealt with. */
 export async function openTargetLoad(
@@ -100,7 +103,15 @@ class PostgresLoad implements TargetLoad {
       }
       const ranks = rankByForeignKeys(found);
       this.#catalog = found.toSorted((a, b) => ranks.get(a.oid)! - ranks.get(b.oid)!);
-      this.tables = describeLoad(this.#catalog);
+      // Kept beside them, rows are in nobody's way until all are there.
+      this.tables = this.#request.staged
+        ? this.#catalog.map(({ schema, name, primaryKey }) => ({
+            table: { schema, name },
+            after: [],
+            together: [],
+            primaryKey,
+          }))
+        : describeLoad(this.#catalog);
       this.#epoch = await this.#takeOver();
       await this.#prepare();
     });
@@ -136,8 +147,15 @@ class PostgresLoad implements TargetLoad {
         [pairId],
       );
       const held = rows[0]!;
+      if (this.#request.staged) {
+        if (held.begun === begun && (await areStaged(client, pairId, this.#catalog))) return;
+        await createStaged(client, pairId, this.#catalog);
+        await client.query(`DELETE FROM ${SCHEMA}.load_chunks WHERE pair_id = $1`, [pairId]);
+        await client.query(`UPDATE ${SCHEMA}.loads SET begun = $2 WHERE pair_id = $1`, [pairId, begun]);
+        return;
+      }
       if (held.prepared && held.begun === begun) return;
-      if (held.prepared || existingRows === 'replace') await empty(client, this.#catalog);
+      if (held.prepared || existingRows === 'replace') await emptyTables(client, this.#catalog);
       else await requireEmpty(client, this.#catalog);
       await client.query(`DELETE FROM ${SCHEMA}.load_chunks WHERE pair_id = $1`, [pairId]);
       await client.query(`UPDATE ${SCHEMA}.loads SET prepared = true, begun = $2 WHERE pair_id = $1`, [pairId, begun]);
@@ -174,10 +192,8 @@ class PostgresLoad implements TargetLoad {
     const names = new Set(tables.map(formatTableName));
     return this.#guarded('Could not empty tables that are loaded anew', () =>
       this.#transaction(async (client) => {
-        await empty(
-          client,
-          this.#catalog.filter((table) => names.has(formatTableName(table))),
-        );
+        const chosen = this.#catalog.filter((table) => names.has(formatTableName(table)));
+        await (this.#request.staged ? emptyStaged(client, this.#request.pairId, chosen) : emptyTables(client, chosen));
         await client.query(
           `DELETE FROM ${SCHEMA}.load_chunks c USING unnest($2::text[], $3::text[]) AS n (schema, name)
             WHERE c.pair_id = $1 AND c.table_schema = n.schema AND c.table_name = n.name`,
@@ -188,15 +204,18 @@ class PostgresLoad implements TargetLoad {
   }
 
   openSession(context: ConnectorContext): Promise<LoadSession> {
+    const { pairId, staged = false } = this.#request;
     return openLoadSession(
       this.#settings,
-      { pairId: this.#request.pairId, epoch: this.#epoch },
+      { pairId, epoch: this.#epoch, placeOf: (table) => (staged ? stagedName(pairId, table) : table) },
       context,
       this.#options,
     );
   }
 
   async analyze(tables: readonly TableName[]): Promise<void> {
+    // Put in place they are analyzed at once.
+    if (this.#request.staged) return;
     for (const table of tables) {
       const found = this.#catalog.find((one) => formatTableName(one) === formatTableName(table));
       if (found === undefined || !['r', 'p'].includes(found.kind)) continue;
@@ -207,9 +226,19 @@ class PostgresLoad implements TargetLoad {
   }
 
   commit(applied: Applied): Promise<void> {
-    const { pairId } = this.#request;
-    return this.#guarded(`Could not complete the load of pair ${pairId}`, () =>
+    const { pairId, staged } = this.#request;
+    const what = `Could not complete the load of pair ${pairId}`;
+    return this.#guarded(what, () =>
       this.#transaction(async (client) => {
+        if (staged) {
+          await client.query(`UPDATE ${SCHEMA}.loads SET prepared = true WHERE pair_id = $1`, [pairId]);
+          try {
+            await emptyTables(client, this.#catalog);
+            await putInPlace(client, pairId, this.#catalog);
+          } catch (error) {
+            throw rowFailure(error) === undefined ? error : loadFailure(error, what);
+          }
+        }
         await client.query(storeSql, storeValues(pairId, applied));
       }),
     );
@@ -239,6 +268,7 @@ class PostgresLoad implements TargetLoad {
       return await work();
     } catch (cause) {
       this.#signal.throwIfAborted();
+      if (cause instanceof TerraFusionError) throw cause;
       if (isPostgresError(cause, FENCED)) throw new TerraFusionError('TARGET_FENCED', cause.message, { cause });
       throw translateError(cause, 'target', what);
     }
@@ -290,18 +320,4 @@ async function requireEmpty(client: pg.Client, tables: readonly CatalogTable[]):
     throw new TerraFusionError('TARGET_TABLE_NOT_EMPTY', `The target already holds rows in ${filled.join(', ')}`, {
       details: { tables: filled },
     });
-}
-
-/** Views cannot be truncated, nor can tables that others point to: those are emptied row by row, children first. */
-async function empty(client: pg.Client, order: readonly CatalogTable[]): Promise<void> {
-  if (order.length === 0) return;
-  await client.query('SAVEPOINT emptying');
-  try {
-    await client.query(`TRUNCATE ${order.map(quoteTable).join(', ')}`);
-  } catch (error) {
-    if (!['0A000', '42809'].includes((error as { code?: string }).code ?? '')) throw error;
-    await client.query('ROLLBACK TO SAVEPOINT emptying');
-    for (const table of order.toReversed()) await client.query(`DELETE FROM ${quoteTable(table)}`);
-  }
-  await client.query('RELEASE SAVEPOINT emptying');
 }

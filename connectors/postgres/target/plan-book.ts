@@ -1,6 +1,6 @@
 import type { BlockTable } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
-import { formatTableName } from '#schemas/tables.ts';
+import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { SCHEMA } from './bookkeeping.ts';
 import { catalogSql, catalogValues, readCatalog, type CatalogTable } from './catalog.ts';
 import { rankByForeignKeys } from './foreign-key-order.ts';
@@ -14,8 +14,12 @@ export class PlanBook {
   readonly #tables = new Map<string, CatalogTable>();
   #ranks: ReadonlyMap<string, number> = new Map();
 
-  constructor(pipeline: Pipeline) {
+  readonly #placeOf: (table: TableName) => TableName;
+
+  /** @param placeOf where the rows of a table go: elsewhere than to the table, for a load that keeps them for the time being */
+  constructor(pipeline: Pipeline, placeOf: (table: TableName) => TableName = (table) => table) {
     this.#pipeline = pipeline;
+    this.#placeOf = placeOf;
   }
 
   /** Place of a table in an order in which parents of foreign keys come first. */
@@ -49,8 +53,12 @@ export class PlanBook {
   async #look(shapes: readonly BlockTable[]): Promise<void> {
     const unknown = shapes.filter((shape) => !this.#tables.has(formatTableName(shape)));
     if (unknown.length > 0) {
-      for (const table of readCatalog(await this.#pipeline.query(catalogSql, catalogValues(unknown)))) {
-        this.#tables.set(formatTableName(table), table);
+      const places = unknown.map(this.#placeOf);
+      const found = readCatalog(await this.#pipeline.query(catalogSql, catalogValues(places)));
+      const byPlace = new Map(found.map((table) => [formatTableName(table), table]));
+      for (const [i, table] of unknown.entries()) {
+        const there = byPlace.get(formatTableName(places[i]!));
+        if (there) this.#tables.set(formatTableName(table), there);
       }
       this.#ranks = rankByForeignKeys([...this.#tables.values()]);
     }

@@ -10,6 +10,7 @@ import { checkTarget } from './check.ts';
 import { createTables } from './create-tables.ts';
 import { describeTables } from './describe.ts';
 import { connected, divide, join, takeBack } from './division.ts';
+import { alterLoaded } from './evolution/altered-load.ts';
 import { readHeldTables, replaceHeldTables } from './evolution/held-tables.ts';
 import { openTargetLoad } from './load.ts';
 import { probeTarget } from './probe.ts';
@@ -78,6 +79,19 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
           await ensureBookkeeping(client);
           await replaceHeldTables(client, pairId, tables);
         },
+      ),
+
+    alterLoaded: (key, tables, context) =>
+      withClient(
+        settings,
+        context,
+        {
+          role: 'target',
+          purpose: 'setup',
+          what: `Could not bring the tables of ${key} in line with the source's`,
+          lockTimeoutMs: 30_000,
+        },
+        (client) => alterLoaded(client, key, tables),
       ),
 
     heldTables: (pairId, context) =>

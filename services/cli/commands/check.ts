@@ -78,10 +78,18 @@ function reportText(file: string, report: PairCheckReport, terminal: Terminal): 
     checkLines('target', report.target),
     ...report.tables.map((each) => tableText(each, terminal)),
     report.problems.map(({ path, code, message, fix }) => `${path}: ${message} (${code})\n  ${fix}\n`).join(''),
+    schemaText(report),
     report.lossy.map(({ path, message }) => `${path}: ${message}\n`).join(''),
     report.ok ? `${file} can be made as it stands.\n` : `${file} cannot be made as it stands.\n`,
   ];
   return parts.filter((part) => part !== '').join('\n');
+}
+
+/** What would not be at the target as it is at the source. */
+function schemaText({ schema }: PairCheckReport): string {
+  if (schema === null || schema.skipped.length === 0) return '';
+  const lines = schema.skipped.map(({ object, reason, fix }) => `warn ${object}: ${reason}\n     ${fix}\n`);
+  return `not made at the target\n${lines.join('')}`;
 }
 
 type Table = PairCheckReport['tables'][number];

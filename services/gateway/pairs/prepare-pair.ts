@@ -39,7 +39,7 @@ export async function preparePair(
   const source = await findEnd(request, input.source, 'source', problems);
   const target = await findEnd(request, input.target, 'target', problems);
   if (!source || !target) {
-    return { ...none, report: { ok: false, problems, source: [], target: [], lossy: [], tables: [] } };
+    return { ...none, report: { ok: false, problems, source: [], target: [], lossy: [], schema: null, tables: [] } };
   }
   const report = await checkEnds(deps, request, source.connection, target.connection, {
     definition: { version: 1, tables: input.tables, config: input.config },
@@ -47,6 +47,7 @@ export async function preparePair(
     stream:
       source.end.kind === 'registered' ? (await deps.control.generations.latest(source.end.id))?.stream : undefined,
     proof,
+    plan: proof,
   });
   return { source: source.end, target: target.end, report };
 }
@@ -57,7 +58,7 @@ export async function checkEnds(
   request: FastifyRequest,
   source: Connection,
   target: Connection,
-  pair: Pick<PairToCheck, 'definition' | 'loaded' | 'stream' | 'proof'>,
+  pair: Pick<PairToCheck, 'definition' | 'loaded' | 'stream' | 'proof' | 'plan'>,
   own?: string,
 ): Promise<PairCheckReport> {
   const tools = { clock: deps.clock, log: request.log, signal: request.signal };

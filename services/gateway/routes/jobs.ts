@@ -229,6 +229,7 @@ async function prepareFull(deps: GatewayDeps, request: FastifyRequest, body: Job
       loaded: known !== undefined && hasBegun(known),
       stream: known && (await deps.control.generations.latest(known.sourceId))?.stream,
       proof: false,
+      plan: false,
     },
     known?.id,
   );
@@ -292,6 +293,7 @@ async function validate(deps: GatewayDeps, request: FastifyRequest, pair: PairOv
       loaded,
       stream: (await deps.control.generations.latest(pair.sourceId))?.stream,
       proof: false,
+      plan: false,
     },
     pair.id,
   );

@@ -315,6 +315,7 @@ async function checkChanged(
       loaded: pair.load.state !== 'requested' || pair.load.number > 1,
       stream: (await deps.control.generations.latest(pair.sourceId))?.stream,
       proof: false,
+      plan: false,
     },
     pair.id,
   );

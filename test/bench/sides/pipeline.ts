@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url';
-import { openInstallation, type Installation } from '#test/support/installation.ts';
+import { Hopeless } from '#test/support/eventually.ts';
+import { openInstallation, type Installation, type NewTestPair } from '#test/support/installation.ts';
 import type { ServiceProcess } from '#test/support/service-process.ts';
-import { untilReading, type Ends, type Side, type Started } from './side.ts';
+import { untilCopying, untilReading, type Ends, type Side, type Started } from './side.ts';
 
 const profiles = fileURLToPath(new URL('../../artefacts/profiles', import.meta.url));
 
 export interface PipelineOptions {
   /** Writes a CPU profile of each measured run to `test/artefacts/profiles`: for reading, not for figures. */
   readonly profile: boolean;
+  /** Of the pair that is loaded: as people make it when left out. */
+  readonly config?: NewTestPair['config'];
 }
 
 /** Ours: `terrafusion sync-service` with the embedded bus, a process of its own, as people run it. */
@@ -18,6 +21,7 @@ export class PipelineSide implements Side {
   #ends: Ends | undefined;
   #installation: Installation | undefined;
   #service: ServiceProcess | undefined;
+  #pair: string | undefined;
 
   constructor(controlServer: string, options: PipelineOptions) {
     this.#controlServer = controlServer;
@@ -40,9 +44,41 @@ export class PipelineSide implements Side {
 
   async start(): Promise<Started> {
     const reading = untilReading(this.#ends!, 'terrafusion%');
-    const profiling = { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` };
-    this.#service = this.#installation!.startProcess(this.#options.profile ? profiling : {});
+    this.#service = this.#installation!.startProcess(this.#profiling);
     return { at: await reading, pid: this.#service.pid };
+  }
+
+  async load(ends: Ends): Promise<Started> {
+    const { source, target, tables } = ends;
+    this.#ends = ends;
+    const installation = await openInstallation({
+      server: this.#controlServer,
+      environment: { LOG_LEVEL: 'warn' },
+    });
+    this.#installation = installation;
+    this.#service = installation.startProcess(this.#profiling);
+    const pair = await installation.addPair({
+      source,
+      target,
+      tables: tables.map((table) => ({ source: table })),
+      config: this.#options.config ?? {},
+      desired: 'paused',
+    });
+    this.#pair = pair.id;
+    const copying = untilCopying(ends);
+    await installation.control.runs.setDesired(pair.id, 'running');
+    return { at: await copying, pid: this.#service.pid };
+  }
+
+  /** Position and all: the stream could go on from it. */
+  async loaded(): Promise<boolean> {
+    const { load, state, error } = await this.#installation!.control.pairs.get(this.#pair!);
+    if (state === 'failed') throw new Hopeless(`The pair has failed: ${error?.message ?? ''}`);
+    return load.state === 'done';
+  }
+
+  get #profiling(): Record<string, string> {
+    return this.#options.profile ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` } : {};
   }
 
   async stop(): Promise<void> {

@@ -23,8 +23,33 @@ export interface Side {
   prepare(ends: Ends): Promise<void>;
   /** Starts it; see {@link untilReading}. */
   start(): Promise<Started>;
+  /**
+   * Instead of `prepare` and `start`: begins to bring the rows over that are there now; see {@link untilCopying}. Left out: it has no load.
+   */
+  load?(ends: Ends): Promise<Started>;
+  /** Whether the rows of that load are at the target, asked every few milliseconds. */
+  loaded?(): Promise<boolean>;
   /** Ends applying, for good. Also after a failure; calling again changes nothing. */
   stop(): Promise<void>;
+}
+
+/** For a load the clock starts when the first table is copied: slots, checks and workers that start are no part of it. */
+export async function untilCopying({ source }: Ends): Promise<number> {
+  const client = await source.connect();
+  try {
+    const look = {
+      name: 'copying',
+      text: "SELECT FROM pg_stat_progress_copy WHERE datname = current_database() AND command = 'COPY TO'",
+    };
+    await eventually(async () => (await client.query(look)).rowCount !== 0, {
+      within: 120_000,
+      every: 1,
+      what: 'a table to be copied',
+    });
+    return performance.now();
+  } finally {
+    await client.end();
+  }
 }
 
 /** The clock starts, for everybody alike, when the slot is read: how long programs take to start is no part of it. */

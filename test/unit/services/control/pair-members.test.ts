@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { pairConfig, tableInput, type PairDefinition } from '#schemas/pairs.ts';
 import { formatTableName } from '#schemas/tables.ts';
-import { addTables, syncOf, tableDifferences } from '#services/control/pair-members.ts';
+import { addTable, noteHeldTables, syncOf, tableDifferences } from '#services/control/pair-members.ts';
 import { makePair, withControl } from './fixture.ts';
 
 const fixture = withControl();
@@ -39,7 +39,9 @@ describe('a pair that takes every table', () => {
     const { pairs, runs } = fixture.control;
     const { id, definition } = await makePair(fixture.control);
     const table = { schema: 'a', name: 'new' };
-    const add = () => fixture.control.transaction((transaction) => addTables(transaction, id, [table], 'sync-service'));
+    const old = { schema: 'a', name: 'old' };
+    const add = () =>
+      fixture.control.transaction((transaction) => addTable(transaction, id, table, [old], 'sync-service'));
     expect(await add()).toBeUndefined();
     await runs.recordMembers(id, ['a.old']);
     await runs.recordLoad(id, { state: 'done', number: 1, startOffset: 7n, startPosition: '1:0/1' });
@@ -52,6 +54,37 @@ describe('a pair that takes every table', () => {
       syncs: [{ number: 1, kind: 'add', state: 'requested', version: definition.version + 1 }],
     });
     expect(syncOf(pair, [{ source: table, target: table }])?.number).toBe(1);
+  });
+
+  test('a table that bears the name of one that is gone is another one; one that is called otherwise is the same', async () => {
+    const { pairs, runs, tables, tableSyncs } = fixture.control;
+    const { id } = await makePair(fixture.control);
+    const named = (name: string) => ({ schema: 'a', name });
+    const ends = (name: string) => ({ source: named(name), target: named(name) });
+    await runs.recordMembers(id, ['a.x', 'a.y']);
+    await tables.record(id, [
+      { ...ends('x'), state: 'streaming', rowsCopied: 5 },
+      { ...ends('y'), state: 'streaming', rowsCopied: 6 },
+    ]);
+    await runs.recordLoad(id, { state: 'done', number: 1, startOffset: 7n, startPosition: '1:0/1' });
+    const note = (...held: string[]) =>
+      fixture.control.transaction((all) => noteHeldTables(all, id, () => Promise.resolve(held.map(named))));
+    expect(await note('y', 'x')).toBe(false);
+    expect(await note('x', 'z')).toBe(true);
+    expect((await pairs.get(id)).members).toEqual(['a.x', 'a.z']);
+    expect(await tables.list(id)).toMatchObject([
+      { ...ends('x'), rowsCopied: 5 },
+      { ...ends('z'), state: 'streaming', rowsCopied: 6 },
+    ]);
+    // a.x was dropped and is there again.
+    const again = await fixture.control.transaction((all) => addTable(all, id, named('x'), [named('z')], 'me'));
+    expect(again).toMatchObject({ type: 'resync' });
+    expect((await pairs.get(id)).members).toEqual(['a.x', 'a.z']);
+    // While it is loaded it is a member, whether the target holds it or not.
+    expect(await note('z')).toBe(false);
+    await tableSyncs.finish(id, 1, 'done', 'completed');
+    expect(await note('z')).toBe(true);
+    expect((await tables.list(id)).map(({ source }) => source.name)).toEqual(['z']);
   });
 
   test('what it needs of the topic counts until the sync has ended, and a load of all overtakes it', async () => {

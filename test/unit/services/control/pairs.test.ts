@@ -61,6 +61,23 @@ describe('pairs', () => {
     await expect(pairs.change(missingId, { name: 'x' })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  test('keep the order in which columns are written, and another order alone is no other version', async () => {
+    const { pairs } = fixture.control;
+    const { id, definition } = await makePair(fixture.control);
+    const names = ['zoning', 'id', 'a_rather_long_name', 'b'];
+    const table = (columns: readonly string[]) =>
+      tableInput.parse({
+        source: 'a.x',
+        columns: Object.fromEntries(columns.map((name) => [name, { from: name }])),
+      });
+    const change = (columns: readonly string[]) =>
+      pairs.change(id, { definition: { tables: [table(columns)], config: definition.config } });
+    expect(Object.keys((await change(names)).definition.tables![0]!.columns)).toEqual(names);
+    const turned = await change(names.toReversed());
+    expect(Object.keys(turned.definition.tables![0]!.columns)).toEqual(names.toReversed());
+    expect(turned.definition.version).toBe(definition.version + 1);
+  });
+
   test('come in pages by name, with filters', async () => {
     const { pairs, runs } = fixture.control;
     const made = [];

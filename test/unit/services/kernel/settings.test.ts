@@ -13,6 +13,7 @@ describe('the settings', () => {
       controlDatabaseConnections: 10,
       bus: { kind: 'embedded', maxBytes: 20 * 2 ** 30 },
       sourceWalBudgetBytes: 16 * 2 ** 30,
+      sourceCatalogPollMs: 30_000,
       gateway: {
         host: '127.0.0.1',
         port: 5000,

@@ -23,7 +23,7 @@ const timeIsUp = () =>
   fixture.control.database.run(`UPDATE terrafusion.audit_bursts SET ends_at = clock_timestamp() - interval '1 second'`);
 const level = (to: AuditLevel) =>
   fixture.control.database.run(
-    `UPDATE terrafusion.sync_pairs SET definition = jsonb_set(definition, '{config,audit_level}', to_jsonb($2::text)) WHERE id = $1`,
+    `UPDATE terrafusion.sync_pairs SET definition = jsonb_set(definition::jsonb, '{config,audit_level}', to_jsonb($2::text))::json WHERE id = $1`,
     [pair.id, to],
   );
 

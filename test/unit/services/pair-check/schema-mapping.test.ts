@@ -2,8 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ColumnModel, ConstraintModel, SchemaModel, TableModel } from '#connectors/contract/schema.ts';
 import { pairConfig, tableInput } from '#schemas/pairs.ts';
 import { parseTableName } from '#schemas/tables.ts';
-import type { PlannedTable } from '#services/sync-service/plan.ts';
-import { targetSchema } from '#services/sync-service/schema-mapping.ts';
+import { targetSchema, type PlannedTable } from '#services/pair-check/schema-mapping.ts';
 import type { z } from 'zod';
 
 const column = (name: string, more: Partial<ColumnModel> = {}): ColumnModel => ({
@@ -153,8 +152,6 @@ function planned(source: TableModel, input?: Partial<z.input<typeof tableInput>>
       estimatedRows: 0,
     },
     target: parsed?.target === undefined ? source.name : parseTableName(parsed.target),
-    identity: false,
-    filtered: parsed?.where !== undefined,
   };
 }
 

@@ -7,10 +7,18 @@ import type {
   SkippedObject,
   TableModel,
 } from '#connectors/contract/schema.ts';
+import type { TableShape } from '#connectors/contract/source.ts';
 import type { PairConfig, TableInput } from '#schemas/pairs.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { targetColumns } from '#services/stream-processor/target-columns.ts';
-import type { PlannedTable } from './plan.ts';
+
+/** A table of the pair at both ends. */
+export interface PlannedTable {
+  /** undefined: as it is, under the same name. */
+  readonly input: TableInput | undefined;
+  readonly shape: TableShape;
+  readonly target: TableName;
+}
 
 /**
  * The source's schema under the target's names. A table whose columns go over as they are keeps all it has. Of one whose columns are mapped,
