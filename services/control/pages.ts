@@ -44,7 +44,7 @@ export function decodeCursor(cursor: string, ...kinds: readonly (keyof typeof cu
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
     const isOurs = (part: unknown, nth: number): boolean =>
       typeof part === 'string' && part.isWellFormed() && cursorParts[kinds[nth]!](part);
-    if (Array.isArray(key) && key.length === kinds.length && key.every(isOurs)) return key as string[];
+    if (Array.isArray(key) && key.length === kinds.length && key.every(isOurs)) return key;
   } catch {
     // Told below.
   }
