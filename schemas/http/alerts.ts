@@ -111,9 +111,11 @@ export const alertRulesView = z
 export type AlertRulesView = z.output<typeof alertRulesView>;
 
 /** POST /api/alerts/<id>/acknowledge */
-export const acknowledgeRequest = z.strictObject({
-  comment: z.string().trim().min(1).max(500).optional().describe('For whoever looks next.'),
-});
+export const acknowledgeRequest = z
+  .strictObject({
+    comment: z.string().trim().min(1).max(500).optional().describe('For whoever looks next.'),
+  })
+  .meta({ example: { comment: 'The target is being moved; back by six' } });
 
 /** POST /api/alerts/<id>/silence */
 export const silenceRequest = z
