@@ -34,7 +34,7 @@ function isMoment(text: string): boolean {
     );
   if (!parts) return false;
   const [, year, month, day] = parts.map(Number);
-  const date = new Date(Date.UTC(year!, month! - 1, day!));
+  const date = new Date(Date.UTC(year!, month! - 1, day));
   return date.getUTCMonth() === month! - 1 && date.getUTCDate() === day!;
 }
 
@@ -42,9 +42,10 @@ function isMoment(text: string): boolean {
 export function decodeCursor(cursor: string, ...kinds: readonly (keyof typeof cursorParts)[]): string[] {
   try {
     const key: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    const isOurs = (part: unknown, nth: number): boolean =>
+    const isOurs = (part: unknown, nth: number): part is string =>
       typeof part === 'string' && part.isWellFormed() && cursorParts[kinds[nth]!](part);
-    if (Array.isArray(key) && key.length === kinds.length && key.every(isOurs)) return key;
+    const parts: readonly unknown[] = Array.isArray(key) ? key : [];
+    if (parts.length === kinds.length && parts.every(isOurs)) return [...parts];
   } catch {
     // Told below.
   }

@@ -1,5 +1,12 @@
-/** Ids of the systems to which somebody is limited; null: to none. */
+/** Ids of the systems to which somebody is limited; null: no limit. */
 export type Scope = readonly string[] | null;
+
+/**
+ * A name of the limit: the same for the same systems in whatever order, another one for any other limit. What is kept for several
+ * callers is kept under it; somebody who is limited to no system at all shares nothing with somebody who is not limited.
+ */
+export const scopeName = (systems: readonly string[] | null | undefined): string =>
+  systems ? systems.toSorted().join(' ') || 'nothing' : 'everything';
 
 /** The condition that a system is within the scope, which is bound to `placeholder`. */
 export function systemWithin(id: string, placeholder: string): string {

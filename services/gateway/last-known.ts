@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { asTerraFusionError, type TerraFusionError } from '#schemas/errors.ts';
 import type { Known } from '#schemas/http/common.ts';
+import { scopeName } from '#services/control/scope.ts';
 import { maskText } from '#services/kernel/masking.ts';
 import type { App, GatewayDeps } from './gateway.ts';
 import { isDatabaseAway } from './patience.ts';
@@ -40,7 +41,7 @@ export function answerFromMemory(app: App, { clock }: GatewayDeps): void {
   const answers = new Map<string, Answer>();
   const keyOf = ({ principal, url, headers }: FastifyRequest) =>
     // Two tokens of one holder may be limited to other systems.
-    [principal?.id, principal?.systems?.toSorted().join(','), headers.accept, url].map((part) => part ?? '').join(' ');
+    JSON.stringify([principal?.id, scopeName(principal?.systems), headers.accept, url]);
 
   function remember(key: string, body: unknown): void {
     const text = JSON.stringify(body);

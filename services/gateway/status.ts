@@ -6,6 +6,7 @@ import type { SyncServiceHealth } from '#schemas/http/sync-service.ts';
 import type { OpenAlert } from '#services/control/alerts.ts';
 import type { ComponentRecord } from '#services/control/components.ts';
 import type { Control } from '#services/control/control.ts';
+import { scopeName } from '#services/control/scope.ts';
 import { liveConditions } from './alerts/conditions.ts';
 import { readFacts, type Attempt, type Facts, type Known } from './alerts/facts.ts';
 import { runbookOf } from './alerts/message.ts';
@@ -36,7 +37,7 @@ export class StatusReader {
   /** @param control as far as who asks may see it @param systems those that he is limited to */
   async read(control: Control, systems: readonly string[] | undefined): Promise<StatusView> {
     const { clock, options, supervision } = this.#deps;
-    const scope = systems?.toSorted().join(' ') ?? '';
+    const scope = scopeName(systems);
     const facts = await readFacts({ ...this.#deps, control }, this.#database);
     const { value, error } = facts.database;
     if (value) this.#remember(scope, value);

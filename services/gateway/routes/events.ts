@@ -1,5 +1,6 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Control } from '#services/control/control.ts';
+import { scopeName } from '#services/control/scope.ts';
 import { EventHub } from '../event-hub.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { words } from '../schema.ts';
@@ -16,7 +17,7 @@ export function eventRoutes(app: App, deps: GatewayDeps): void {
   // One for all who see the same: what one may not see is never read for him.
   const hubs = new Map<string, EventHub>();
   const hubOf = (control: Control, systems: readonly string[] | undefined): EventHub => {
-    const name = systems?.toSorted().join(' ') ?? '';
+    const name = scopeName(systems);
     const known = hubs.get(name);
     if (known) return known;
     for (const [idle, { size }] of hubs) if (size === 0) hubs.delete(idle);
