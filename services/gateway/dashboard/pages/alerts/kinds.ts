@@ -125,6 +125,13 @@ const kinds: Readonly<Record<string, AlertKind>> = {
       'The data folder holds the bus, the control database and seven days of logs; the settings page names it.',
     ],
   },
+  auth_not_required: {
+    title: 'Keys are not required',
+    steps: [
+      'Whoever reaches the port is an administrator. That is for trying things on one machine.',
+      'Set AUTH_REQUIRED=true (or leave it out), and start the gateway again.',
+    ],
+  },
   alert_delivery: {
     title: 'Alerts are not delivered',
     steps: [
