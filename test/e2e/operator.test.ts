@@ -234,6 +234,7 @@ describe('the operator', () => {
     await page.getByLabel('Exact times in').selectOption('utc');
     await go('/dashboard/roles', 'What each role may do');
     const pause = page.getByRole('row', { name: /POST \/api\/sync-pairs\/\{id\}\/pause/ });
+    await pause.waitFor();
     expect((await pause.getByRole('cell').allTextContents()).map((text) => text.replace(/[✓–]/u, ''))).toEqual([
       'may not',
       'may',
@@ -292,6 +293,8 @@ describe('the operator', () => {
       headers: { 'x-api-key': await product.key() },
     });
     expect(gone.status).toBe(204);
+    // The next thing that is read says so.
+    await page.getByRole('link', { name: 'Operations' }).click();
     await page.getByRole('button', { name: 'Sign in' }).waitFor();
   });
 
