@@ -78,7 +78,23 @@ describe('status', () => {
       body: {
         ...example(statusView),
         pairs: (example(pairsPage) as { items: unknown[] }).items,
-        alerts: [{ code: 'pair_failed', severity: 'critical', message: 'It failed', pair: 'pacs-to-cama' }],
+        alerts: [
+          {
+            id: '7',
+            code: 'pair_failed',
+            severity: 'critical',
+            state: 'firing',
+            message: 'It failed',
+            pair: 'pacs-to-cama',
+            subject: null,
+            value: null,
+            threshold: null,
+            since: '2026-01-31T08:15:30.123Z',
+            acknowledged_by: null,
+            silenced_until: null,
+            runbook: 'infra/runbooks/pair-failed.md',
+          },
+        ],
       },
     };
     const terminal = new RecordingTerminal();

@@ -9,12 +9,22 @@ import { startFull } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
 import { routeAccess } from '#services/gateway/roles.ts';
 import { makePair } from '../control/fixture.ts';
+import type { checkWholePair as CheckWholePair } from '#services/pair-check/check-pair.ts';
 import { withGateway, type Ask, type Reply } from './fixture.ts';
 
 // What is at the ends is not what this is about: they are well, and have everything.
 vi.mock('#services/pair-check/check-pair.ts', () => ({
   checkWholePair: () =>
-    Promise.resolve({ ok: true, problems: [], source: [], target: [], lossy: [], tables: [], warnings: [] }),
+    Promise.resolve({
+      ok: true,
+      problems: [],
+      source: [],
+      target: [],
+      lossy: [],
+      tables: [],
+      warnings: [],
+      schema: null,
+    } satisfies Awaited<ReturnType<typeof CheckWholePair>>),
 }));
 const reached = { position: { generation: 1, commitLsn: 0x100n, ordinal: 1n }, waitedMs: 1 };
 vi.mock('#services/gateway/pairs/fence.ts', () => ({ fence: () => Promise.resolve(reached) }));
