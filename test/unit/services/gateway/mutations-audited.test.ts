@@ -22,7 +22,6 @@ vi.mock('#services/pair-check/check-pair.ts', () => ({
       target: [],
       lossy: [],
       tables: [],
-      warnings: [],
       schema: null,
     } satisfies Awaited<ReturnType<typeof CheckWholePair>>),
 }));
