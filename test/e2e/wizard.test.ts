@@ -32,7 +32,7 @@ describe('a pair made in the browser', () => {
       ANALYZE;`);
     product = await Product.create();
     product.start('--no-demo');
-    await product.event('ready', 120_000);
+    await product.event('ready', 90_000);
     browser = await Browser.open(product.url);
     page = browser.page;
     page.setDefaultTimeout(45_000);
@@ -77,11 +77,11 @@ describe('a pair made in the browser', () => {
     await screenshot(page, `wizard-${name}-dark`);
     await page.emulateMedia({ colorScheme: 'light' });
     await page.setViewportSize({ width: 390, height: 800 });
+    await screenshot(page, `wizard-${name}-narrow`);
     expect(
       await page.evaluate('document.documentElement.scrollWidth <= document.documentElement.clientWidth'),
       name,
     ).toBe(true);
-    await screenshot(page, `wizard-${name}-narrow`);
     await page.setViewportSize({ width: 1360, height: 900 });
   }
 

@@ -36,13 +36,7 @@ export function SystemsStep() {
               <SelectField
                 label={`System that is the ${role}`}
                 value={draft.value[role]}
-                options={[
-                  { value: '', label: 'Choose a system' },
-                  ...(systems.items ?? []).map(({ name, kind, environment }) => ({
-                    value: name,
-                    label: `${name} (${kind}, ${environment})`,
-                  })),
-                ]}
+                options={optionsOf(systems.items ?? [], draft.value[role])}
                 onInput={(name) => {
                   choose(role, name);
                 }}
@@ -100,4 +94,17 @@ function Chosen({ system }: { readonly system: SystemView | undefined }) {
       <code>{addressText(system)}</code> <Badge state={label} tone={tone} label={label} />
     </p>
   );
+}
+
+/** The chosen one is among them also while the list is still being read. */
+function optionsOf(
+  systems: readonly SystemView[],
+  chosen: string,
+): { readonly value: string; readonly label: string }[] {
+  const known = systems.map(({ name, kind, environment }) => ({
+    value: name,
+    label: `${name} (${kind}, ${environment})`,
+  }));
+  const extra = chosen === '' || systems.some(({ name }) => name === chosen) ? [] : [{ value: chosen, label: chosen }];
+  return [{ value: '', label: 'Choose a system' }, ...known, ...extra];
 }
