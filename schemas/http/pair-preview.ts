@@ -19,7 +19,12 @@ export const pairPreviewBody = z
       })
       .describe('As for POST /api/sync-pairs; of name and target nothing is needed.'),
     table: tableNameText.describe('Source table of the pair that is looked at, schema.table.'),
-    limit: z.int().min(1).max(20).default(5).describe('Rows to show.'),
+    limit: z
+      .int()
+      .min(1)
+      .max(20)
+      .default(5)
+      .describe('Rows to show: the first ones; up to half of them are kept for rows that are not simply written.'),
     sample: z.int().min(1).max(500).default(200).describe('Rows to take through the chain for the counts.'),
   })
   .meta({

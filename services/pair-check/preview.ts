@@ -35,16 +35,20 @@ export function previewTable(
   const hidden = hiddenColumns(input, shape);
   const counts = { read: 0, written: 0, filtered: 0, rejected: 0 };
   const failed = new Map<string, number>();
-  const rows: Row[] = [];
+  // Rows that are not simply written are what one looks for: up to half of what is shown is kept for them.
+  const shownRows = new Map<number, Row>();
+  const special: number[] = [];
   for (const { block, cells } of rowsOf(shape, blocks)) {
     counts.read++;
     const outcome = judge(chain, block);
     counts[outcome.fate]++;
     for (const rule of eachRule === undefined ? [] : warnings(eachRule, block))
       failed.set(rule, (failed.get(rule) ?? 0) + 1);
-    if (rows.length >= limit) continue;
+    const isSpecial = outcome.fate !== 'written' || outcome.warnings.length > 0;
+    if (isSpecial && special.length < Math.ceil(limit / 2)) special.push(counts.read);
+    else if (counts.read > limit) continue;
     const policy = input.rules.find(({ name }) => name === outcome.rule);
-    rows.push({
+    shownRows.set(counts.read, {
       ...outcome,
       before: cells.map((cell, index) => (cell !== null && hidden.has(index) ? HIDDEN : shown(cell))),
       after: outcome.after?.map(shown) ?? null,
@@ -61,7 +65,7 @@ export function previewTable(
   return {
     ...columnsOf(shape, hidden),
     target_columns: planned.columns.map(({ name, type }) => ({ name, type, key: planned.primaryKey.includes(name) })),
-    rows,
+    rows: choose(shownRows, special, limit),
     counts,
     rules: input.rules.map((rule) => ({
       name: rule.name,
@@ -69,6 +73,12 @@ export function previewTable(
       failed: failed.get(rule.name) ?? 0,
     })),
   };
+}
+
+/** The special ones and the first others, in the order of the sample. */
+function choose(rows: ReadonlyMap<number, Row>, special: readonly number[], limit: number): Row[] {
+  const others = [...rows.keys()].filter((number) => !special.includes(number)).slice(0, limit - special.length);
+  return [...special, ...others].sort((a, b) => a - b).map((number) => rows.get(number)!);
 }
 
 /** The rows as they are, for a table that is not written right yet. */

@@ -172,6 +172,13 @@ describe('a preview', () => {
       rules: [{ on_failure: 'halt', failed: 3 }],
     });
     expect(body.rows).toHaveLength(1);
+    // The only one that is refused is the fifth: it is shown, in its place.
+    const late = await preview({ source: 'pacs.owner', rules: [{ name: 'r', check: 'row.id != 5' }] }, { limit: 3 });
+    expect(late.body.rows.map(({ before, fate }) => [before[0], fate])).toEqual([
+      ['1', 'written'],
+      ['2', 'written'],
+      ['5', 'rejected'],
+    ]);
   });
 
   test('hides what the pair hides', async () => {

@@ -168,6 +168,8 @@ describe('a pair made in the browser', () => {
     await page.getByRole('alert').filter({ hasText: 'name' }).first().waitFor();
     await check.fill('row.owner_name != ""');
     await page.getByText(`${BROKEN} of ${ROWS} sample rows break it`).waitFor();
+    const broken = page.getByRole('table', { name: 'Rows before and after' }).getByRole('row', { name: /dead letter/ });
+    await broken.first().getByText('rule "has a name" is broken').waitFor();
     await looksRight('rules');
     // "Back" is one step, and what was written stays.
     await page.goBack();

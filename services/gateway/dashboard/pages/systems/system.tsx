@@ -7,6 +7,7 @@ import { may } from '../../app/session.ts';
 import { bytes } from '../../format.ts';
 import { Action } from '../../ui/action.tsx';
 import { Badge } from '../../ui/badge.tsx';
+import { Empty } from '../../ui/empty.tsx';
 import { Card, Figure, PageHead } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
@@ -73,7 +74,11 @@ function Overview({ system, reload }: { readonly system: SystemView; readonly re
     <>
       <SystemChecks system={system} reload={reload} />
       <Card title="Pairs that use it" flush>
-        <PairTable pairs={using} filtered />
+        {using.length === 0 ? (
+          <Empty title="No pair uses it yet">A pair reads from one system and keeps another one in step.</Empty>
+        ) : (
+          <PairTable pairs={using} filtered />
+        )}
       </Card>
       <Card title="Facts">
         <dl class="figures">
