@@ -10,6 +10,7 @@ import { readServerError } from '../wire/backend.ts';
 import { FrontendWriter } from '../wire/frontend.ts';
 import { Backend, POSTGRES_EPOCH_S } from '../wire/protocol.ts';
 import { RawConnection } from '../wire/raw-connection.ts';
+import { ReadingPace } from '../wire/reading-pace.ts';
 
 export interface ReplicationRequest {
   readonly slot: string;
@@ -109,7 +110,7 @@ export class ReplicationClient {
               self.#onClose(error);
             },
           },
-          { paced: true },
+          { pace: new ReadingPace(() => performance.now()) },
         ),
       context,
       request,

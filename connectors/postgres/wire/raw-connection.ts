@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Role } from '../errors.ts';
 import { Framer } from './framer.ts';
 import { FrontendWriter } from './frontend.ts';
-import { ReadingPace } from './reading-pace.ts';
+import type { ReadingPace } from './reading-pace.ts';
 import { isReadingSocket, receiveInto } from './reading-socket.ts';
 
 export interface RawHandlers {
@@ -16,8 +16,8 @@ export interface RawHandlers {
 }
 
 export interface RawOptions {
-  /** Whether reading rests under a load of many small messages. See {@link ReadingPace}. */
-  readonly paced?: boolean;
+  /** When reading rests, under a load of many small messages. Without it: never. */
+  readonly pace?: Pick<ReadingPace, 'restAfter'>;
 }
 
 /**
@@ -35,13 +35,13 @@ export class RawConnection {
   readonly #closing = Promise.withResolvers<undefined>();
   #draining: PromiseWithResolvers<void> | undefined;
   #bytesRead = 0;
-  readonly #pace: ReadingPace | undefined;
+  readonly #pace: RawOptions['pace'];
   #rest: NodeJS.Timeout | undefined;
 
   private constructor(socket: Duplex, role: Role, handlers: RawHandlers, options: RawOptions) {
     this.#socket = socket;
     // TLS hands over one record after the other whatever we do: a rest would come after each of them.
-    if (options.paced === true && isReadingSocket(socket)) this.#pace = new ReadingPace(() => performance.now());
+    if (isReadingSocket(socket)) this.#pace = options.pace;
     this.#handlers = handlers;
     this.#framer = new Framer(role);
     receiveInto(socket, (chunk) => {
