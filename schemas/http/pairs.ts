@@ -77,6 +77,21 @@ export const pairPatch = z
   .meta({ example: { config: { on_invalid: 'halt' } } });
 export type PairPatch = z.output<typeof pairPatch>;
 
+const tableExample = {
+  source: 'pacs.property',
+  target: 'cama.parcel',
+  state: 'streaming',
+  rows_copied: 20_000,
+  rows_total: 20_000,
+  bytes_copied: 4_100_000,
+  rows_per_second: null,
+  seconds_left: null,
+  changes_applied: 418,
+  last_change_at: '2026-01-31T08:16:02.101Z',
+  schema_version: 1,
+  error: null,
+} as const;
+
 /** How a table of a pair is doing. */
 export const pairTableView = z
   .object({
@@ -98,20 +113,7 @@ export const pairTableView = z
     error: problem.nullable(),
   })
   .meta({
-    example: {
-      source: 'pacs.property',
-      target: 'cama.parcel',
-      state: 'streaming',
-      rows_copied: 20_000,
-      rows_total: 20_000,
-      bytes_copied: 4_100_000,
-      rows_per_second: null,
-      seconds_left: null,
-      changes_applied: 418,
-      last_change_at: '2026-01-31T08:16:02.101Z',
-      schema_version: 1,
-      error: null,
-    },
+    example: tableExample,
   });
 export type PairTableView = z.output<typeof pairTableView>;
 
@@ -256,22 +258,7 @@ export const pairView = z
         looked_at: '2026-01-31T08:16:01.456Z',
       },
       schema_change: null,
-      tables: [
-        {
-          source: 'pacs.property',
-          target: 'cama.parcel',
-          state: 'streaming',
-          rows_copied: 20_000,
-          rows_total: 20_000,
-          bytes_copied: 4_100_000,
-          rows_per_second: null,
-          seconds_left: null,
-          changes_applied: 418,
-          last_change_at: '2026-01-31T08:16:02.101Z',
-          schema_version: 1,
-          error: null,
-        },
-      ],
+      tables: [tableExample],
       warnings: [
         {
           table: 'cama.parcel',

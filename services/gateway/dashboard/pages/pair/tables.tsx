@@ -4,69 +4,20 @@ import { changePair, resyncPair } from '../../api/pairs.ts';
 import { asApi } from '../../app/hooks.ts';
 import type { ApiError } from '../../app/client.ts';
 import { may } from '../../app/session.ts';
-import { bytes, count, words } from '../../format.ts';
+import { words } from '../../format.ts';
 import { Action } from '../../ui/action.tsx';
-import { Badge } from '../../ui/badge.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { Card } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
-import { ProgressBar } from '../../ui/progress.tsx';
+import { progressColumns } from '../../ui/pair-progress.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
-import { Time } from '../../ui/time.tsx';
 import { toast } from '../../ui/toast.tsx';
 import type { PairTabProps } from './pair.tsx';
 
 const shown: readonly Column<PairTableView>[] = [
-  {
-    title: 'Table',
-    cell: ({ source, target }) => (
-      <>
-        <span class="strong">{target}</span>
-        {source === target ? null : <span class="soft ends">from {source}</span>}
-      </>
-    ),
-    sort: ({ target }) => target,
-  },
-  {
-    title: 'State',
-    cell: ({ state, error }) => (
-      <>
-        <Badge state={state} />
-        {error === null ? null : <span class="problem-text ends">{`${error.message}. ${error.fix}`}</span>}
-      </>
-    ),
-    sort: ({ state }) => state,
-  },
-  {
-    title: 'Rows copied',
-    cell: (table) =>
-      table.state === 'loading' ? (
-        <ProgressBar
-          label={`Rows of ${table.target}`}
-          done={table.rows_copied}
-          total={table.rows_total}
-          rate={table.rows_per_second}
-          secondsLeft={table.seconds_left}
-        />
-      ) : (
-        <span title={bytes(table.bytes_copied)}>{count(table.rows_copied)}</span>
-      ),
-    sort: ({ rows_copied }) => rows_copied,
-    number: true,
-  },
-  {
-    title: 'Changes',
-    cell: ({ changes_applied }) => count(changes_applied),
-    sort: ({ changes_applied }) => changes_applied,
-    number: true,
-  },
-  {
-    title: 'Last change',
-    cell: ({ last_change_at }) => <Time at={last_change_at} />,
-    sort: ({ last_change_at }) => last_change_at,
-  },
+  ...progressColumns,
   {
     title: 'Schema',
     cell: ({ schema_version }) => <span class="soft">v{schema_version}</span>,
