@@ -8,6 +8,12 @@ export interface SourceOptions {
   readonly sliceBytes: number;
   /** The socket is paused while more than this waits for the consumer. (Promise 6) */
   readonly bufferBytes: number;
+  /** So far behind, a reader leaves the stream and reads in portions; see `SlotReading`. */
+  readonly catchUpBytes: bigint;
+  /** So many bytes of changes tell whether transactions are small enough for it. */
+  readonly catchUpWindowBytes: number;
+  /** A portion that nobody takes for so long is given back. */
+  readonly catchUpPauseMs: number;
   /** Longest wait for the transactions that keep a slot from being made. */
   readonly slotWaitMs: number;
   /** Whether standbys keep a copy of our slot, where the source can have that. (CHECKLIST 12) */
@@ -25,6 +31,9 @@ export const defaultSourceOptions: SourceOptions = {
   blockBytes: 256 * 1024,
   sliceBytes: 64 * 1024,
   bufferBytes: 4 * 1024 * 1024,
+  catchUpBytes: 16n * 1024n * 1024n,
+  catchUpWindowBytes: 256 * 1024,
+  catchUpPauseMs: 30_000,
   slotWaitMs: 60_000,
   failoverSlot: true,
   snapshotWaitMs: 60_000,

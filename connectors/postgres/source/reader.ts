@@ -5,13 +5,11 @@ import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { checkHistory } from './history.ts';
 import { inspectSource, type SourceFacts } from './inspect.ts';
 import type { SourceOptions } from './options.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
-import { ReplicationClient, type ReplicationHandlers } from './replication-client.ts';
-import { slotInUse } from './slot-holder.ts';
 import { acknowledgementOf, idleAcknowledgement, resumePoint, type ResumePoint } from './resume.ts';
+import { type ReadingHost, SlotReading } from './slot-reading.ts';
 
 /**
  * Opens the stream after `request.after`.
@@ -36,7 +34,7 @@ const GATHER_MS = 8;
 const BUSY_BYTES = 64 * 1024;
 
 /** Turns the stream into blocks and hands them over one by one; what waits is bounded by pausing the socket. (Promise 6) */
-class PostgresReader implements SourceReader, ReplicationHandlers {
+class PostgresReader implements SourceReader, ReadingHost {
   readonly #settings: PostgresSettings;
   readonly #options: SourceOptions;
   readonly #request: ReaderRequest;
@@ -45,8 +43,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   readonly #start: Lsn;
   readonly #decoder: PgoutputDecoder;
   readonly #heartbeat: Heartbeat;
-  #client: ReplicationClient | undefined;
-  #timeline: number;
+  #reading: SlotReading | undefined;
 
   readonly #queue: SourceBlock[] = [];
   #queuedBytes = 0;
@@ -77,7 +74,6 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#request = request;
     this.#context = context;
     this.#facts = facts;
-    this.#timeline = request.stream.timeline;
     this.#start = point.start;
     this.#durable = point.start;
     this.#acknowledged = point.from;
@@ -112,37 +108,30 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
         },
         onShutdown: (error) => {
           // Promise 7: the server waits for its streams to take what it has sent, and a paused one takes nothing.
-          if (this.#client?.isPaused === true) this.#leave(error);
+          if (this.#reading?.isPaused === true) this.#leave(error);
         },
       },
     );
   }
 
   async start(): Promise<void> {
-    const { clock, signal } = this.#context;
-    const { slot, publication } = this.#request.stream;
-    const request = { slot, publication, start: this.#start, senderTimeoutMs: this.#facts.senderTimeoutMs };
-    const deadline = clock.monotonic() + this.#options.takeOverMs;
-    for (;;) {
-      try {
-        this.#client = await ReplicationClient.start(this.#settings, this.#context, request, this, async (session) => {
-          const { stream, after } = this.#request;
-          this.#timeline = (await checkHistory(session, stream, after)).timeline;
-        });
-        break;
-      } catch (error) {
-        // A reader before us that was killed a moment ago: the server has not noticed yet. (CHECKLIST 6)
-        const inUse = error instanceof TerraFusionError && error.code === 'SOURCE_SLOT_IN_USE';
-        if (!inUse) throw error;
-        if (clock.monotonic() >= deadline) throw await slotInUse(this.#settings, this.#context, slot, error);
-        await clock.sleep(100, signal);
-      }
-    }
+    const { stream, after } = this.#request;
+    const { senderTimeoutMs } = this.#facts;
+    const request = { stream, after, start: this.#start, senderTimeoutMs };
+    this.#reading = await SlotReading.open(this.#settings, this.#options, request, this.#context, this);
     this.#heartbeat.start();
   }
 
   get timeline(): number {
-    return this.#timeline;
+    return this.#reading?.timeline ?? this.#request.stream.timeline;
+  }
+
+  get currentLsn(): Lsn {
+    return this.#currentLsn;
+  }
+
+  get receivedLsn(): Lsn {
+    return this.#decoder.receivedLsn;
   }
 
   /** Leaving the loop leaves the stream open: what is stored now is still acknowledged until the reader is disposed of. */
@@ -221,7 +210,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
 
   progress(): { readonly received: Lsn; readonly durable: Lsn } {
     const { receivedLsn } = this.#decoder;
-    const walEnd = this.#client?.walEnd ?? 0n;
+    const walEnd = this.#reading?.walEnd ?? 0n;
     return { received: walEnd > receivedLsn ? walEnd : receivedLsn, durable: this.#durable };
   }
 
@@ -237,7 +226,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#queue.push(block);
     this.#lastBlockBytes = block.bytes.length;
     this.#queuedBytes += block.bytes.length;
-    if (this.#queuedBytes >= this.#options.bufferBytes) this.#client?.pause();
+    if (this.#queuedBytes >= this.#options.bufferBytes) this.#reading?.pause();
     this.#wake?.();
   }
 
@@ -245,7 +234,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     const block = this.#queue.shift();
     if (block === undefined) return undefined;
     this.#queuedBytes -= block.bytes.length;
-    if (this.#queuedBytes <= this.#options.bufferBytes / 2) this.#client?.resume();
+    if (this.#queuedBytes <= this.#options.bufferBytes / 2) this.#reading?.resume();
     return block;
   }
 
@@ -295,7 +284,7 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
   /** Lets go of the slot now, whenever the consumer comes to hear of it. */
   #leave(error: TerraFusionError): void {
     this.#end(error);
-    void this.#client?.close();
+    void this.#reading?.close();
   }
 
   async #close(): Promise<void> {
@@ -304,6 +293,6 @@ class PostgresReader implements SourceReader, ReplicationHandlers {
     this.#queuedBytes = 0;
     clearTimeout(this.#gathering);
     this.#wake?.();
-    await Promise.all([this.#heartbeat.stop(), this.#client?.close()]);
+    await Promise.all([this.#heartbeat.stop(), this.#reading?.close()]);
   }
 }

@@ -11,30 +11,12 @@ import { FrontendWriter } from '../wire/frontend.ts';
 import { Backend, POSTGRES_EPOCH_S } from '../wire/protocol.ts';
 import { RawConnection } from '../wire/raw-connection.ts';
 import { ReadingPace } from '../wire/reading-pace.ts';
+import type { ChangeHandlers, ChangeRequest, ChangeStream } from './change-stream.ts';
+import { within } from './within.ts';
 
-export interface ReplicationRequest {
-  readonly slot: string;
-  readonly publication: string;
-  /** Commits before this location are not sent. The server goes on at the slot's confirmed location when that is later. */
-  readonly start: Lsn;
+export interface ReplicationRequest extends ChangeRequest {
   /** The server's `wal_sender_timeout` in milliseconds; 0: it waits for ever. */
   readonly senderTimeoutMs: number;
-}
-
-export interface ReplicationHandlers {
-  /** One message of the output plugin. The bytes are the callee's only until it returns. */
-  onMessage(buf: Buffer, start: number, end: number): void;
-  /** The server has told how far its WAL goes: everything committed before was sent. */
-  onWalEnd(lsn: Lsn): void;
-  /** All messages of a chunk have been handed over. */
-  onChunkEnd(): void;
-  /**
-   * The two numbers of every status update, kept apart (CHECKLIST 1): what came in, and what is durable elsewhere. The slot moves by
-   * the second alone.
-   */
-  progress(): { readonly received: Lsn; readonly durable: Lsn };
-  /** The stream has ended: with an error, unless `close` was called. Called once. */
-  onEnd(error: TerraFusionError | undefined): void;
 }
 
 /** Identity of the server as IDENTIFY_SYSTEM tells it. */
@@ -55,10 +37,10 @@ const CLOSE_WITHIN_MS = 3000;
  * Status updates leave on a timer that does not depend on the data: also while reading is paused, when keep-alives of the server lie
  * unread in the socket (CHECKLIST 1, 2). A keep-alive that asks for an answer gets it at once.
  */
-export class ReplicationClient {
+export class ReplicationClient implements ChangeStream {
   readonly #context: ConnectorContext;
   readonly #request: ReplicationRequest;
-  readonly #handlers: ReplicationHandlers;
+  readonly #handlers: ChangeHandlers;
   readonly #raw: RawConnection;
   readonly #started = Promise.withResolvers<undefined>();
   readonly #stopTimer = new AbortController();
@@ -70,7 +52,7 @@ export class ReplicationClient {
     raw: (client: ReplicationClient) => RawConnection,
     context: ConnectorContext,
     request: ReplicationRequest,
-    handlers: ReplicationHandlers,
+    handlers: ChangeHandlers,
   ) {
     this.#context = context;
     this.#request = request;
@@ -86,7 +68,7 @@ export class ReplicationClient {
     settings: PostgresSettings,
     context: ConnectorContext,
     request: ReplicationRequest,
-    handlers: ReplicationHandlers,
+    handlers: ChangeHandlers,
     accept: (session: pg.Client) => Promise<void>,
   ): Promise<ReplicationClient> {
     const pgClient = await connect(settings, context, { role: 'source', replication: true, purpose: 'reader' });
@@ -120,7 +102,6 @@ export class ReplicationClient {
     return client;
   }
 
-  /** The server's WAL end as it last told; 0n before. */
   get walEnd(): Lsn {
     return this.#walEnd;
   }
@@ -129,7 +110,6 @@ export class ReplicationClient {
     return this.#raw.isPaused;
   }
 
-  /** Back-pressure: nothing is read until `resume`. At most the chunk in hand still comes through. */
   pause(): void {
     this.#raw.pause();
   }
@@ -319,12 +299,4 @@ class ServerLeft extends Error {
   constructor() {
     super('the source ended the stream');
   }
-}
-
-/** Waits for the promise, but no longer than that. */
-async function within(ms: number, promise: Promise<unknown>): Promise<void> {
-  const timeout = Promise.withResolvers<undefined>();
-  const timer = setTimeout(timeout.resolve, ms, undefined);
-  await Promise.race([promise, timeout.promise]);
-  clearTimeout(timer);
 }

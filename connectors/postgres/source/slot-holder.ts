@@ -3,6 +3,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { withClient } from '../connection.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { copyOf } from './slot-copy.ts';
 
 interface HolderRow {
   readonly pid: number;
@@ -12,14 +13,14 @@ interface HolderRow {
   readonly since: string | null;
 }
 
-/** Who reads from the slot; undefined when nobody does. (CHECKLIST 6) */
+/** Who reads from the slot, or catches up with it; undefined when nobody does. (CHECKLIST 6) */
 export async function slotHolder(client: pg.Client, slot: string): Promise<{ pid: number; told: string } | undefined> {
   const { rows } = await client.query<HolderRow>(
     `SELECT s.active_pid AS pid, a.usename AS user, a.application_name AS application, a.client_addr::text AS address,
             a.backend_start::text AS since
        FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
-      WHERE s.slot_name = $1 AND s.active_pid IS NOT NULL`,
-    [slot],
+      WHERE s.slot_name IN ($1, $2) AND s.active_pid IS NOT NULL`,
+    [slot, copyOf(slot)],
   );
   const row = rows[0];
   if (row === undefined) return undefined;

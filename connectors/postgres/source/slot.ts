@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { SlotStatus } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { parseLsn } from '#schemas/lsn.ts';
+import { copyOf } from './slot-copy.ts';
 import { slotHolder } from './slot-holder.ts';
 
 /** The server's WAL end, on a standby too. */
@@ -26,19 +27,20 @@ interface SlotRow {
   readonly synced: boolean | null;
 }
 
-/** The slot's state, whatever the server's version knows of it. (CHECKLIST 10) */
+/** The slot's state, and who reads from it or from its copy, whatever the server's version knows of it. (CHECKLIST 10) */
 export async function readSlot(client: pg.Client, slot: string): Promise<SlotStatus> {
   // As JSON, since columns came one by one: conflicting with 16, invalidation_reason, inactive_since, failover and synced with 17.
   const { rows } = await client.query<SlotRow>(
     `SELECT w.lsn::text AS current, pg_is_in_recovery() AS in_recovery,
             (SELECT nullif(setting::bigint, -1) * 1024 * 1024 FROM pg_settings WHERE name = 'max_slot_wal_keep_size')::text AS keep_bytes,
-            s.slot_type, s.active, s.active_pid, s.wal_status, s.restart_lsn::text AS restart, s.confirmed_flush_lsn::text AS confirmed,
+            s.slot_type, coalesce(c.active, s.active) AS active, coalesce(c.active_pid, s.active_pid) AS active_pid, s.wal_status, s.restart_lsn::text AS restart, s.confirmed_flush_lsn::text AS confirmed,
             pg_wal_lsn_diff(w.lsn, s.restart_lsn)::text AS retained, s.safe_wal_size::text AS safe,
             to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason, (to_jsonb(s) ->> 'conflicting')::boolean AS conflicting,
             to_jsonb(s) ->> 'inactive_since' AS inactive_since,
             (to_jsonb(s) ->> 'failover')::boolean AS failover, (to_jsonb(s) ->> 'synced')::boolean AS synced
-       FROM (SELECT ${CURRENT_LSN} AS lsn) w LEFT JOIN pg_replication_slots s ON s.slot_name = $1`,
-    [slot],
+       FROM (SELECT ${CURRENT_LSN} AS lsn) w LEFT JOIN pg_replication_slots s ON s.slot_name = $1
+       LEFT JOIN pg_replication_slots c ON c.slot_name = $2`,
+    [slot, copyOf(slot)],
   );
   const row = rows[0]!;
   const bytes = (text: string | null): number | undefined => (text === null ? undefined : Number(text));
