@@ -6,6 +6,7 @@ import { copyOf } from '#connectors/postgres/source/slot-copy.ts';
 import { parseLsn } from '#schemas/lsn.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { startPostgres, type TestDatabase, type TestPostgres } from '#test/support/postgres.ts';
+import { postgresOf } from '#test/support/versions.ts';
 import { testChanges } from './postgres-source-changes.ts';
 import { contextOf, dataOf, readUntil, sourceOf, TestStream } from './postgres-source-fixture.ts';
 
@@ -25,10 +26,15 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** A backlog of so many one-row transactions, numbered from 1. */
-async function backlog(table: string, transactions: number, options: Partial<SourceOptions> = {}): Promise<TestStream> {
-  await database.query(`CREATE TABLE ${table} (id int PRIMARY KEY, v text)`);
-  const stream = await TestStream.create(database, [table], { ...portions, ...options });
-  await database.query(`DO $$ BEGIN
+async function backlog(
+  table: string,
+  transactions: number,
+  options: Partial<SourceOptions> = {},
+  at = database,
+): Promise<TestStream> {
+  await at.query(`CREATE TABLE ${table} (id int PRIMARY KEY, v text)`);
+  const stream = await TestStream.create(at, [table], { ...portions, ...options });
+  await at.query(`DO $$ BEGIN
     FOR i IN 1 .. ${transactions} LOOP INSERT INTO ${table} VALUES (i, repeat('v', 200)); COMMIT; END LOOP; END $$`);
   return stream;
 }
@@ -37,7 +43,7 @@ const ids = (blocks: readonly SourceBlock[]): string[] => dataOf(blocks).map(({ 
 const upTo = (last: number): string[] => Array.from({ length: last }, (_, i) => String(i + 1));
 
 /** Who catches up with the slot. */
-function copyPid({ identity }: TestStream): Promise<number | null> {
+function copyPid({ identity, database }: TestStream): Promise<number | null> {
   return database.value('SELECT max(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND temporary', [
     copyOf(identity.slot),
   ]);
@@ -148,6 +154,20 @@ describe('a backlog', () => {
     await database.query(`DO $$ BEGIN
       FOR i IN 252001 .. 254000 LOOP INSERT INTO mixed VALUES (i, ''); COMMIT; END LOOP; END $$`);
     expect(ids(await stream.readAll(undefined))).toEqual(upTo(254_000));
+  });
+
+  test.for([14, 16])('at a server of version %i', async (major, { skip }) => {
+    const version = await postgresOf(major);
+    if ('missing' in version) skip(version.missing);
+    else {
+      await using older = await startPostgres({ binaries: version.binaries, settings: { fsync: false } });
+      const stream = await backlog('older', 2000, small, await older.createDatabase('older'));
+      await using reader = await stream.open(undefined);
+      const blocks = iterate(reader);
+      const held = await untilCatchingUp(stream, blocks);
+      while (ids(held).length < 2000) held.push(((await blocks.next()) as { value: SourceBlock }).value);
+      expect(ids(held)).toEqual(upTo(2000));
+    }
   });
 
   test('where there is no room for a copy of the slot, or no right to one, it is streamed', async () => {

@@ -117,7 +117,8 @@ export class SlotReading implements ChangeStream {
     onMessage: (buf, start, end) => {
       const isCommit = buf[start] === 0x43;
       this.#host.onMessage(buf, start, end);
-      if (this.#sizes.saw(end - start, isCommit) && this.#isFarBehind()) this.#change(() => this.#catchUp());
+      if (this.#sizes.saw(end - start, isCommit) && this.#isFarBehind())
+        this.#change((stream) => this.#catchUp(stream));
     },
     onWalEnd: (lsn) => {
       this.#walEnd = lsn;
@@ -133,12 +134,15 @@ export class SlotReading implements ChangeStream {
   };
 
   #isFarBehind(): boolean {
-    if (this.#portionsRefused || this.#changing !== undefined) return false;
+    // Messages may come before their session is in our hands: without it, it could not be ended.
+    if (this.#portionsRefused || this.#session === undefined) return false;
     return this.#host.currentLsn - this.#host.receivedLsn >= this.#options.catchUpBytes;
   }
 
-  #change(work: () => Promise<void>): void {
-    const changing = work()
+  #change(work: (left: ChangeStream | undefined) => Promise<void>): void {
+    const left = this.#session;
+    this.#session = undefined;
+    const changing = work(left)
       .catch((error: unknown) => {
         this.#onEnd(asTerraFusionError(error));
       })
@@ -149,9 +153,9 @@ export class SlotReading implements ChangeStream {
   }
 
   /** From the stream to portions. */
-  async #catchUp(): Promise<void> {
+  async #catchUp(stream: ChangeStream | undefined): Promise<void> {
     const { slot, publication } = this.#request.stream;
-    await this.#session?.close();
+    await stream?.close();
     const portions = await this.#patiently(() =>
       CatchUpClient.start(
         this.#settings,
@@ -202,7 +206,8 @@ export class SlotReading implements ChangeStream {
       try {
         return await start();
       } catch (error) {
-        if (!(error instanceof TerraFusionError && error.code === 'SOURCE_SLOT_IN_USE')) throw error;
+        const inUse = error instanceof TerraFusionError && error.code === 'SOURCE_SLOT_IN_USE';
+        if (!inUse || this.#over) throw error;
         const { slot } = this.#request.stream;
         if (clock.monotonic() >= deadline) throw await slotInUse(this.#settings, this.#context, slot, error);
         await clock.sleep(100, signal);
