@@ -135,6 +135,29 @@ describe('batches', () => {
   });
 });
 
+test('Promise 6: while the target takes nothing, no more is read than the queue holds', async () => {
+  fake.hold = true;
+  const large = 'x'.repeat(256 * 1024);
+  for (let i = 0; i < 60; i++) blocks.add([`${i} ${large}`]);
+  let given = 0;
+  const counted = async function* (from: Applied, signal: AbortSignal): AsyncIterable<ReadyBlock> {
+    for await (const block of read(from, signal)) {
+      given++;
+      yield block;
+    }
+  };
+  const running = start(stage(counted));
+  await eventually(() => fake.waiting === 1 && given >= 4);
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
+  // Two batches in flight, what waits behind them, and the block that waits for room: a MiB each at most.
+  expect(given).toBeLessThanOrEqual(16);
+  fake.hold = false;
+  fake.release();
+  await eventually(() => fake.rows.length === 60);
+  stop.abort();
+  await running;
+});
+
 describe('what must not go on', () => {
   test('a gap in the topic (Promise 2)', async () => {
     blocks.add(['1']);
