@@ -1,5 +1,5 @@
 /**
- * `npm run test:mutations -- [--promise N …] [--only name …] [--through command] [--list]`
+ * `npm run test:mutations -- [--promise N …] [--only name …] [--continue] [--through command] [--list]`
  * Makes one mistake after the other in a copy of the project and looks whether the test that is named for it fails; see README.md here.
  * Ends with 1 when one survives. Writes infra/docs/mutations.md.
  */
@@ -9,7 +9,7 @@ import { baseline } from './baseline.ts';
 import { choose } from './catalogue.ts';
 import { judge, type Verdict } from './judge.ts';
 import { mutated } from './mutation.ts';
-import { page, PAGE, type Result } from './page.ts';
+import { caught, page, PAGE, type Result } from './page.ts';
 import { runTests } from './run-tests.ts';
 import { TypeCheck } from './type-check.ts';
 import { Workspace } from './workspace.ts';
@@ -18,6 +18,9 @@ const { values } = parseArgs({
   options: {
     promise: { type: 'string', multiple: true, default: [] },
     only: { type: 'string', multiple: true, default: [] },
+    // Only those that infra/docs/mutations.md does not show as caught: after a run that was cut short, or has found something.
+    continue: { type: 'boolean', default: false },
+    // A command to put before each run of tests.
     through: { type: 'string', default: '' },
     list: { type: 'boolean', default: false },
   },
@@ -30,8 +33,10 @@ const through = values.through.split(' ').filter((word) => word !== '');
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-const chosen = choose(values.promise.map(Number), values.only);
-if (chosen.length === 0) throw new Error('No mutation has this name or breaks this promise; --list shows them');
+const pageText = await readFile(PAGE, 'utf8').catch(() => '');
+const done = values.continue ? caught(pageText) : new Set<string>();
+const chosen = choose(values.promise.map(Number), values.only).filter(({ mutation }) => !done.has(mutation.name));
+if (chosen.length === 0) throw new Error('There is no such mutation, or none that is left; --list shows them');
 if (values.list) for (const { promise, mutation } of chosen) say(`${promise}  ${mutation.name}: ${mutation.mistake}`);
 else process.exitCode = await prove();
 
@@ -41,10 +46,10 @@ async function prove(): Promise<number> {
   // All of them before the first run: one that has rotted is told at once.
   for (const { mutation } of chosen) texts.set(mutation.name, mutated(await workspace.read(mutation.file), mutation));
   const types = new TypeCheck(workspace.folder);
-  for (const { mutation } of chosen) {
-    const problems = types.problems(mutation.file, texts.get(mutation.name)!);
-    if (problems.length > 0) throw new Error(`Mutation "${mutation.name}" does not compile: ${problems.join('; ')}`);
-  }
+  const problems = chosen.flatMap(({ mutation: { name, file } }) =>
+    types.problems(file, texts.get(name)!).map((problem) => `Mutation "${name}" does not compile: ${problem}`),
+  );
+  if (problems.length > 0) throw new Error(problems.join('\n'));
   say(`${chosen.length} mutations compile. Their tests, without them:`);
   const known = await baseline(workspace.folder, chosen, through);
   say('pass.');
@@ -61,14 +66,15 @@ async function prove(): Promise<number> {
     });
     const seconds = (performance.now() - began) / 1000;
     results.push({ ...each, verdict, seconds });
+    // After each: a run that is cut short has told what it knew.
+    await writeFile(PAGE, page(results, pageText));
     say(`${each.promise}  ${name}: ${told(verdict)} (${seconds.toFixed(1)} s)`);
   }
   return summary(results);
 }
 
-async function summary(results: readonly Result[]): Promise<number> {
+function summary(results: readonly Result[]): number {
   const loose = results.filter(({ verdict }) => verdict.what !== 'caught');
-  await writeFile(PAGE, page(results, await readFile(PAGE, 'utf8').catch(() => '')));
   const minutes = results.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
   say(`${results.length - loose.length} of ${results.length} mutations caught, ${minutes.toFixed(1)} minutes`);
   return loose.length === 0 ? 0 : 1;

@@ -20,17 +20,29 @@ Seconds are those of that test's run, its start and its databases included.`;
 /** Of a row of the table: the mutation's name. */
 const named = /^\| \d+ \|.* `([a-z0-9-]+)` \|/;
 
-/** `infra/docs/mutations.md`, of what a run has found. @param before the page as it is: what it tells of other mutations stays */
-export function page(results: readonly Result[], before: string): string {
-  const rows = new Map(
-    before.split('\n').flatMap((line) => {
+const isLoose = (row: string): boolean => / \| (SURVIVED|NO CATCH) \| /.test(row);
+
+/** The table's rows, by the mutation's name. */
+function rowsOf(text: string): Map<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
       const name = named.exec(line)?.[1];
       return name === undefined ? [] : [[name, line] as const];
     }),
   );
+}
+
+/** Mutations that a page shows as caught. */
+export function caught(text: string): Set<string> {
+  return new Set([...rowsOf(text)].filter(([, row]) => !isLoose(row)).map(([name]) => name));
+}
+
+/** `infra/docs/mutations.md`, of what a run has found. @param before the page as it is: what it tells of other mutations stays */
+export function page(results: readonly Result[], before: string): string {
+  const rows = rowsOf(before);
   for (const result of results) rows.set(result.mutation.name, rowOf(result));
   const told = choose([], []).flatMap(({ mutation }) => rows.get(mutation.name) ?? []);
-  const loose = told.filter((row) => / \| (SURVIVED|NO CATCH) \| /.test(row)).length;
+  const loose = told.filter(isLoose).length;
   return [
     head.trim(),
     '',

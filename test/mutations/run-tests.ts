@@ -31,7 +31,7 @@ export async function runTests(
     join(folder, 'node_modules/vitest/vitest.mjs'),
     'run',
     ...files,
-    ...(titles.length > 0 ? ['-t', titles.map((title) => RegExp.escape(title)).join('|')] : []),
+    ...(titles.length > 0 ? ['-t', titles.map(escaped).join('|')] : []),
     ...(bail ? ['--bail', '1'] : []),
     '--reporter=json',
     `--outputFile=${reportFile}`,
@@ -69,4 +69,9 @@ function run([program, ...args]: readonly string[], cwd: string): Promise<string
       resolved(Buffer.concat(chunks).toString());
     });
   });
+}
+
+/** As a pattern that finds just this text. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
 }

@@ -61,7 +61,7 @@ export const promise3: Broken = {
       title: 'blocks follow on each other',
     },
     {
-      name: 'chunks-of-a-circle-by-themselves',
+      name: 'chunk-in-two-transactions',
       stage: 'loader',
       mistake: 'Rows and note of a chunk are committed one after the other.',
       file: 'connectors/postgres/target/load-session.ts',

@@ -128,5 +128,16 @@ export const promise8: Broken = {
       test: 'test/unit/services/gateway/idempotency.test.ts',
       title: 'gives a made key again',
     },
+    {
+      name: 'any-text-reaches-the-database',
+      stage: 'gateway',
+      mistake:
+        'Texts that no database can hold are not refused by their field: what is sent makes something go wrong inside.',
+      file: 'services/gateway/fields.ts',
+      find: "text.isWellFormed() && !text.includes('\\0');",
+      replace: 'text.length >= 0;',
+      test: 'test/unit/services/gateway/fuzz.test.ts',
+      title: 'every operation answers what its reference says',
+    },
   ],
 };

@@ -9,7 +9,7 @@ export const promise9: Broken = {
       mistake: 'An entry is not chained to the one before it.',
       file: 'services/kernel/audit.ts',
       find: 'const previous = last?.hash ?? ROOT;',
-      replace: 'const previous = last === undefined ? last ?? ROOT : ROOT;',
+      replace: 'const previous = ROOT;',
       test: 'test/unit/services/kernel/audit.test.ts',
       title: 'is one chain',
     },
