@@ -21,7 +21,8 @@ export type Verdict =
 
 /** The program is broken, not its promise. */
 const ofTheProgram = /^(?:Caused by: )?(SyntaxError|ReferenceError|TypeError|ERR_MODULE_NOT_FOUND)\b/;
-const timedOut = /^Error: (Test|Hook) timed out in/;
+/** The second is what stands in the report where a test has run out of its time. */
+const timedOut = /^Error: ((Test|Hook) timed out in|STACK_TRACE_ERROR)/;
 
 /** @param known names of tests that pass without the mutation; others prove nothing */
 export function judge(report: Report, known: ReadonlySet<string>): Verdict {

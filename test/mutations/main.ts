@@ -33,8 +33,8 @@ const through = values.through.split(' ').filter((word) => word !== '');
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-const pageText = await readFile(PAGE, 'utf8').catch(() => '');
-const done = values.continue ? caught(pageText) : new Set<string>();
+const pageText = (): Promise<string> => readFile(PAGE, 'utf8').catch(() => '');
+const done = values.continue ? caught(await pageText()) : new Set<string>();
 const chosen = choose(values.promise.map(Number), values.only).filter(({ mutation }) => !done.has(mutation.name));
 if (chosen.length === 0) throw new Error('There is no such mutation, or none that is left; --list shows them');
 if (values.list) for (const { promise, mutation } of chosen) say(`${promise}  ${mutation.name}: ${mutation.mistake}`);
@@ -67,7 +67,7 @@ async function prove(): Promise<number> {
     const seconds = (performance.now() - began) / 1000;
     results.push({ ...each, verdict, seconds });
     // After each: a run that is cut short has told what it knew.
-    await writeFile(PAGE, page(results, pageText));
+    await writeFile(PAGE, page(results, await pageText()));
     say(`${each.promise}  ${name}: ${told(verdict)} (${seconds.toFixed(1)} s)`);
   }
   return summary(results);

@@ -27,7 +27,7 @@ export const promise6: Broken = {
       stage: 'reader',
       mistake: 'The source goes on sending while nobody takes its blocks.',
       file: 'connectors/postgres/source/reader.ts',
-      find: '    if (this.#queuedBytes >= this.#options.bufferBytes) this.#client?.pause();\n',
+      find: '    if (this.#queuedBytes >= this.#options.bufferBytes) this.#reading?.pause();\n',
       replace: '',
       test: 'test/conformance/postgres-source-reader.test.ts',
       title: 'a consumer that stalls for longer than wal_sender_timeout',

@@ -35,6 +35,7 @@ describe('a mutation', () => {
     ['TypeError: x is not a function', /an error of the program/],
     ['SyntaxError: Unexpected token', /an error of the program/],
     ['Error: Test timed out in 20000ms.', /waits in vain/],
+    ['Error: STACK_TRACE_ERROR\n    at task', /waits in vain/],
   ])('is not caught by %s', (message, why) => {
     expect(judge(report(message), known)).toMatchObject({
       what: 'no catch',
