@@ -41,12 +41,14 @@ export function caught(text: string): Set<string> {
 export function page(results: readonly Result[], before: string): string {
   const rows = rowsOf(before);
   for (const result of results) rows.set(result.mutation.name, rowOf(result));
-  const told = choose([], []).flatMap(({ mutation }) => rows.get(mutation.name) ?? []);
+  const all = choose([], []);
+  const told = all.flatMap(({ mutation }) => rows.get(mutation.name) ?? []);
   const loose = told.filter(isLoose).length;
+  const left = all.length - told.length;
   return [
     head.trim(),
     '',
-    `${told.length - loose} of ${told.length} are caught.`,
+    `${told.length - loose} of ${told.length} are caught.${left === 0 ? '' : ` ${left} more have not been run yet.`}`,
     '',
     '| promise | stage | mistake | caught by | seconds |',
     '| --- | --- | --- | --- | --- |',

@@ -57,13 +57,13 @@ export const promise5: Broken = {
     {
       name: 'kafka-read-ends-with-its-connection',
       stage: 'Kafka bus',
-      mistake: 'A read whose connection breaks asks the broken one again.',
+      mistake: 'A read whose connection breaks ends with it.',
       file: 'services/kernel/bus/kafka-read.ts',
       find: `          patience.lose(error, topic);
           source.cut();
           source = open();
         }`,
-      replace: `          patience.lose(error, topic);
+      replace: `          throw error;
         }`,
       test: 'test/unit/services/kernel/bus/kafka-read.test.ts',
       title: 'gives every block once',
@@ -120,13 +120,14 @@ export const promise5: Broken = {
       title: 'a control database that is away stops nothing that runs',
     },
     {
-      name: 'lease-outlives-its-time',
+      name: 'lost-lease-is-kept',
       stage: 'sync-service',
-      mistake: 'Who cannot renew a lease goes on working: two do the same.',
+      mistake: "Who is told that a lease is somebody else's by now goes on working: two do the same.",
       file: 'services/kernel/leases.ts',
-      find: 'if (clock.monotonic() >= until) break;',
-      replace: 'if (clock.monotonic() >= Infinity) break;',
+      find: "if (renewed === 'lost') break;",
+      replace: "if (renewed === 'lost' && ttlMs === 0) break;",
       test: 'test/unit/services/kernel/leases.test.ts',
+      title: 'tells at once when somebody else has it',
     },
   ],
 };

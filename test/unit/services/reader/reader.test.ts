@@ -188,8 +188,7 @@ describe('what goes wrong', () => {
     source.failures.push(new TerraFusionError('SOURCE_UNREACHABLE', 'gone'));
     source.failures.push(new TerraFusionError('SOURCE_SLOT_MISSING', 'nobody has it'));
     const running = start();
-    running.catch(() => undefined);
-    await clock.untilSleeping();
+    await Promise.race([clock.untilSleeping(), running.catch(() => undefined)]);
     clock.advance(60_000);
     await expect(running).rejects.toMatchObject({ code: 'SOURCE_SLOT_MISSING' });
     expect(told).toEqual(['SOURCE_UNREACHABLE']);

@@ -205,7 +205,7 @@ describe('what heals', () => {
     blocks.add(['1']);
     const running = start();
     for (let i = 0; i < 3; i++) {
-      await clock.untilSleeping();
+      await Promise.race([clock.untilSleeping(), running]);
       clock.advance(60_000);
     }
     await stopAfter(['1'], running);

