@@ -1,6 +1,5 @@
-import { TerraFusionError } from '../errors.ts';
 import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
-import { readHeader } from './header.ts';
+import { corrupt, readHeader } from './header.ts';
 import { BLOCK_FORMAT, type Before, type BlockHeader, type BlockTransaction, Cell, type Op } from './model.ts';
 import { type BlockSummary, knownSummary, noteSummary } from './summary.ts';
 import { upgradeBlock } from './upgrade.ts';
@@ -261,10 +260,4 @@ function guarded<T>(bytes: Buffer, read: () => T): T {
   } catch (cause) {
     throw corrupt(bytes, cause);
   }
-}
-
-function corrupt(bytes: Buffer, cause: unknown): TerraFusionError {
-  if (cause instanceof TerraFusionError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new TerraFusionError('BLOCK_CORRUPT', `A block of ${bytes.length} bytes cannot be read: ${reason}`, { cause });
 }

@@ -1,4 +1,12 @@
-import { CELL_FORMATS, REPLICA_IDENTITIES, type BlockColumn, type BlockHeader, type BlockTable } from './model.ts';
+import { TerraFusionError } from '../errors.ts';
+import {
+  BLOCK_FORMAT,
+  CELL_FORMATS,
+  REPLICA_IDENTITIES,
+  type BlockColumn,
+  type BlockHeader,
+  type BlockTable,
+} from './model.ts';
 import type { Position } from '../position.ts';
 import { WireReader } from './wire.ts';
 
@@ -21,17 +29,29 @@ export function readHeader(wire: WireReader): BlockHeader {
 }
 
 /**
- * The position that a block continues from, without a look at the rest; undefined for a format that does not tell it.
- * @throws {RangeError} when the bytes are no header
+ * The position that a block continues from, without a look at the rest; undefined for a format that does not tell it, or is not known.
+ * @throws {TerraFusionError} BLOCK_CORRUPT when the bytes are no header
  */
 export function continuesFrom(bytes: Buffer): Position | undefined {
   const wire = new WireReader(bytes);
-  const format = wire.long();
-  if (format < 2) return undefined;
-  const source = wire.length();
-  wire.pos += source;
-  wire.long(); // generation
-  return readAfter(wire);
+  try {
+    const format = wire.long();
+    // What a newer format says in these places nobody knows: who opens the block is told.
+    if (format !== BLOCK_FORMAT) return undefined;
+    const source = wire.length();
+    wire.pos += source;
+    wire.long(); // generation
+    return readAfter(wire);
+  } catch (cause) {
+    throw corrupt(bytes, cause);
+  }
+}
+
+/** What went wrong with bytes that should be a block, in our words. */
+export function corrupt(bytes: Buffer, cause: unknown): TerraFusionError {
+  if (cause instanceof TerraFusionError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TerraFusionError('BLOCK_CORRUPT', `A block of ${bytes.length} bytes cannot be read: ${reason}`, { cause });
 }
 
 const readAfter = (wire: WireReader): Position => ({

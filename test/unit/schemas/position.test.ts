@@ -11,6 +11,7 @@ import {
   parsePosition,
   type Position,
 } from '#schemas/position.ts';
+import { fuzzRuns } from '#test/support/fuzz.ts';
 import { arbPosition } from './block-model.ts';
 
 const arbLsn64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -54,6 +55,55 @@ describe('a position', () => {
         expect(Math.sign(comparePositions(a, b))).toBe(expected);
         expect(Math.sign(comparePositions(b, a))).toBe(expected === 0 ? 0 : -expected);
       }),
+    );
+  });
+
+  test('has one order: whatever order they come in, they are sorted the same, and equal only when they are the same', () => {
+    fc.assert(
+      fc.property(fc.array(arbPosition, { maxLength: 12 }), fc.nat(), (positions, turn) => {
+        const sorted = positions.toSorted(comparePositions);
+        const turned = [...positions.slice(turn % 12), ...positions.slice(0, turn % 12)];
+        expect(turned.toSorted(comparePositions).map(formatPosition)).toEqual(sorted.map(formatPosition));
+        for (const [i, a] of sorted.entries()) {
+          for (const b of sorted.slice(i)) {
+            expect(comparePositions(a, b)).toBeLessThanOrEqual(0);
+            expect(comparePositions(a, b) === 0).toBe(formatPosition(a) === formatPosition(b));
+          }
+        }
+      }),
+      { numRuns: fuzzRuns(200) },
+    );
+  });
+
+  test('before a transaction and its end have all of its changes between them, and nothing else', () => {
+    fc.assert(
+      fc.property(arbPosition, fc.nat(), (other, ordinal) => {
+        fc.pre(other.generation < 1e9 && other.commitLsn > 0n);
+        const { generation, commitLsn } = other;
+        const change = { generation, commitLsn, ordinal };
+        expect(comparePositions(before(generation, commitLsn), change)).toBeLessThan(0);
+        expect(comparePositions(change, endOf(generation, commitLsn))).toBeLessThan(0);
+        expect(comparePositions(endOf(generation, commitLsn - 1n), before(generation, commitLsn))).toBeLessThan(0);
+        expect(comparePositions(endOf(generation, commitLsn), before(generation + 1, 0n))).toBeLessThan(0);
+      }),
+      { numRuns: fuzzRuns(200) },
+    );
+  });
+
+  test('is read from its own form only: any other text is a RangeError', () => {
+    const nearly = fc.stringMatching(/^[0-9a-fA-F:/.-]{0,24}$/);
+    fc.assert(
+      fc.property(fc.oneof(nearly, fc.string({ unit: 'binary', maxLength: 30 })), (text) => {
+        let position: Position;
+        try {
+          position = parsePosition(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+          return;
+        }
+        expect(parsePosition(formatPosition(position))).toEqual(position);
+      }),
+      { numRuns: fuzzRuns(1000) },
     );
   });
 

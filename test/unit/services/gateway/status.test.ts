@@ -315,7 +315,7 @@ describe('events', () => {
         );
         return (await open()) === 1;
       },
-      { what: 'the slow reader to be cut off' },
+      { within: 12_000, what: 'the slow reader to be cut off' },
     );
     const told = stream.events().length;
     await gateway.control.database.run("UPDATE terrafusion.sync_pairs SET error = NULL WHERE name LIKE 'bulk-%'");

@@ -208,7 +208,10 @@ describe('the stage between two topics', () => {
     await bench.bus.truncateBefore('changes', BigInt(done));
     const rest = new Bench(mapping, endOfHistory(of));
     Object.assign(rest, { bus: bench.bus });
-    await (done < blocks.length ? rest.run() : Promise.resolve());
+    const onResumed = (offset: bigint): void => {
+      expect(offset).toBe(BigInt(done));
+    };
+    await (done < blocks.length ? rest.run({ onResumed }) : Promise.resolve());
     expect(bench.result().changes).toEqual(ideal(of, mapping).changes);
   });
 

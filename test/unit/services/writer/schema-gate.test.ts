@@ -117,7 +117,13 @@ async function through(
   const rows: string[] = [];
   for await (const piece of gate.cut(bytes)) {
     pieces.push(piece);
-    if (!('bytes' in piece)) continue;
+    if ('news' in piece) {
+      gate.note(
+        piece.news.tables.map(({ source, target }) => ({ source, target, unread: [] })),
+        piece.news.dropped,
+      );
+      continue;
+    }
     const reader = BlockReader.open(piece.bytes);
     while (reader.nextTransaction())
       while (reader.nextChange()) if (reader.table >= 0) rows.push(reader.header.tables[reader.table]!.name);
@@ -196,5 +202,36 @@ describe('a message that only says how things are', () => {
 
   test('and nothing new is no news', async () => {
     expect(news(await through(block(5n, { command: '', tables: [a] }), [held(a)]))).toEqual([]);
+  });
+});
+
+describe('a table that the stream announces in another shape', () => {
+  /** A row of the table, in a block whose header describes its one column otherwise. */
+  function described(change: Partial<BlockTable['columns'][number]>): Buffer {
+    const header = headerOf(a);
+    const writer = new BlockWriter();
+    writer.beginTransaction({ xid: 7, commitLsn: 5n, commitTime: 0, origin: undefined });
+    writer.beginChange(writer.addTable({ ...header, columns: [{ ...header.columns[0]!, ...change }] }), Op.insert, 0);
+    writer.before(Before.absent);
+    writer.after(true);
+    writer.beginRow(1);
+    writer.textCellOf('1');
+    writer.endRow();
+    writer.endTransaction(true, 0);
+    return writer.finish('source', 1, ORIGIN);
+  }
+
+  test.each<[string, Partial<BlockTable['columns'][number]>]>([
+    ['another name', { name: 'number' }],
+    ['another type', { typeOid: 20, typeName: 'int8' }],
+    ['another width of its type', { typmod: 14 }],
+    ['another key', { key: false }],
+  ])('%s of a column: is brought in line before its first row (CHECKLIST 19)', async (_, change) => {
+    const seen = await through(described(change), [held(a)], { now: [a] });
+    expect(seen.pieces.map((piece) => ('news' in piece ? 'news' : 'rows'))).toEqual(['news', 'rows']);
+  });
+
+  test('that is the one it has goes on as it is', async () => {
+    expect(news(await through(described({}), [held(a)], { now: [a] }))).toEqual([]);
   });
 });

@@ -64,7 +64,7 @@ async function tick(ms: number) {
   const before = server.statuses.length;
   await clock.untilSleeping();
   clock.advance(ms);
-  await eventually(() => server.statuses.length > before, { every: 1, what: 'a status update' });
+  await eventually(() => server.statuses.length > before, { every: 1, within: 10_000, what: 'a status update' });
   return server.statuses.at(-1)!;
 }
 

@@ -80,6 +80,17 @@ describe('cutting bytes into messages', () => {
     expect(() => collect(new Framer('source'), [Buffer.from(bytes.fill(0).subarray(0, 2)), Buffer.alloc(9)])).toThrow();
   });
 
+  test('an announced length is not allocated (Promise 6)', () => {
+    const chunk = Buffer.alloc(100_000);
+    chunk[0] = 0x77;
+    chunk.writeUInt32BE(0x3fff_ffff, 1);
+    const framer = new Framer('source');
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 5; i++) framer.push(chunk, () => undefined);
+    expect(framer.waiting).toBe(500_000);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 * 1024 * 1024);
+  });
+
   test('arbitrary bytes: messages or SOURCE_PROTOCOL, and no more held than was sent', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 10 }), (chunks) => {

@@ -113,7 +113,7 @@ describe('reading a topic of Kafka', () => {
   });
 
   test('goes on at the first block when earlier ones are gone', async () => {
-    const read = reading({ low: 7n, high: 9n }, 2n);
+    const read = reading({ low: 7n, high: 10n }, 2n);
     expect(await take(read, 2)).toEqual([7, 8]);
     await read.blocks.return();
   });
