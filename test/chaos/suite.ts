@@ -128,8 +128,8 @@ async function onStage({ seed, brokers }: ChaosOptions, work: (scene: Scene) => 
   const [source, target] = [await loneSource(), await freshDatabase('target')];
   await createBank(source, target);
   await using installation = await freshInstallation(brokers && { brokers });
-  const mover = await Mover.start(source, seed);
-  const auditor = await Auditor.start(target);
+  const mover = new Mover(() => source.url, seed);
+  const auditor = new Auditor(target);
   try {
     const pair = await installation.addPair({ source, target, tables: bankTables });
     await work({ installation, source, target, pair, mover });
