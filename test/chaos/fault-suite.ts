@@ -1,6 +1,7 @@
-import { afterAll, describe, test } from 'vitest';
+import { afterAll, test } from 'vitest';
+import { describeUnless } from '#test/support/suites.ts';
 import type { Family, Fault } from './fault.ts';
-import { runFault, type FaultResult } from './run.ts';
+import { runFault } from './run.ts';
 import { Scene, type SceneOptions } from './scene.ts';
 
 const timeout = 8 * 60_000;
@@ -10,43 +11,62 @@ export interface FaultSuiteOptions {
   readonly brokers?: readonly string[] | undefined;
   /** Which faults; all when left out. */
   readonly only?: (fault: Fault) => boolean;
-  readonly onResult?: (result: FaultResult) => void;
+  /** Told of each fault, with the seconds that {@link runFault} gives; undefined when it did not end as it should. */
+  readonly onEnd?: (fault: Fault, seconds: number | undefined) => Promise<void>;
 }
 
 /** A test for each fault of a family. What one leaves behind the next one finds; after a failure the scene is set anew. */
 export function testFamily(family: Family, missing: string | undefined, options: FaultSuiteOptions): void {
-  const { seed, only = () => true, onResult = () => undefined } = options;
+  const { seed, brokers, only = () => true, onEnd } = options;
   const faults = family.faults.filter(only);
   if (faults.length === 0) return;
-  describe(family.name, () => {
-    let scene: Scene | undefined;
-    const close = async (): Promise<void> => {
-      const old = scene;
-      scene = undefined;
-      await old?.[Symbol.asyncDispose]();
-    };
-    afterAll(close, 120_000);
-    test.each(faults)(
-      `$name (TEST_SEED=${seed})`,
-      async (fault) => {
-        const stage: SceneOptions = { seed, brokers: options.brokers };
-        if (family.stage !== undefined) {
-          await family.stage(stage, async (set) => {
-            onResult(await runFault(set, fault));
-          });
-          return;
-        }
-        try {
-          scene ??= await Scene.open(stage);
-          onResult(await runFault(scene, fault));
-        } catch (error) {
-          await close().catch(() => undefined);
-          throw error;
-        }
-        if (family.apart === true) await close();
-      },
-      timeout,
-    );
-  }, );
-  void missing;
+  describeUnless(missing, `${family.name} (TEST_SEED=${seed})`, () => {
+    const stage = new Stage(family, { seed, brokers });
+    afterAll(() => stage.close(), 120_000);
+    test.for(faults)('$name', { timeout }, async (fault) => {
+      let seconds: number | undefined;
+      try {
+        seconds = await stage.run(fault);
+      } finally {
+        await onEnd?.(fault, seconds);
+      }
+    });
+  });
+}
+
+/** Where a family's faults come to. */
+class Stage {
+  readonly #family: Family;
+  readonly #options: SceneOptions;
+  #scene: Scene | undefined;
+
+  constructor(family: Family, options: SceneOptions) {
+    this.#family = family;
+    this.#options = options;
+  }
+
+  async run(fault: Fault): Promise<number> {
+    let seconds = 0;
+    if (this.#family.stage !== undefined) {
+      const work = async (scene: Scene): Promise<void> => {
+        seconds = await runFault(scene, fault);
+      };
+      await this.#family.stage(this.#options, work, fault);
+      return seconds;
+    }
+    try {
+      this.#scene ??= await Scene.open(this.#options);
+      return await runFault(this.#scene, fault);
+    } catch (error) {
+      // What has failed is no place for the next one, and why it failed is what matters.
+      await this.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const scene = this.#scene;
+    this.#scene = undefined;
+    await scene?.[Symbol.asyncDispose]();
+  }
 }

@@ -16,8 +16,6 @@ export interface Fault {
   readonly outcome: Outcome;
   /** Among the few that are part of every test run. */
   readonly short?: boolean;
-  /** Nobody can read the target meanwhile, or what is there is put right by hand: it is not watched until that is over. */
-  readonly unwatched?: boolean;
   /** Does it, and undoes what passes by itself. Resolves when nothing is in the way of a recovery any more. */
   strike(scene: Scene): Promise<void>;
   /** What an operator does once the pair has halted. */
@@ -30,8 +28,6 @@ export interface Family {
   readonly faults: readonly Fault[];
   /** Why they cannot come here; undefined when they can. */
   readonly missing?: () => Promise<string | undefined>;
-  /** Sets the scene for the work; an ordinary one when left out. */
-  readonly stage?: (options: SceneOptions, work: (scene: Scene) => Promise<void>) => Promise<void>;
-  /** Each fault has a scene of its own: what it does to the servers cannot be undone. */
-  readonly apart?: boolean;
+  /** Sets a scene of its own for a fault's work. Left out, the family's faults come to one ordinary scene, one after the other. */
+  readonly stage?: (options: SceneOptions, work: (scene: Scene) => Promise<void>, fault: Fault) => Promise<void>;
 }

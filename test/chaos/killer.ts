@@ -4,7 +4,7 @@ import { CRASH_POINT_VARIABLE, type CrashPoint } from '#services/kernel/crash-po
 import type { Installation } from '#test/support/installation.ts';
 
 /** How long a service may take to reach the point that was armed, in ms. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 
 /** Starts a service that dies at the nth passage of the point, and waits until it has. */
 export async function killAt(installation: Installation, point: CrashPoint, nth: number): Promise<void> {

@@ -30,7 +30,9 @@ export interface SceneOptions {
   /** More variables for the service. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Before tables are made at the target. */
-  readonly prepareTarget?: (target: TestDatabase) => Promise<void>;
+  readonly prepareTarget?: (target: Pick<End, 'server' | 'database'>) => Promise<void>;
+  /** More tables at the source. */
+  readonly prepareSource?: (source: TestDatabase) => Promise<void>;
 }
 
 /** Quick to notice who is gone, as servers across a network would be set up. */
@@ -84,7 +86,8 @@ export class Scene implements AsyncDisposable {
       await serverWith(await own(FAST), 'target'),
       await own(FAST),
     ];
-    await options.prepareTarget?.(to.database);
+    await options.prepareTarget?.(to);
+    await options.prepareSource?.(from.database);
     const [source, target] = [await end(from.server, from.database), await end(to.server, to.database)];
     await createBank(source.database, target.database);
     await createWalk(source.database, target.database);
@@ -166,7 +169,7 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Resolves once the pair, or the reader of its source, says that it is in this trouble. */
-  async untilTold(code: ErrorCode, within = 90_000): Promise<void> {
+  async untilTold(code: ErrorCode, within = 120_000): Promise<void> {
     let told = '';
     await eventually(
       async () => {
@@ -177,6 +180,27 @@ export class Scene implements AsyncDisposable {
     ).catch((cause: unknown) => {
       throw new Error(`It says: ${told || 'nothing'}`, { cause });
     });
+  }
+
+  /** Resolves once the source may forget more than up to there: the bus has it. */
+  async untilConfirmed(lsn: string): Promise<void> {
+    await eventually(
+      () =>
+        this.source.database.value<boolean>(
+          'SELECT confirmed_flush_lsn > $1::pg_lsn FROM pg_replication_slots WHERE database = current_database()',
+          [lsn],
+        ),
+      { within: 60_000, what: `the slot to move on from ${lsn}` },
+    );
+  }
+
+  /** Resolves once what this pair's target holds was written by a service that began after now. */
+  async untilTakenOver(within = 120_000): Promise<void> {
+    const held = (): Promise<string> =>
+      this.control.database.value(`SELECT token::text FROM terrafusion.leases WHERE name = 'pair:${this.pair.id}'`);
+    const before = await held();
+    await eventually(async () => (await held()) !== before, { within, every: 100, what: 'somebody else to take over' });
+    await this.untilInStep();
   }
 
   /** Resolves with the pair's error once it has halted. */
@@ -219,8 +243,21 @@ export class Scene implements AsyncDisposable {
       await eventually(() => this.#hasPassed(lsn), { within: left(), every: 50, what: `the target to have ${lsn}` });
     } catch (cause) {
       const troubles = (await this.#troubles().catch(() => [])).join('; ');
-      throw new Error(`The pair is ${told} [${troubles}]\n${this.lastWords()}`, { cause });
+      const reached = await this.#reached().catch(() => 'which cannot be asked');
+      throw new Error(`The pair is ${told} [${troubles}]; ${reached}\n${this.lastWords()}`, { cause });
     }
+  }
+
+  /** How far it is, and what its session at the target does. */
+  async #reached(): Promise<string> {
+    const progress = await this.installation.control.database.query(
+      'SELECT commit_lsn::text, next_offset::text, lag_bytes::text, lag_seconds::text FROM terrafusion.pair_progress',
+    );
+    const sessions = await this.target.database.query(
+      `SELECT state, wait_event_type, wait_event, left(query, 60) AS query FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'terrafusion writer%'`,
+    );
+    return JSON.stringify({ progress, sessions });
   }
 
   async #hasPassed(lsn: string): Promise<boolean> {

@@ -4,9 +4,9 @@ import type { Family, Fault } from '../fault.ts';
 import type { EndName, Scene } from '../scene.ts';
 import { nameOf } from './names.ts';
 
-/** What is said while an end is out of reach; of the control database, which is where it would be said, nothing can be. */
+/** What is said while connections break; of the control database, which is where it would be said, nothing can be. */
 const told: Readonly<Record<EndName, ErrorCode | undefined>> = {
-  source: 'SOURCE_UNREACHABLE',
+  source: 'SOURCE_DISCONNECTED',
   target: 'TARGET_UNREACHABLE',
   control: undefined,
 };
@@ -25,23 +25,23 @@ function faultsOf(end: EndName): Fault[] {
   return [
     {
       name: `${to} slow`,
-      what: 'Every byte takes 120 ms each way, for fifteen seconds.',
+      what: 'Every byte takes 120 ms each way, for eight seconds.',
       outcome: 'recovers',
       strike: async (scene) => {
         scene.end(end).proxy.slow({ latencyMs: 120 });
-        await delay(15_000);
+        await delay(8000);
         scene.end(end).proxy.open();
       },
     },
     {
       name: `${to} narrow`,
-      what: '48 KiB a second for each connection, and two seconds until a new one comes through; all connections broken once, for fifteen seconds.',
+      what: '48 KiB a second for each connection, and two seconds until a new one comes through; all connections broken once, for eight seconds.',
       outcome: 'recovers',
       strike: async (scene) => {
         const { proxy } = scene.end(end);
         proxy.slow({ bytesPerSecond: 48 * 1024, slowStartMs: 2000 });
         proxy.reset();
-        await delay(15_000);
+        await delay(8000);
         proxy.open();
       },
     },
