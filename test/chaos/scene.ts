@@ -187,7 +187,7 @@ export class Scene implements AsyncDisposable {
     await eventually(
       () =>
         this.source.database.value<boolean>(
-          'SELECT confirmed_flush_lsn > $1::pg_lsn FROM pg_replication_slots WHERE database = current_database()',
+          'SELECT confirmed_flush_lsn > $1::pg_lsn FROM pg_replication_slots WHERE database = current_database() AND NOT temporary',
           [lsn],
         ),
       { within: 60_000, what: `the slot to move on from ${lsn}` },

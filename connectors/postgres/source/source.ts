@@ -63,8 +63,9 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         context,
         `Could not publish the tables of ${publication}`,
         async (client) => {
-          await publishTables(client, publication, tables, keepOthers);
+          const made = await publishTables(client, publication, tables, keepOthers);
           await installSchemaEvents(client, publication);
+          return made;
         },
         {
           lockTimeoutMs: options.lockWaitMs,

@@ -88,7 +88,7 @@ const budget: Fault = {
     const { database } = scene.source;
     scene.target.proxy.cut();
     await scene.untilTold('TARGET_UNREACHABLE');
-    const confirmed = `SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database()`;
+    const confirmed = `SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database() AND NOT temporary`;
     const before = await database.value(confirmed);
     const bulk = `INSERT INTO bulk SELECT n, repeat(md5(n::text), 60) FROM generate_series($1::int, $1::int + 9999) n`;
     // Promise 7: what the bus can take, the source need not keep.

@@ -15,7 +15,9 @@ async function failOver(scene: Scene): Promise<void> {
 }
 
 const slotOf = (scene: Scene): Promise<string> =>
-  scene.source.database.value(`SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical'`);
+  scene.source.database.value(
+    `SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' AND NOT temporary`,
+  );
 
 const withSlot: Fault = {
   name: 'failover with a synchronised slot',

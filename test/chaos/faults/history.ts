@@ -10,7 +10,7 @@ async function withNobodyReading(scene: Scene, work: (slot: string) => Promise<v
   const slot = await eventually(
     async () => {
       const [found] = await database.query<{ slot_name: string }>(
-        'SELECT slot_name FROM pg_replication_slots WHERE database = current_database() AND NOT active',
+        'SELECT slot_name FROM pg_replication_slots WHERE database = current_database() AND NOT temporary AND NOT active',
       );
       return found?.slot_name;
     },

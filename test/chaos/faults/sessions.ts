@@ -48,7 +48,8 @@ export const sessions: Family = {
       name: 'control database’s sessions terminated',
       what: 'pg_terminate_backend on all sessions of the service, five times.',
       outcome: 'recovers',
-      strike: (scene) => toSessions(scene.control, 'pg_terminate_backend', `application_name = 'terrafusion sync-service'`, 5),
+      strike: (scene) =>
+        toSessions(scene.control, 'pg_terminate_backend', `application_name = 'terrafusion sync-service'`, 5),
     },
   ],
 };
