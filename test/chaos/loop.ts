@@ -24,6 +24,11 @@ export class Loop {
     this.#finished.catch(() => undefined);
   }
 
+  /** Settles once it is stopped, or has failed. */
+  get ended(): Promise<void> {
+    return this.#finished;
+  }
+
   /** Resolves once nothing is under way. Rejects with what made it fail. */
   async rest(): Promise<void> {
     this.#wishFor('rest');

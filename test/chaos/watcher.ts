@@ -23,7 +23,7 @@ export class Watcher {
   readonly #client: SteadyClient;
   readonly #seen = new Map<string, bigint>();
   readonly #gone = new Set<string>();
-  readonly #loop: Loop;
+  readonly loop: Loop;
   /** Steps up to here were there before it began: they came by the load. */
   readonly #since: bigint;
   looks = 0;
@@ -31,7 +31,7 @@ export class Watcher {
   private constructor(target: TestDatabase, since: bigint) {
     this.#since = since;
     this.#client = new SteadyClient(() => target.url);
-    this.#loop = new Loop(
+    this.loop = new Loop(
       () => this.#watch(),
       () => 20,
     );
@@ -44,7 +44,7 @@ export class Watcher {
 
   /** Rejects with what it has seen, if it has seen something. */
   async stop(): Promise<void> {
-    await this.#loop.stop();
+    await this.loop.stop();
     await this.#client.end();
   }
 

@@ -28,7 +28,6 @@ export const sessions: Family = {
       name: 'walsender terminated',
       what: 'pg_terminate_backend on the session that the reader streams from, five times.',
       outcome: 'recovers',
-      short: true,
       strike: (scene) => toSessions(scene.source, 'pg_terminate_backend', `backend_type = 'walsender'`, 5),
     },
     {

@@ -38,8 +38,11 @@ async function bring(...texts: readonly string[]): Promise<void> {
   for (const text of texts) {
     await target.query(transaction(text));
     const { looks } = watcher;
+    const looked = eventually(() => watcher.looks > looks + 1, { within: 30_000 });
     // A watcher who has seen something wrong looks no more.
-    await eventually(() => watcher.looks > looks + 1, { within: 3000 }).catch(() => undefined);
+    const saw = watcher.loop.ended.catch(() => undefined);
+    await Promise.race([looked, saw]);
+    looked.catch(() => undefined);
   }
 }
 
