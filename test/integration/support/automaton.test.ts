@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createWalk, Walker } from '#test/chaos/automaton.ts';
 import { Watcher } from '#test/chaos/watcher.ts';
 import type { TestDatabase } from '#test/support/database.ts';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   watcher = await Watcher.start(target);
 });
 
-afterAll(() => watcher.stop().catch(() => undefined));
+afterEach(() => watcher.stop().catch(() => undefined));
 
 async function bring(...texts: readonly string[]): Promise<void> {
   for (const text of texts) {
