@@ -288,7 +288,7 @@ const table = {
   TARGET_COLUMN_MISSING: {
     heals: false,
     status: 422,
-    fix: 'Add the column at the target, or leave it out of the mapping.',
+    fix: 'Add the column at the target, or leave it out of the mapping. Was it dropped there, its values are gone: resync the pair.',
   },
   TARGET_TABLE_NOT_EMPTY: {
     heals: false,
@@ -329,6 +329,11 @@ const table = {
     heals: true,
     status: 503,
     fix: 'The target is out of disk, memory or connections, or is shutting down. It is tried again.',
+  },
+  TARGET_READ_ONLY: {
+    heals: true,
+    status: 503,
+    fix: 'The target takes no writes at present: it is a standby, or default_transaction_read_only is on for server, database or role. Have the system lead to the primary, or switch it off; the pair goes on by itself then.',
   },
   TARGET_FENCED: {
     heals: true,

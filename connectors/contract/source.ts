@@ -116,6 +116,7 @@ export interface Source {
   /**
    * Makes the stream deliver exactly these tables from now on. Calling again changes nothing.
    * @param keepOthers those that it delivers already stay: some of them are called otherwise than who asks can know yet
+   * @returns whether it had to be made: until now no stream could have delivered anything by it
    * @throws SOURCE_TABLE_WITHOUT_KEY before anything is changed: publishing such a table would break the source's own writes (Promise 7)
    */
   publish(
@@ -123,7 +124,7 @@ export interface Source {
     tables: readonly TableName[],
     context: ConnectorContext,
     keepOthers?: boolean,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** Makes the slot. @throws SOURCE_SLOT_BLOCKED naming pid and xid when running transactions do not end in time, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL */
   createStream(slot: string, publication: string, context: ConnectorContext): Promise<StreamIdentity>;
   /** Drops the slot, also while somebody reads from it; one that is gone already is no error. */

@@ -15,6 +15,8 @@ export interface ConnectOptions {
   readonly replication?: boolean;
   /** Longest wait for a lock, in milliseconds; 0, the default, waits for ever. */
   readonly lockTimeoutMs?: number;
+  /** After this long without its answer a statement is given up, in milliseconds: for short ones, over a way that may swallow answers. */
+  readonly answerWithinMs?: number;
   /** Further session settings, in SQL's names. */
   readonly session?: Readonly<Record<string, string>>;
   /** Said after the application name in pg_stat_activity: "reader", "writer <pair>". */
@@ -22,6 +24,10 @@ export interface ConnectOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
+/** For {@link ConnectOptions.answerWithinMs}: what reads a few rows of a catalog has its answer by then, or never. */
+export const SHORT_ANSWER_MS = 60_000;
+/** How long a goodbye may take before the socket is closed: over a way that swallows it, nobody would ever answer. */
+const GOODBYE_MS = 3000;
 /** After this silence the kernel probes the peer: a half-open connection ends by itself. */
 const KEEP_ALIVE_MS = 15_000;
 
@@ -113,7 +119,11 @@ export async function withClient<T>(
 
 /** Ends a session; one that is broken already is no error. */
 export async function endClient(client: pg.Client): Promise<void> {
+  const tooLong = setTimeout(() => {
+    destroy(client);
+  }, GOODBYE_MS);
   await client.end().catch(() => undefined);
+  clearTimeout(tooLong);
 }
 
 /** Cancels what the session runs at the server, through a session of its own. Never throws: it is a courtesy. */
@@ -169,6 +179,7 @@ function clientConfig(
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    ...(options.answerWithinMs === undefined ? {} : { query_timeout: options.answerWithinMs }),
     options: Object.entries(session)
       .map(([setting, value]) => `-c ${setting}=${value.replace(/[\\\s]/g, String.raw`\$&`)}`)
       .join(' '),

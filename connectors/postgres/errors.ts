@@ -89,13 +89,17 @@ function clientKind(error: unknown, role: Role): ErrorCode {
   if (/SASL|password must be|SSL/i.test(message))
     return role === 'source' ? 'SOURCE_LOGIN_FAILED' : 'TARGET_LOGIN_FAILED';
   if (/timeout expired/.test(message)) return unreachable;
-  if (/Connection terminated|not queryable|has encountered a connection error|Client was closed/.test(message))
+  if (
+    /Query read timeout|Connection terminated|not queryable|has encountered a connection error|Client was closed/.test(
+      message,
+    )
+  )
     return lost;
   return 'INTERNAL';
 }
 
 function serverKind(error: PostgresError, role: Role): ErrorCode {
-  return role === 'source' ? sourceKind(error) : targetKind(error.code);
+  return role === 'source' ? sourceKind(error) : targetKind(error);
 }
 
 function sourceKind({ code, message }: PostgresError): ErrorCode {
@@ -154,8 +158,17 @@ function sourceKind({ code, message }: PostgresError): ErrorCode {
   }
 }
 
-function targetKind(code: string): ErrorCode {
+function targetKind({ code, message }: PostgresError): ErrorCode {
   switch (code) {
+    // A server that has become a standby takes writes again once it, or another one behind the same address, is primary.
+    case '25006':
+      return 'TARGET_READ_ONLY';
+    // What it says to a transaction that asks to write from the first: "cannot set transaction read-write mode during recovery".
+    case '0A000':
+      return message.includes('during recovery') ? 'TARGET_READ_ONLY' : 'TARGET_STATEMENT_FAILED';
+    // Somebody has shut the database (ALTER DATABASE … ALLOW_CONNECTIONS false), and will open it again.
+    case '55000':
+      return /accepting connections/.test(message) ? 'TARGET_UNREACHABLE' : 'TARGET_STATEMENT_FAILED';
     case '28000':
     case '28P01':
       return 'TARGET_LOGIN_FAILED';

@@ -25,8 +25,11 @@ export async function ensureStream(
   const current = await control.generation(sourceId);
   // Whatever it was named when it was made, it is one publication for the source's life.
   const publication = current?.stream.publication ?? publicationName(installation, sourceId);
-  await source.publish(publication, tables, context, keepOthers);
-  const gone = current && whyGone(await source.slotStatus(current.stream.slot, context), current);
+  const unpublished = await source.publish(publication, tables, context, keepOthers);
+  const gone =
+    current &&
+    (whyGone(await source.slotStatus(current.stream.slot, context), current) ??
+      (unpublished ? noLongerPublished(current) : undefined));
   if (begunOn !== undefined && gone) throw gone;
   if (begunOn !== undefined && current && begunOn < current.generation) throw leftBehind(current.stream.slot);
   if (current && !gone) return current;
@@ -55,6 +58,14 @@ export function whyGone(slot: SlotStatus, { stream, givenUp: reason }: Generatio
   if (slot.state !== 'lost') return undefined;
   const why = slot.invalidationReason ?? 'its WAL was removed';
   return new TerraFusionError('SOURCE_HISTORY_LOST', `The source has given up slot ${name}: ${why}`);
+}
+
+/** The slot is there, and still: what was written while its publication was not is not in its stream, and cannot even be decoded. */
+function noLongerPublished({ stream }: Generation): TerraFusionError {
+  return new TerraFusionError(
+    'SOURCE_HISTORY_LOST',
+    `Publication ${stream.publication} was dropped at the source: what slot ${stream.slot} would bring since cannot be read`,
+  );
 }
 
 /** For a load that has begun on a slot before this one: nothing will bring it what came after. */

@@ -181,7 +181,7 @@ export class Session {
     writer: TargetWriter,
     gate: SchemaGate,
     { news, at }: { readonly news: SchemaNews; readonly at: Position },
-    { nextOffset, lastCommitTime }: News,
+    { again, lastCommitTime }: News,
     held: Applied,
   ): Promise<void> {
     const { topic, schema } = this.#parts.options;
@@ -193,7 +193,7 @@ export class Session {
       this.#altered = true;
     }
     gate.note(plan.held, plan.forget);
-    const batch = { blocks: [], last: at, topic, nextOffset: nextOffset - 1n, mode: this.#mode, schema: plan };
+    const batch = { blocks: [], last: at, topic, nextOffset: again, mode: this.#mode, schema: plan };
     this.#send(writer, { batch, lastCommitTime, commitTimes: [] }, held.overlayUntil);
     await Promise.all(this.#inFlight);
     this.#throwFailure();
@@ -276,7 +276,7 @@ const NOTHING: BatchOutcome = { committed: false, inserted: 0, updated: 0, delet
 function partOf(bytes: Buffer, whole: News): News {
   const { last, lastCommitTime } = BlockReader.summary(bytes);
   const ends = comparePositions(last, whole.last) === 0;
-  return { bytes, last, lastCommitTime, nextOffset: ends ? whole.nextOffset : whole.nextOffset - 1n };
+  return { bytes, last, lastCommitTime, nextOffset: ends ? whole.nextOffset : whole.again, again: whole.again };
 }
 
 function sum(a: BatchOutcome, b: BatchOutcome): BatchOutcome {

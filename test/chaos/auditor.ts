@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
 import { expectSameRows } from '#test/support/rows.ts';
 import type { TestDatabase } from '#test/support/database.ts';
 import type { TestPair } from '#test/support/installation.ts';
 import { TOTAL } from './bank.ts';
+import { Loop } from './loop.ts';
+import { SteadyClient } from './steady-client.ts';
 
 /** One statement sees one moment. */
 const BOOKS = `SELECT (SELECT count(*) FROM checking)::int AS accounts,
@@ -26,54 +26,47 @@ const CONSISTENT = `SELECT bool_and(p.commit_lsn >= c.until) AS consistent
  * it is from "streaming" on that this holds.
  */
 export class Auditor {
-  readonly #client: pg.Client;
-  #stopped = false;
-  #finished: Promise<void> = Promise.resolve();
+  readonly #client: SteadyClient;
+  readonly #loop: Loop;
+  #consistent = false;
+  #last = '';
   looks = 0;
   /** Looks at which the books had moved on since the one before. */
   moved = 0;
 
-  private constructor(client: pg.Client) {
-    this.#client = client;
-  }
-
-  static async start(target: TestDatabase): Promise<Auditor> {
-    const auditor = new Auditor(await target.connect());
-    auditor.#finished = auditor.#run();
-    auditor.#finished.catch(() => undefined);
-    return auditor;
+  constructor(target: TestDatabase) {
+    this.#client = new SteadyClient(() => target.url);
+    this.#loop = new Loop(
+      () => this.#audit(),
+      () => 10,
+    );
   }
 
   async #isConsistent(): Promise<boolean> {
-    const { rows } = await this.#client.query<{ there: boolean }>(
+    const rows = await this.#client.query<{ there: boolean }>(
       `SELECT to_regclass('_terrafusion.load_chunks') IS NOT NULL AS there`,
     );
     if (!rows[0]!.there) return false;
-    return (await this.#client.query<{ consistent: boolean | null }>(CONSISTENT)).rows[0]!.consistent === true;
+    return (await this.#client.query<{ consistent: boolean | null }>(CONSISTENT))[0]!.consistent === true;
   }
 
-  async #run(): Promise<void> {
-    let last = '';
-    let consistent = false;
-    const going = (): boolean => !this.#stopped;
-    while (going()) {
-      consistent ||= await this.#isConsistent();
-      const { rows } = await this.#client.query<Books>({ name: 'books', text: BOOKS });
-      const books = rows[0]!;
-      if (consistent && (books.total !== String(TOTAL) || books.transfers !== books.entries)) {
-        throw new Error(`Part of a source transaction was seen at the target: ${JSON.stringify(books)}`);
-      }
-      this.looks += 1;
-      if (books.entries !== last) this.moved += 1;
-      last = books.entries;
-      await delay(10);
+  async #audit(): Promise<void> {
+    this.#consistent ||= await this.#isConsistent();
+    this.#look((await this.#client.query<Books>({ name: 'books', text: BOOKS }))[0]!);
+  }
+
+  #look(books: Books): void {
+    if (this.#consistent && (books.total !== String(TOTAL) || books.transfers !== books.entries)) {
+      throw new Error(`Part of a source transaction was seen at the target: ${JSON.stringify(books)}`);
     }
+    this.looks += 1;
+    if (books.entries !== this.#last) this.moved += 1;
+    this.#last = books.entries;
   }
 
   /** Rejects with what it has seen, if it has seen something. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#finished;
+    await this.#loop.stop();
     await this.#client.end();
   }
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type pg from 'pg';
 import { SeededRandom } from '#services/demo/random.ts';
 import type { TestDatabase } from '#test/support/database.ts';
 import type { NewTestPair } from '#test/support/installation.ts';
+import { Loop } from './loop.ts';
+import { SteadyClient } from './steady-client.ts';
 
 /**
  * A bank whose books tell whether a transaction was torn, lost or repeated. What each committed transaction keeps true:
@@ -43,31 +43,28 @@ export const bankTables: NonNullable<NewTestPair['tables']> = [
 /** What is not done by chance alone, but when a crash point waits for it. */
 export type Special = 'large' | 'swap' | 'rule' | 'refused' | 'altered';
 
-/** Moves money at the source, transaction after transaction, until it is stopped. */
+/** Moves money at the source, transaction after transaction, until it is stopped. The source may die under it. */
 export class Mover {
-  readonly #client: pg.Client;
+  readonly #client: SteadyClient;
   readonly #random: SeededRandom;
   #entry = 0;
   #note = 0;
   #columns = 0;
   #wanted: Special | undefined;
   /** Rows that the target refuses would end a first load: they come once the pair streams. */
-  #gentle = true;
-  #stopped = false;
-  #finished: Promise<void> = Promise.resolve();
+  #manners: readonly [Special, ...Special[]] = ['swap', 'rule'];
+  readonly loop: Loop;
   transactions = 0;
 
-  private constructor(client: pg.Client, seed: number) {
-    this.#client = client;
+  /** @param url of the source, asked again at each connect */
+  constructor(url: () => string, seed: number) {
+    this.#client = new SteadyClient(url);
     this.#random = new SeededRandom(seed);
-  }
-
-  static async start(source: TestDatabase, seed: number): Promise<Mover> {
-    const mover = new Mover(await source.connect(), seed);
-    mover.#finished = mover.#run();
-    // Told when it is stopped.
-    mover.#finished.catch(() => undefined);
-    return mover;
+    // A pace that leaves the two cores to those who are killed. Committed or not when a server dies: it used numbers that it will not use again.
+    this.loop = new Loop(
+      () => this.#transact(),
+      () => this.#random.whole(0, 12),
+    );
   }
 
   /** Does this kind of transaction again and again until told otherwise. */
@@ -77,26 +74,25 @@ export class Mover {
 
   /** From now on some rows are such that the target refuses them. */
   beHarsh(): void {
-    this.#gentle = false;
+    this.#manners = ['swap', 'rule', 'refused'];
+  }
+
+  /** From now on nothing is done that a rule or the target refuses, only what is large or hard to apply. */
+  beKind(): void {
+    this.#manners = ['swap', 'large'];
   }
 
   /** After the transaction in hand. Rejects with what made it fail. */
   async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#finished;
+    await this.loop.stop();
+    await this.#client.end();
   }
 
-  async #run(): Promise<void> {
-    const going = (): boolean => !this.#stopped;
-    while (going()) {
-      await this.#client.query('BEGIN');
-      for (const statement of this.#statements()) await this.#client.query(statement);
-      await this.#client.query(this.#random.chance(0.05) ? 'ROLLBACK' : 'COMMIT');
-      this.transactions += 1;
-      // A pace that leaves the two cores to those who are killed.
-      await delay(this.#random.whole(0, 12));
-    }
-    await this.#client.end();
+  async #transact(): Promise<void> {
+    await this.#client.query('BEGIN');
+    for (const statement of this.#statements()) await this.#client.query(statement);
+    await this.#client.query(this.#random.chance(0.05) ? 'ROLLBACK' : 'COMMIT');
+    this.transactions += 1;
   }
 
   #statements(): string[] {
@@ -115,7 +111,7 @@ export class Mover {
 
   #bySurprise(): Special | undefined {
     if (!this.#random.chance(0.03)) return undefined;
-    return this.#random.pick(this.#gentle ? ['swap', 'rule'] : ['swap', 'rule', 'refused']);
+    return this.#random.pick(this.#manners);
   }
 
   #transfers(): string[] {

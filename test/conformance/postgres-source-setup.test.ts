@@ -137,9 +137,9 @@ describe('publications', () => {
       CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9)`);
     const source = sourceOf(database.url);
     const publication = unique('p');
-    await source.publish(publication, [], contextOf());
+    expect(await source.publish(publication, [], contextOf())).toBe(true);
     expect(await published(publication)).toBe('');
-    await source.publish(publication, names('a', 'p'), contextOf());
+    expect(await source.publish(publication, names('a', 'p'), contextOf())).toBe(false);
     expect(await published(publication)).toBe('a p');
     const version = () => database.value('SELECT xmin::text FROM pg_publication WHERE pubname = $1', [publication]);
     const members = () =>

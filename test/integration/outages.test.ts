@@ -12,20 +12,20 @@ import { loadSettings } from '#services/kernel/settings.ts';
 import { createDatabase, type TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { freePort } from '#test/support/ports.ts';
-import { openValve, type Valve } from '#test/support/valve.ts';
+import { openProxy, type Proxy } from '#test/support/proxy.ts';
 
 const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
 let gateway: RunningGateway;
 let database: TestDatabase;
 /** The gateway's way to its control database; the sync-service has one of its own. */
-let valve: Valve;
+let valve: Proxy;
 let folder: string;
 
 beforeAll(async () => {
   database = await createDatabase(inject('targetServer'), 'outages');
   folder = await mkdtemp(join(tmpdir(), 'terrafusion-outages-'));
   const direct = new URL(database.url);
-  valve = await openValve(direct.hostname, Number(direct.port));
+  valve = await openProxy(direct.hostname, Number(direct.port));
   const through = new URL(database.url);
   through.hostname = '127.0.0.1';
   through.port = String(valve.port);

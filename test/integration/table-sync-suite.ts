@@ -134,8 +134,8 @@ export function testRandomSyncs({ seed, transactions, every, brokers }: RandomSy
       config: { existing_rows: 'replace' },
     });
     await pair.until('streaming');
-    const mover = await Mover.start(source, seed);
-    const auditor = await Auditor.start(target);
+    const mover = new Mover(() => source.url, seed);
+    const auditor = new Auditor(target);
     const syncs = new PairSyncs(installation, pair);
     const members = new Set(all);
     const seen = new Map<string, number>();

@@ -50,6 +50,7 @@ export interface RunningService extends AsyncDisposable {
 /** The product as somebody would run it, small: control database, data folder, bus; and sync-services to start, kill and start again. */
 export interface Installation extends AsyncDisposable {
   readonly control: Control;
+  readonly controlDatabase: TestDatabase;
   readonly settings: Settings;
   /** Registers both ends and makes the pair. */
   addPair(pair: NewTestPair): Promise<TestPair>;
@@ -104,6 +105,7 @@ export async function openInstallation(options: InstallationOptions): Promise<In
   };
   return {
     control,
+    controlDatabase: database,
     settings,
     addPair: (pair) => addPair(control, pair),
     start: (log = silentLog) => {

@@ -4,6 +4,7 @@ import { open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { giveTo, spawnAs, type Account } from '#services/kernel/embedded-postgres/account.ts';
 import { locatePostgres, type PostgresBinaries } from '#services/kernel/embedded-postgres/binaries.ts';
 import { settingsText, writeSettings } from '#services/kernel/embedded-postgres/cluster.ts';
@@ -58,6 +59,8 @@ export interface TestPostgres extends AsyncDisposable {
   readonly pid: number | undefined;
   /** URL for a database, as the superuser or as somebody else. */
   url(database?: string, login?: { readonly user: string; readonly password?: string }): string;
+  /** A session of the superuser, in no database of a test's. */
+  connect(): Promise<pg.Client>;
   /** A fresh, empty database. */
   createDatabase(prefix?: string): Promise<TestDatabase>;
   start(): Promise<void>;
@@ -67,6 +70,8 @@ export interface TestPostgres extends AsyncDisposable {
   restart(settings?: Settings): Promise<void>;
   /** SIGKILL to the postmaster and all its processes. {@link start} recovers. */
   kill9(): Promise<void>;
+  /** While it is down: its next start is as a standby, which follows nobody and waits for its promotion. */
+  becomeStandby(): Promise<void>;
   /** Everything the server has logged. */
   log(): Promise<string>;
   /** Ends the server and removes its folder. */
@@ -128,6 +133,13 @@ class Server implements TestPostgres {
   url(database = 'postgres', login: { readonly user: string; readonly password?: string } = SUPERUSER): string {
     const secret = login.password === undefined ? '' : `:${encodeURIComponent(login.password)}`;
     return `postgresql://${encodeURIComponent(login.user)}${secret}@${this.host}:${this.port}/${encodeURIComponent(database)}`;
+  }
+
+  async connect(): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: this.url() });
+    client.on('error', () => undefined);
+    await client.connect();
+    return client;
   }
 
   createDatabase(prefix = 'test'): Promise<TestDatabase> {

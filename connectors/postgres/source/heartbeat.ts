@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { type Lsn, parseLsn } from '#schemas/lsn.ts';
-import { connect, destroy, endClient } from '../connection.ts';
+import { connect, destroy, endClient, SHORT_ANSWER_MS } from '../connection.ts';
 import { isPostgresError, translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { CURRENT_LSN } from './slot.ts';
@@ -103,7 +103,7 @@ export class Heartbeat {
     this.#client = await connect(
       this.#settings,
       { signal: this.#stop.signal },
-      { role: 'source', purpose: 'heartbeat' },
+      { role: 'source', purpose: 'heartbeat', answerWithinMs: SHORT_ANSWER_MS },
     );
     await this.#beat(this.#client);
   }

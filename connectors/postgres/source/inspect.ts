@@ -3,7 +3,7 @@ import type { ReaderRequest } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import { formatPosition } from '#schemas/position.ts';
-import { withClient } from '../connection.ts';
+import { SHORT_ANSWER_MS, withClient } from '../connection.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { publicationLost } from './heartbeat.ts';
 import { slotMissing } from './history.ts';
@@ -43,7 +43,7 @@ export async function inspectSource(
   return withClient(
     settings,
     context,
-    { role: 'source', purpose: 'reader', what: 'Could not look at the source' },
+    { role: 'source', purpose: 'reader', answerWithinMs: SHORT_ANSWER_MS, what: 'Could not look at the source' },
     async (client) => {
       const slot = await readSlot(client, stream.slot);
       if (slot.inRecovery) {

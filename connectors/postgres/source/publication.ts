@@ -16,13 +16,14 @@ export async function publishTables(
   publication: string,
   tables: readonly TableName[],
   keepOthers: boolean,
-): Promise<void> {
+): Promise<boolean> {
   await describeTables(client, tables);
   await refuseUnpublishable(client, tables);
   await client.query('BEGIN');
   try {
-    await alter(client, publication, tables, keepOthers);
+    const made = await alter(client, publication, tables, keepOthers);
     await client.query('COMMIT');
+    return made;
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
@@ -34,13 +35,13 @@ async function alter(
   publication: string,
   tables: readonly TableName[],
   keepOthers: boolean,
-): Promise<void> {
+): Promise<boolean> {
   const name = quoteIdentifier(publication);
   const state = await readPublication(client, publication);
   if (state === undefined) {
     const list = tables.length === 0 ? '' : ` FOR TABLE ${tables.map(quoteTable).join(', ')}`;
     await client.query(`CREATE PUBLICATION ${name}${list} WITH (${OPTIONS})`);
-    return;
+    return true;
   }
   if (!state.asWanted) await client.query(`ALTER PUBLICATION ${name} SET (${OPTIONS})`);
   const wanted = new Set(tables.map(formatTableName));
@@ -50,6 +51,7 @@ async function alter(
   if (removed.length > 0)
     await client.query(`ALTER PUBLICATION ${name} DROP TABLE ${removed.map(quoteTable).join(', ')}`);
   if (added.length > 0) await client.query(`ALTER PUBLICATION ${name} ADD TABLE ${added.map(quoteTable).join(', ')}`);
+  return false;
 }
 
 interface Publication {

@@ -2,7 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source } from '#connectors/contract/source.ts';
 import { parseLsn } from '#schemas/lsn.ts';
 import { formatTableName } from '#schemas/tables.ts';
-import { type ConnectOptions, withClient } from '../connection.ts';
+import { SHORT_ANSWER_MS, type ConnectOptions, withClient } from '../connection.ts';
 import { quoteIdentifier } from '../identifiers.ts';
 import { readSchema } from '../schema/read.ts';
 import type { PostgresSettings } from '../settings.ts';
@@ -63,8 +63,9 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         context,
         `Could not publish the tables of ${publication}`,
         async (client) => {
-          await publishTables(client, publication, tables, keepOthers);
+          const made = await publishTables(client, publication, tables, keepOthers);
           await installSchemaEvents(client, publication);
+          return made;
         },
         {
           lockTimeoutMs: options.lockWaitMs,
@@ -85,7 +86,10 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
         await dropSchemaEvents(client, publication);
       }),
 
-    slotStatus: (slot, context) => use(context, `Could not look at slot ${slot}`, (client) => readSlot(client, slot)),
+    slotStatus: (slot, context) =>
+      use(context, `Could not look at slot ${slot}`, (client) => readSlot(client, slot), {
+        answerWithinMs: SHORT_ANSWER_MS,
+      }),
 
     listStreams: (context) => use(context, 'Could not list the slots of the source', listStreams),
 

@@ -63,9 +63,5 @@ export function batchFailure(error: unknown, pairId: string): TerraFusionError {
     const translated = translateError(error, 'target', what);
     return new TerraFusionError('TARGET_CONSTRAINT', translated.message, { cause: error, details: translated.details });
   }
-  // A server that has become a standby takes writes again once it, or another one behind the same address, is primary.
-  if (isPostgresError(error, '25006')) {
-    return new TerraFusionError('TARGET_RESOURCES', `${what}: ${error.message}`, { cause: error });
-  }
   return translateError(error, 'target', what);
 }

@@ -146,6 +146,21 @@ export class Pipeline {
     else this.abandon();
   }
 
+  /** Whether answers are waited for, or the server does not take what it is sent. */
+  get waits(): boolean {
+    return this.#lost === undefined && (this.#stretches.length > 1 || this.#raw.bytesToWrite > 0);
+  }
+
+  /** Changes with every byte that moves, either way. */
+  get bytesMoved(): number {
+    return this.#raw.bytesRead + this.#raw.bytesTaken;
+  }
+
+  /** Gives the session up for that reason. */
+  lose(error: Error): void {
+    this.#raw.destroy(error);
+  }
+
   /** Closes without a word: a COPY in progress would take the goodbye for data. */
   abandon(): void {
     this.#raw.destroy(this.#failure ?? new Error('Connection terminated: its work was given up'));

@@ -1,13 +1,16 @@
 import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import { connect, endClient } from '../connection.ts';
-import type { PostgresSettings } from '../settings.ts';
+import { connect, describeAddress, endClient } from '../connection.ts';
+import { resolveAddress, type PostgresSettings } from '../settings.ts';
+import { askServer, identifyBackend, Patience, watchSilence, type Backend, type Verdict } from '../silence.ts';
 import { Pipeline } from './pipeline.ts';
 
 /** What a target can be told beside its connection. */
 export interface TargetOptions {
   /** Longest wait for a lock at the target, in milliseconds; then the batch is given up and repeated (TARGET_BUSY). */
   readonly lockTimeoutMs?: number;
+  /** How long its sessions wait in silence. */
+  readonly patience?: Patience;
 }
 
 export const LOCK_TIMEOUT_MS = 30_000;
@@ -48,15 +51,22 @@ export async function openPipeline<T>(
     session: plannedOnce,
   });
   let prepared: T;
+  let backend: Backend;
   try {
     // A later server has one more limit that would end a long transaction.
     await client.query(`SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`);
+    backend = await identifyBackend(client);
     prepared = await prepare(client);
   } catch (error) {
     await endClient(client);
     throw error;
   }
   const pipeline = new Pipeline(client);
+  const ask = (): Promise<Verdict> => askServer(settings, 'target', backend);
+  const watch = watchSilence(pipeline, ask, options.patience ?? new Patience(), {
+    role: 'target',
+    address: describeAddress(resolveAddress(settings)),
+  });
   const { signal } = context;
   const abort = (): void => {
     pipeline.abandon();
@@ -68,6 +78,7 @@ export async function openPipeline<T>(
     prepared,
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', abort);
+      watch[Symbol.dispose]();
       await pipeline.close();
     },
   };

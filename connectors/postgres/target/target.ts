@@ -1,10 +1,11 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Target, TargetMonitor } from '#connectors/contract/target.ts';
-import { connect, endClient, withClient } from '../connection.ts';
+import { connect, endClient, SHORT_ANSWER_MS, withClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import { makeSchema } from '../schema/create.ts';
 import { advanceSequences } from '../schema/sequences.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { Patience } from '../silence.ts';
 import { ensureBookkeeping, forgetApplied, readApplied } from './bookkeeping.ts';
 import { checkTarget } from './check.ts';
 import { createTables } from './create-tables.ts';
@@ -19,7 +20,8 @@ import { upsertBlock } from './upsert.ts';
 import { openTargetWriter } from './writer.ts';
 
 /** A PostgreSQL database as a target, by SQL. */
-export function postgresTarget(settings: PostgresSettings, options: TargetOptions = {}): Target {
+export function postgresTarget(settings: PostgresSettings, given: TargetOptions = {}): Target {
+  const options: TargetOptions = { patience: new Patience(), ...given };
   return {
     check: (tables, context) => checkTarget(settings, tables, context),
 
@@ -59,7 +61,7 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
       withClient(
         settings,
         context,
-        { role: 'target', purpose: 'status', what: `Could not read the position of pair ${pairId} at the target` },
+        { ...status, what: `Could not read the position of pair ${pairId} at the target` },
         (client) => readApplied(client, pairId),
       ),
 
@@ -98,7 +100,7 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
       withClient(
         settings,
         context,
-        { role: 'target', purpose: 'status', what: `Could not read the tables of pair ${pairId} at the target` },
+        { ...status, what: `Could not read the tables of pair ${pairId} at the target` },
         (client) => readHeldTables(client, pairId),
       ),
 
@@ -152,11 +154,12 @@ export function postgresTarget(settings: PostgresSettings, options: TargetOption
   };
 }
 
+const status = { role: 'target', purpose: 'status', answerWithinMs: SHORT_ANSWER_MS } as const;
 /** Longer than a batch takes: whoever divides waits for the one under way. */
-const dividing = { role: 'target', purpose: 'setup', lockTimeoutMs: 60_000 } as const;
+const dividing = { role: 'target', purpose: 'setup', lockTimeoutMs: 60_000, answerWithinMs: 300_000 } as const;
 
 async function openMonitor(settings: PostgresSettings, context: ConnectorContext): Promise<TargetMonitor> {
-  const client = await connect(settings, context, { role: 'target', purpose: 'status' });
+  const client = await connect(settings, context, status);
   return {
     async applied(pairId) {
       try {

@@ -86,6 +86,12 @@ export class RawConnection {
     return this.#bytesRead;
   }
 
+  /** Bytes that the kernel has taken: a sign that the way is not blocked. */
+  get bytesTaken(): number {
+    const { bytesWritten } = this.#socket as Duplex & { readonly bytesWritten?: number };
+    return (bytesWritten ?? 0) - this.#socket.writableLength;
+  }
+
   /** Stops reading: the kernel's buffers fill and the server waits. At most the chunk in hand still comes through. */
   pause(): void {
     if (this.#paused) return;

@@ -26,6 +26,8 @@ describe('what the server says', () => {
     ['53400', 'SOURCE_SLOTS_EXHAUSTED', 'TARGET_RESOURCES'],
     ['55006', 'SOURCE_SLOT_IN_USE', 'TARGET_BUSY'],
     ['55P03', 'SOURCE_BUSY', 'TARGET_BUSY'],
+    ['55000', 'SOURCE_STATEMENT_FAILED', 'TARGET_STATEMENT_FAILED'],
+    ['25006', 'SOURCE_STATEMENT_FAILED', 'TARGET_READ_ONLY'],
     ['40001', 'SOURCE_BUSY', 'TARGET_BUSY'],
     ['40P01', 'SOURCE_BUSY', 'TARGET_BUSY'],
     ['57P01', 'SOURCE_DISCONNECTED', 'TARGET_RESOURCES'],
@@ -61,6 +63,14 @@ describe('what the server says', () => {
     expect(translateError(serverSays(sqlstate, message), 'source', 'Could not').code).toBe(code);
   });
 
+  test.each([
+    ['0A000', 'cannot set transaction read-write mode during recovery', 'TARGET_READ_ONLY'],
+    ['0A000', 'a thing is not supported', 'TARGET_STATEMENT_FAILED'],
+    ['55000', 'database "cama" is not currently accepting connections', 'TARGET_UNREACHABLE'],
+  ])('of the target: %s %s', (sqlstate, message, code) => {
+    expect(translateError(serverSays(sqlstate, message), 'target', 'Could not').code).toBe(code);
+  });
+
   test('its words and their detail are in ours, but never the values of a row', () => {
     expect(translateError(serverSays('55006', 'in use', 'by PID 7'), 'source', 'Could not do it').message).toBe(
       'Could not do it: in use (by PID 7)',
@@ -80,6 +90,7 @@ describe('what the driver and Node say', () => {
     ['ETIMEDOUT', 'SOURCE_UNREACHABLE', 'TARGET_UNREACHABLE'],
     ['ECONNRESET', 'SOURCE_DISCONNECTED', 'TARGET_UNREACHABLE'],
     ['EPIPE', 'SOURCE_DISCONNECTED', 'TARGET_UNREACHABLE'],
+    ['Query read timeout', 'SOURCE_DISCONNECTED', 'TARGET_UNREACHABLE'],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SOURCE_LOGIN_FAILED', 'TARGET_LOGIN_FAILED'],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'SOURCE_LOGIN_FAILED', 'TARGET_LOGIN_FAILED'],
     ['ERR_INVALID_ARG_TYPE', 'INTERNAL', 'INTERNAL'],

@@ -44,7 +44,7 @@ describe('what a failure means, by SQLSTATE (CHECKLIST 32)', () => {
     ['08006', 'TARGET_UNREACHABLE', true],
     ['53100', 'TARGET_RESOURCES', true],
     ['57P01', 'TARGET_RESOURCES', true],
-    ['25006', 'TARGET_RESOURCES', true],
+    ['25006', 'TARGET_READ_ONLY', true],
     ['42501', 'TARGET_NO_PRIVILEGE', false],
     ['42P01', 'TARGET_TABLE_MISSING', false],
     ['42703', 'TARGET_COLUMN_MISSING', false],

@@ -1,0 +1,7 @@
+import type { EndName } from '../scene.ts';
+
+export const nameOf: Readonly<Record<EndName, string>> = {
+  source: 'source',
+  target: 'target',
+  control: 'control database',
+};
