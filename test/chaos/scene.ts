@@ -237,7 +237,8 @@ export class Scene implements AsyncDisposable {
         { within: left(), every: 50, what: 'the pair to stream' },
       );
       const lsn = await eventually(
-        () => this.source.database.value<string>(`SELECT pg_logical_emit_message(true, 'terrafusion.fence', '')`),
+        async (): Promise<string> =>
+          this.source.database.value(`SELECT pg_logical_emit_message(true, 'terrafusion.fence', '')`),
         { within: left(), what: 'the source' },
       );
       await eventually(() => this.#hasPassed(lsn), { within: left(), every: 50, what: `the target to have ${lsn}` });
