@@ -279,7 +279,7 @@ describe('the operator', () => {
     const dialog = page.getByRole('dialog', { name: 'Start an operation' });
     await dialog.getByLabel('Type', { exact: true }).selectOption('full');
     // Rows at the target would be replaced: that is asked for by name.
-    expect(await dialog.getByRole('button', { name: 'Start' }).isDisabled()).toBe(true);
+    await eventually(() => dialog.getByRole('button', { name: 'Start' }).isDisabled(), { what: 'Start to be locked' });
     await dialog.getByLabel('Type', { exact: true }).selectOption('incremental');
     await dialog.getByRole('button', { name: 'Start' }).click();
     await heading('Incremental sync of pacs-to-cama').waitFor();
