@@ -25,6 +25,7 @@ COPY schemas ./schemas
 COPY connectors ./connectors
 COPY services ./services
 COPY infra/migrations ./infra/migrations
+COPY infra/runbooks ./infra/runbooks
 COPY infra/docker/healthcheck.js ./infra/docker/healthcheck.js
 # The code is root's, and runs as somebody who cannot change it.
 RUN install -d -o node -g node -m 0700 /data

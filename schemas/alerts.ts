@@ -74,7 +74,7 @@ export const alertRules = {
   },
   dead_letters_growing: {
     severity: 'warning',
-    what: 'new dead letters of a pair within 15 minutes',
+    what: 'dead letters that the stream of a pair has set aside within 15 minutes; those of a load are told by its operation',
     threshold: 0,
     setting: 'ALERT_DEAD_LETTERS',
     forSeconds: 0,

@@ -28,6 +28,11 @@ const table = {
     status: 400,
     fix: 'Send a JSON body with the header Content-Type: application/json.',
   },
+  METHOD_NOT_ALLOWED: {
+    heals: false,
+    status: 405,
+    fix: 'Use one of the methods that the header Allow names; /docs says what each does.',
+  },
   REQUEST_TOO_LARGE: { heals: false, status: 413, fix: 'Send a smaller body.' },
   UNAUTHENTICATED: { heals: false, status: 401, fix: 'Send a valid key in the X-API-Key header or as a bearer token.' },
   FORBIDDEN: { heals: false, status: 403, fix: 'Use a key with the role, or for the systems, that the message names.' },
@@ -395,7 +400,7 @@ const table = {
   PAIR_ROW_INVALID: {
     heals: false,
     status: 422,
-    fix: 'A row broke a rule whose policy is halt. Correct the row at the source or the rule, then resume the pair.',
+    fix: 'Correct the row, or the rule or mapping that refuses it. Then replay its dead letter; a pair that was halted by it is resumed.',
   },
   PAIR_REMOVAL_WAITS: {
     heals: true,

@@ -416,7 +416,8 @@ export const pairCheckReport = z
   });
 export type PairCheckReport = z.output<typeof pairCheckReport>;
 
-export const pairTablesPage = z.object({ items: z.array(pairTableView), next_cursor: z.null(), known });
+export const pairTablesQuery = z.strictObject(pageQuery);
+export const pairTablesPage = pageOf(pairTableView);
 
 /** POST /api/sync-pairs/:id/fence */
 export const fenceQuery = z.strictObject({

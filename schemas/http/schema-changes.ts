@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { moment, pageOf } from './common.ts';
+import { moment, pageOf, pageQuery } from './common.ts';
 
 export const schemaStepView = z.object({
   kind: z
@@ -39,6 +39,7 @@ export const exampleSchemaChange = {
   applied_at: null,
 };
 
+export const schemaChangesQuery = z.strictObject(pageQuery);
 export const schemaChangesPage = pageOf(schemaChangeView).meta({
   example: { items: [exampleSchemaChange], next_cursor: null },
 });

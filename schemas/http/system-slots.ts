@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pageQuery } from './common.ts';
 
 export const slotKinds = ['needed', 'orphan', 'other_installation'] as const;
 export type SlotKind = (typeof slotKinds)[number];
@@ -37,8 +38,12 @@ export const systemSlotView = z
 export type SystemSlotView = z.output<typeof systemSlotView>;
 
 /** GET /api/systems/:id/slots */
+export const systemSlotsQuery = z.strictObject(pageQuery);
 export const systemSlotsPage = z
-  .object({ items: z.array(systemSlotView), next_cursor: z.null() })
+  .object({
+    items: z.array(systemSlotView),
+    next_cursor: z.string().nullable().describe('For the next page; null on the last one.'),
+  })
   .meta({ example: { items: [example], next_cursor: null } });
 
 export const systemSlotParams = z.strictObject({

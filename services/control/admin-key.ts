@@ -34,11 +34,12 @@ export async function ensureAdminKey(
   }
   const file = join(dataFolder, ADMIN_KEY_FILE);
   try {
-    const held = (await readIfThere(file))?.trim();
-    if (held !== undefined && (await control.apiKeys.verify(held))?.role === 'admin') {
-      return { origin: 'kept', key: new Secret(held), file };
+    const held = await keptIn(file, control);
+    if (held) return held;
+    if ((await control.apiKeys.countAdmins()) > 0) {
+      // Another process that starts at the same time may have made it between the two looks.
+      return (await keptIn(file, control)) ?? { origin: 'kept', key: undefined, file: undefined };
     }
-    if ((await control.apiKeys.countAdmins()) > 0) return { origin: 'kept', key: undefined, file: undefined };
     const text = new Secret((await createFileOnce(file, `${formatApiKey(generateApiKey()).reveal()}\n`)).trim());
     await adopt(control, text, file);
     return { origin: 'made', key: text, file };
@@ -52,6 +53,12 @@ export async function ensureAdminKey(
       },
     );
   }
+}
+
+async function keptIn(file: string, { apiKeys }: Control): Promise<AdminKey | undefined> {
+  const held = (await readIfThere(file))?.trim();
+  const good = held !== undefined && (await apiKeys.verify(held))?.role === 'admin';
+  return good ? { origin: 'kept', key: new Secret(held), file } : undefined;
 }
 
 async function adopt(control: Control, text: Secret, file: string): Promise<void> {

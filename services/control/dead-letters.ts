@@ -258,12 +258,16 @@ export class DeadLetters {
     );
   }
 
-  /** Open ones that came within the last so many minutes, by name of pair; of each pair's newest thousand, which is enough for an alarm. */
+  /**
+   * Open ones that streams have set aside within the last so many minutes, by name of pair; of each pair's newest thousand, which is enough for an
+   * alarm. What a load refuses is what it found, not what goes wrong now: its operation tells of it.
+   */
   async newByPair(minutes: number): Promise<readonly { readonly pair: string; readonly count: number }[]> {
     return await this.#db.query<{ pair: string; count: number }>(
       `SELECT p.name AS pair, n.count FROM terrafusion.sync_pairs p CROSS JOIN LATERAL (
          SELECT count(*)::int AS count FROM (
-           SELECT d.created_at FROM terrafusion.dead_letters d WHERE d.pair_id = p.id AND d.state = 'open' ORDER BY d.id DESC LIMIT 1000
+           SELECT d.created_at FROM terrafusion.dead_letters d
+            WHERE d.pair_id = p.id AND d.state = 'open' AND d.position NOT LIKE '0:%' ORDER BY d.id DESC LIMIT 1000
          ) newest WHERE newest.created_at > clock_timestamp() - make_interval(mins => $1::int)) n
         WHERE p.deleted_at IS NULL AND n.count > 0 ORDER BY p.name`,
       [minutes],

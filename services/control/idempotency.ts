@@ -27,9 +27,10 @@ export type Begun =
 /** How long an answer is kept. */
 const KEEP = '24 hours';
 
-export function hashRequest(method: string, path: string, body: unknown): Buffer {
+/** @param limits names what the caller is limited to: tokens of one holder may differ in that, and the answer to one is not for the other */
+export function hashRequest(method: string, path: string, body: unknown, limits = ''): Buffer {
   return createHash('sha256')
-    .update(`${method} ${path}\n`)
+    .update(`${method} ${path}\n${limits}`)
     .update(JSON.stringify(body ?? null))
     .digest();
 }

@@ -1,6 +1,7 @@
 import { formatTableName, type TableEnds, type TableName } from '#schemas/tables.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 import { problemOf, type Problem } from './problem.ts';
 
 export type PairTableState =
@@ -187,28 +188,52 @@ export class PairTables {
   /** By source table. */
   async list(pairId: string): Promise<PairTableRecord[]> {
     const rows = await this.#db.query<Row>(
-      `SELECT source_schema, source_table, target_schema, target_table, state, rows_copied, rows_total, bytes_copied,
-              rows_per_second, seconds_left, changes_applied,
-              last_change_at, schema_version, error
-         FROM terrafusion.pair_tables WHERE pair_id = $1
-        ORDER BY source_schema, source_table, target_schema, target_table`,
+      `SELECT ${columns} FROM terrafusion.pair_tables WHERE pair_id = $1 ORDER BY ${key}`,
       [pairId],
     );
-    return rows.map((row) => ({
-      source: { schema: row.source_schema, name: row.source_table },
-      target: { schema: row.target_schema, name: row.target_table },
-      state: row.state,
-      rowsCopied: Number(row.rows_copied),
-      rowsTotal: row.rows_total === null ? undefined : Number(row.rows_total),
-      bytesCopied: Number(row.bytes_copied),
-      rowsPerSecond: row.rows_per_second ?? undefined,
-      secondsLeft: row.seconds_left ?? undefined,
-      changesApplied: Number(row.changes_applied),
-      lastChangeAt: row.last_change_at ?? undefined,
-      schemaVersion: row.schema_version,
-      error: row.error ?? undefined,
-    }));
+    return rows.map(toRecord);
   }
+
+  /** The same, page by page. */
+  async page(pairId: string, { limit, cursor }: PageRequest): Promise<Page<PairTableRecord>> {
+    const after = cursor === undefined ? [] : decodeCursor(cursor, 'text', 'text', 'text', 'text');
+    const where = new Conditions().add('pair_id = ?', pairId);
+    if (after.length > 0) where.add(`(${key}) > (?, ?, ?, ?)`, ...after);
+    const rows = await this.#db.query<Row>(
+      `SELECT ${columns} FROM terrafusion.pair_tables WHERE ${where.toString()} ORDER BY ${key} LIMIT ${where.bind(limit + 1)}`,
+      where.values,
+    );
+    return cutPage(
+      rows,
+      limit,
+      ({ source_schema, source_table, target_schema, target_table }) => [
+        ...[source_schema, source_table],
+        ...[target_schema, target_table],
+      ],
+      toRecord,
+    );
+  }
+}
+
+const key = 'source_schema, source_table, target_schema, target_table';
+const columns = `${key}, state, rows_copied, rows_total, bytes_copied, rows_per_second, seconds_left, changes_applied, last_change_at,
+  schema_version, error`;
+
+function toRecord(row: Row): PairTableRecord {
+  return {
+    source: { schema: row.source_schema, name: row.source_table },
+    target: { schema: row.target_schema, name: row.target_table },
+    state: row.state,
+    rowsCopied: Number(row.rows_copied),
+    rowsTotal: row.rows_total === null ? undefined : Number(row.rows_total),
+    bytesCopied: Number(row.bytes_copied),
+    rowsPerSecond: row.rows_per_second ?? undefined,
+    secondsLeft: row.seconds_left ?? undefined,
+    changesApplied: Number(row.changes_applied),
+    lastChangeAt: row.last_change_at ?? undefined,
+    schemaVersion: row.schema_version,
+    error: row.error ?? undefined,
+  };
 }
 
 /** For lists and messages: "pacs.property → cama.parcel". */

@@ -1,6 +1,7 @@
 import { TerraFusionError } from '#schemas/errors.ts';
 import { comparePositions, parsePosition } from '#schemas/position.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import { Conditions, cutPage, decodeCursor, type Page, type PageRequest } from './pages.ts';
 
 export type SchemaChangeState = 'waiting' | 'approved' | 'applied';
 
@@ -107,12 +108,17 @@ export class SchemaChanges {
   }
 
   /** The latest ones first. */
-  async list(pairId: string, limit: number): Promise<SchemaChangeRecord[]> {
-    const rows = await this.#db.query<Row>(
-      `SELECT ${columns} FROM terrafusion.schema_changes WHERE pair_id = $1 ORDER BY created_at DESC LIMIT $2`,
-      [pairId, limit],
+  async list(pairId: string, { limit, cursor }: PageRequest): Promise<Page<SchemaChangeRecord>> {
+    const before = cursor === undefined ? undefined : decodeCursor(cursor, 'moment', 'text');
+    const where = new Conditions()
+      .add('pair_id = ?', pairId)
+      .add('(created_at, id) < (?::timestamptz, ?)', before?.[0], before?.[1]);
+    const rows = await this.#db.query<Row & { readonly created_at_text: string }>(
+      `SELECT ${columns}, created_at::text AS created_at_text FROM terrafusion.schema_changes WHERE ${where.toString()}
+        ORDER BY created_at DESC, id DESC LIMIT ${where.bind(limit + 1)}`,
+      where.values,
     );
-    return rows.map(toRecord);
+    return cutPage(rows, limit, (row) => [row.created_at_text, row.id], toRecord);
   }
 
   /** Lets the waiting change through. @throws CONFLICTING_STATE when none waits, or another one than the named */

@@ -93,8 +93,8 @@ export class Guard {
       if (counted) await this.#count(request, reply);
       return;
     }
-    // A scraper on this machine needs no key.
-    if (url === '/metrics' && isHere(request)) return;
+    // A scraper on this machine needs no key; with one, it is given what that may see.
+    if (url === '/metrics' && isHere(request) && credentialOf(request) === undefined) return;
     const { principal } = await this.#identify(request, reply, counted);
     if (!mayAct(principal.role, access)) await this.#refuse(request, principal, access);
     if (principal.systems && url !== undefined && needsAllSystems(method as string, url)) {

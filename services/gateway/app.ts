@@ -14,11 +14,18 @@ import { answerError, errorBody } from './errors.ts';
 import { fieldProblems, invalidFields, unstorableTexts } from './fields.ts';
 import type { App, GatewayDeps } from './gateway.ts';
 import { answerFromMemory } from './last-known.ts';
+import { knowMethods, nothingThere } from './methods.ts';
 import { PatientDatabase } from './patience.ts';
 import { countRequests } from './request-metrics.ts';
 
 /** A body may be this large unless its route says otherwise, in bytes. */
 const BODY_LIMIT = 1024 * 1024;
+
+/**
+ * A connection on which nothing moves is closed after this, in ms: longer than any answer takes (a fence waits up to five minutes). Who
+ * does not read what he has asked for holds what was made for him no longer. (Promise 6)
+ */
+const SILENT = 330_000;
 
 /** The server with everything that holds for all routes, and no route yet. */
 export async function buildApp(deps: GatewayDeps): Promise<App> {
@@ -42,15 +49,19 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
       answerError(error, request, reply);
     },
     clientErrorHandler: answerBroken,
-    serverFactory: serverFactory(options.tls),
+    serverFactory: serverFactory(options.tls, options.silentMs ?? SILENT),
   }).withTypeProvider<ZodTypeProvider>();
 
   app.setValidatorCompiler(({ schema, httpPart }) => validator(schema as ZodType, httpPart));
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply));
-  app.setNotFoundHandler((request, reply) =>
-    answerError(new TerraFusionError('NOT_FOUND', `There is no ${request.method} ${pathOf(request)}`), request, reply),
-  );
+  const methodsOf = knowMethods(app);
+  app.setNotFoundHandler((request, reply) => {
+    const path = pathOf(request);
+    const allowed = methodsOf(path);
+    if (allowed.length > 0) void reply.header('allow', allowed.join(', '));
+    return answerError(nothingThere(request.method, path, allowed), request, reply);
+  });
   readJsonOnly(app);
 
   app.decorate('controlDatabase', new PatientDatabase(deps.clock));
@@ -147,10 +158,14 @@ function readJsonOnly(app: App): void {
 }
 
 /** HTTP, or HTTPS where there is a certificate. */
-function serverFactory(tls: { readonly cert: string; readonly key: string } | undefined): FastifyServerFactory {
+function serverFactory(
+  tls: { readonly cert: string; readonly key: string } | undefined,
+  silentMs: number,
+): FastifyServerFactory {
   return (handler, options) => {
     const limits = { ...(options as object), requestTimeout: 60_000, headersTimeout: 30_000 };
-    return tls ? createHttpsServer({ ...limits, ...tls }, handler) : createHttpServer(limits, handler);
+    const server = tls ? createHttpsServer({ ...limits, ...tls }, handler) : createHttpServer(limits, handler);
+    return server.setTimeout(silentMs);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Control } from '#services/control/control.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
+import { NEW_MINUTES } from './alerts/measure.ts';
 import type { SuperviseStatus } from './supervise.ts';
 import type { SyncServiceClient } from './sync-service-client.ts';
 
@@ -48,6 +49,18 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
       const found = await look();
       gauge.reset();
       for (const { pair, open } of found?.letters ?? []) gauge.set({ pair }, open);
+    },
+  );
+  metrics.gauge(
+    {
+      name: 'dead_letters_new',
+      help: 'Open dead letters that streams have set aside within 15 minutes, counted up to 1000 a pair.',
+      labels: ['pair'],
+    },
+    async (gauge) => {
+      const found = await look();
+      gauge.reset();
+      for (const { pair, count } of found?.newLetters ?? []) gauge.set({ pair }, count);
     },
   );
   metrics.gauge(
@@ -104,15 +117,16 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
 }
 
 async function read({ deadLetters, operations, components, pairs }: Control) {
-  const [letters, counts, list, removals] = await Promise.all([
+  const [letters, newLetters, counts, list, removals] = await Promise.all([
     deadLetters.openByPair(),
+    deadLetters.newByPair(NEW_MINUTES),
     operations.counts(1),
     components.list(),
     pairs.stuckRemovals(),
   ]);
   const heartbeats = new Map<string, number>();
   for (const { name, ageSeconds } of list) heartbeats.set(name, Math.min(ageSeconds, heartbeats.get(name) ?? Infinity));
-  return { letters, operations: counts, heartbeats, removals: removals.length };
+  return { letters, newLetters, operations: counts, heartbeats, removals: removals.length };
 }
 
 /** undefined when it fails or takes too long. */

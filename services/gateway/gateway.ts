@@ -60,9 +60,13 @@ export interface GatewayOptions {
   readonly settings: readonly Setting[];
   /** Holds the dashboard's files. */
   readonly dashboardFolder: string;
+  /** Holds the runbooks, in Markdown. */
+  readonly runbooksFolder: string;
   readonly busKind: 'embedded' | 'kafka';
   /** How often open event streams are told what has changed, in ms. */
   readonly eventsEveryMs?: number;
+  /** After how long a connection is closed on which nothing moves, in ms. */
+  readonly silentMs?: number;
   /** Left out: as the defaults say, and nothing is sent. */
   readonly alerts?: AlertOptions;
 }

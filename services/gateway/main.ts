@@ -130,6 +130,7 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
       dataFolder: settings.dataFolder,
       settings: start.effective ?? describeSettings(),
       dashboardFolder: fileURLToPath(new URL('dashboard', import.meta.url)),
+      runbooksFolder: fileURLToPath(new URL('../../infra/runbooks', import.meta.url)),
       busKind: settings.bus.kind,
       alerts,
     },

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Repositories } from '#services/control/control.ts';
+import { scopeName } from '#services/control/scope.ts';
 import { hashRequest, type Begun, type KeyedRequest } from '#services/control/idempotency.ts';
 import { maskFields } from '#services/kernel/masking.ts';
 import { actorOf, type GatewayDeps } from './gateway.ts';
@@ -146,11 +147,12 @@ function keyedRequest(request: FastifyRequest): KeyedRequest | undefined {
       'Idempotency-Key: must be 1 to 200 printable characters without spaces',
     );
   }
+  const { id, systems } = request.principal!;
   return {
-    actor: request.principal!.id,
+    actor: id,
     key,
     // Without the secrets in it: a hash of a weak password with known text around it can be guessed. (Promise 8)
-    hash: hashRequest(request.method, request.url, maskFields(request.body)),
+    hash: hashRequest(request.method, request.url, maskFields(request.body), systems && scopeName(systems)),
   };
 }
 

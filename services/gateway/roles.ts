@@ -15,6 +15,8 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'GET /openapi.json': 'public',
   'GET /dashboard': 'public',
   'GET /dashboard/*': 'public',
+  'GET /runbooks': 'public',
+  'GET /runbooks/:page': 'public',
   'GET /sync/dashboard': 'public',
   'GET /sync/terra_fusion': 'public',
   'GET /sync/terra_fusion/dashboard': 'public',
@@ -50,6 +52,7 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   // Shows rows of the county's data, to who may write what becomes of them.
   'POST /api/sync-pairs/preview': 'editor',
   'PATCH /api/sync-pairs/:id': 'editor',
+  'POST /api/sync-pairs/:id/check': 'editor',
   'DELETE /api/sync-pairs/:id': 'editor',
   'GET /api/sync-pairs/:id/schema-changes': 'viewer',
   'POST /api/sync-pairs/:id/approve': 'editor',
@@ -118,7 +121,6 @@ export const routeAccess: Readonly<Record<string, Access>> = {
 
 /** What a key that is limited to systems cannot have, whatever its role: it is about all systems, or makes one. */
 export const unlimitedOnly: ReadonlySet<string> = new Set([
-  'GET /metrics',
   'GET /api/sessions',
   'DELETE /api/sessions/:id',
   'GET /api/settings',

@@ -45,6 +45,7 @@ const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   'POST /api/sync-pairs': [...checked, 'NOT_FOUND'],
   'POST /api/sync-pairs/check': [...checked, 'NOT_FOUND'],
   'POST /api/sync-pairs/preview': [...checked, 'NOT_FOUND'],
+  'POST /api/sync-pairs/:id/check': checked,
   'PATCH /api/sync-pairs/:id': [...checked, 'CONFLICTING_STATE'],
   'DELETE /api/sync-pairs/:id': ['CONFLICTING_STATE'],
   'POST /api/sync-pairs/:id/resync': ['PAIR_INVALID', 'PAIR_NOT_LOADED', 'TABLE_SYNC_WAITS'],

@@ -15,6 +15,7 @@ import { alertOptions, type GatewayDeps } from './gateway.ts';
 import { knownAt } from './last-known.ts';
 import { isOpen } from './loopback.ts';
 import type { PatientDatabase } from './patience.ts';
+import { SharedLook } from './shared-look.ts';
 import type { SuperviseStatus } from './supervise.ts';
 
 /** Of so many it is remembered what they saw last. */
@@ -27,6 +28,8 @@ export class StatusReader {
   readonly #startedAt: Date;
   /** What was known of pairs and processes when the control database last said so, by the systems that somebody may see. */
   readonly #last = new Map<string, Known>();
+  /** A look costs the same however many want to know. */
+  readonly #looks = new Map<string, SharedLook<StatusView>>();
 
   constructor(deps: GatewayDeps, database: PatientDatabase) {
     this.#deps = deps;
@@ -35,12 +38,18 @@ export class StatusReader {
   }
 
   /** @param control as far as who asks may see it @param systems those that he is limited to */
-  async read(control: Control, systems: readonly string[] | undefined): Promise<StatusView> {
-    const { clock, options, supervision } = this.#deps;
+  read(control: Control, systems: readonly string[] | undefined): Promise<StatusView> {
     const scope = scopeName(systems);
+    const look = this.#looks.get(scope) ?? new SharedLook();
+    keepLatest(this.#looks, scope, look);
+    return look.take(() => this.#read(control, scope));
+  }
+
+  async #read(control: Control, scope: string): Promise<StatusView> {
+    const { clock, options, supervision } = this.#deps;
     const facts = await readFacts({ ...this.#deps, control }, this.#database);
     const { value, error } = facts.database;
-    if (value) this.#remember(scope, value);
+    if (value) keepLatest(this.#last, scope, value);
     const known = value ?? this.#last.get(scope);
     const pairs = known?.pairs ?? [];
     const components = componentsOf(facts, this.#deps, this.#database, this.#startedAt);
@@ -61,12 +70,12 @@ export class StatusReader {
       ...(error && known && { known: knownAt(known.at, clock.now(), error) }),
     };
   }
+}
 
-  #remember(scope: string, known: Known): void {
-    this.#last.delete(scope);
-    this.#last.set(scope, known);
-    if (this.#last.size > SCOPES) this.#last.delete(this.#last.keys().next().value!);
-  }
+function keepLatest<T>(of: Map<string, T>, scope: string, value: T): void {
+  of.delete(scope);
+  of.set(scope, value);
+  if (of.size > SCOPES) of.delete(of.keys().next().value!);
 }
 
 /** What runs, in the words of the status. */

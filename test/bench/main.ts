@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- B1 [O1 …] [--pairs N] [--rows N] [--rate N] [--seconds N] [--sides native,pipeline,npm] [--control] [--profile]`
+ * `npm run bench -- B1 [O1 …] [--pairs N] [--rows N] [--rate N] [--seconds N] [--sides native,pipeline,unmetered,npm] [--control] [--profile]`
  * Measures ours against PostgreSQL's own replication, in turns on the same two clusters; see README.md here.
  * Ends with 1 when a run was void: a row was lost or changed.
  */
@@ -34,6 +34,7 @@ const known = [...Object.keys(backlogs), ...Object.keys(snapshots), 'L1'].join('
 const makers = (clusters: Clusters): Readonly<Record<string, () => Side>> => ({
   native: () => new NativeSide(),
   pipeline: () => new PipelineSide(clusters.control.url(), { profile: values.profile }),
+  unmetered: () => new PipelineSide(clusters.control.url(), { profile: values.profile, unmetered: true }),
   npm: () => new NpmBaselineSide(),
 });
 

@@ -29,6 +29,11 @@ export function treeCpuSeconds(pid: number): number {
   return sum(pid);
 }
 
+/** CPU seconds of a process itself, with all its threads. */
+export function ownCpuSeconds(pid: number): number {
+  return statOf(pid)?.own ?? 0;
+}
+
 function statOf(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

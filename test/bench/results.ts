@@ -84,7 +84,11 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
 const folder = fileURLToPath(new URL('results', import.meta.url));
 
 /** Keeps every raw run, with what it was measured on. Returns the file's name. */
-export function keepResults(workload: string, facts: Readonly<Record<string, unknown>>, runs: readonly Run[]): string {
+export function keepResults(
+  workload: string,
+  facts: Readonly<Record<string, unknown>>,
+  runs: readonly object[],
+): string {
   mkdirSync(folder, { recursive: true });
   const name = `${new Date().toISOString().replaceAll(/[:.]/g, '-').slice(0, 19)}-${workload}.json`;
   const content = {

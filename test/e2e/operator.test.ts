@@ -88,6 +88,40 @@ describe('the operator', () => {
     expect(await pinOf(one)).toBe(before);
   });
 
+  test('is alarmed by it and not by what the first load has found; sees to it, silences it, reads what to do', async () => {
+    const { page } = browser;
+    const letter = new URL(page.url()).pathname;
+    await go('/dashboard/alerts', 'Alerts');
+    const alert = page
+      .getByRole('list', { name: 'Open alerts' })
+      .locator('> li', { hasText: 'new dead letters within' });
+    await alert.waitFor();
+    await alert.getByRole('button', { name: 'I see to it' }).click();
+    await alert.getByText('sees to it since').waitFor();
+    await alert.getByRole('button', { name: 'Silence', exact: true }).click();
+    const dialog = page.getByRole('dialog', { name: /^Silence/ });
+    await dialog.getByLabel('For', { exact: true }).selectOption('1');
+    await dialog.getByLabel('Comment').fill('is being mended');
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await dialog.getByRole('button', { name: 'Silence', exact: true }).click();
+    await alert.getByText('“is being mended”').waitFor();
+    await alert.getByText('silenced by').waitFor();
+    await alert.getByRole('button', { name: 'End the silence' }).click();
+    await alert.getByRole('button', { name: 'Silence', exact: true }).waitFor();
+    expect(await alert.getByRole('button', { name: 'I see to it' }).count()).toBe(0);
+    const { body } = await product.ask<{ items: AuditView[] }>('GET', '/api/audit?entity=alert');
+    expect(body.items.map(({ action }) => action)).toEqual(['alert.silence', 'alert.silence', 'alert.acknowledge']);
+
+    await alert.getByText('What to do').click();
+    await alert.getByRole('link', { name: 'runbook' }).click();
+    await heading('Dead letters').waitFor();
+    expect(new URL(page.url()).pathname).toBe('/runbooks/dead-letters');
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole('link', { name: 'All runbooks' }).click();
+    await heading('Runbooks').waitFor();
+    await go(letter, /^Dead letter/);
+  });
+
   test('replays it, is told that it is refused again, and replays it mended', async () => {
     const { page } = browser;
     await page.getByRole('button', { name: 'Replay', exact: true }).click();
@@ -195,6 +229,49 @@ describe('the operator', () => {
     expect(body.items).toMatchObject([{ after: { discarded: 2, filter: { text: 'no pin' } } }]);
   });
 
+  test('changes a rule of the running pair: checked first, saved as shown, and nothing else is changed', async () => {
+    const { page } = browser;
+    type Tables = { source: string; rules: { name: string; on_failure?: string }[] }[];
+    const stored = async (): Promise<Tables> =>
+      (await product.ask<{ definition: { tables: Tables } }>('GET', '/api/sync-pairs/pacs-to-cama')).body.definition
+        .tables;
+    const before = await stored();
+    await go('/dashboard/pairs/pacs-to-cama/mapping', 'pacs-to-cama');
+    await page.getByRole('button', { name: 'Edit mapping and rules' }).click();
+    await page.locator('.table-choice select').selectOption('pacs.property');
+    // The editors of the wizard, with a preview on rows of the source.
+    await page.getByRole('table', { name: 'Columns of pacs.property' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Check', exact: true }).isDisabled()).toBe(true);
+    await page.getByRole('button', { name: /^Rules/ }).click();
+    const rule = page.locator('.rules > li').first();
+    expect(await rule.getByLabel('Name of the rule').inputValue()).toBe(RULE);
+    await rule.getByLabel('When a row breaks it').selectOption('warn');
+    await page.getByLabel(/^Load the changed tables anew/).uncheck();
+    expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await screenshot(page, 'edit-mapping');
+    await page.getByRole('button', { name: 'Check', exact: true }).click();
+    await page.getByText('the change can be saved').waitFor();
+    await page.getByRole('button', { name: 'Save' }).click();
+    await page.getByText('counted and written all the same').waitFor();
+    expect(await stored()).toEqual(
+      before.map((table) =>
+        table.source === 'pacs.property'
+          ? {
+              ...table,
+              rules: table.rules.map((each) => (each.name === RULE ? { ...each, on_failure: 'warn' } : each)),
+            }
+          : table,
+      ),
+    );
+    // The stream goes on, and holds to it.
+    await breakPin(one);
+    await eventually(async () => (await pinOf(one)) === `0no pin ${one}`, {
+      within: 60_000,
+      what: 'the row to be written',
+    });
+  });
+
   test('starts an operation, watches it end, and keeps its report', async () => {
     const { page } = browser;
     await go('/dashboard/operations', 'Operations');
@@ -202,7 +279,7 @@ describe('the operator', () => {
     const dialog = page.getByRole('dialog', { name: 'Start an operation' });
     await dialog.getByLabel('Type', { exact: true }).selectOption('full');
     // Rows at the target would be replaced: that is asked for by name.
-    expect(await dialog.getByRole('button', { name: 'Start' }).isDisabled()).toBe(true);
+    await eventually(() => dialog.getByRole('button', { name: 'Start' }).isDisabled(), { what: 'Start to be locked' });
     await dialog.getByLabel('Type', { exact: true }).selectOption('incremental');
     await dialog.getByRole('button', { name: 'Start' }).click();
     await heading('Incremental sync of pacs-to-cama').waitFor();

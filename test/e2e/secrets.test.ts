@@ -1,7 +1,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
@@ -18,12 +20,15 @@ function secret(way: string): string {
 }
 
 let product: Product;
+let issuer: Issuer;
 const adminKey = `tfk_marker_${secret('admin-key-of-the-environment')}${'x'.repeat(8)}`;
 /** What was written by commands, by command line. */
 const outputs: Record<string, string> = {};
 
 beforeAll(async () => {
+  issuer = await Issuer.create();
   product = await Product.create({
+    ...issuer.settings,
     LOG_LEVEL: 'debug',
     TERRAFUSION_ADMIN_KEY: adminKey,
     TERRAFUSION_MASTER_KEY: secret('master-key'),
@@ -32,7 +37,48 @@ beforeAll(async () => {
   product.start();
   await product.event('ready', 120_000);
 }, 180_000);
-afterAll(() => product[Symbol.asyncDispose]());
+afterAll(async () => {
+  await product[Symbol.asyncDispose]();
+  await issuer[Symbol.asyncDispose]();
+});
+
+/** An identity provider. What opens of its tokens is the signature: its words stand in each token for everybody to read. */
+class Issuer {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly #folder: string;
+  readonly #keys: readonly CryptoKey[];
+
+  static async create(): Promise<Issuer> {
+    const [own, stranger] = await Promise.all([generateKeyPair('EdDSA'), generateKeyPair('EdDSA')]);
+    const folder = await mkdtemp(join(tmpdir(), 'terrafusion-issuer-'));
+    const file = join(folder, 'jwks.json');
+    const jwk = { ...(await exportJWK(own.publicKey)), kid: 'one', alg: 'EdDSA' };
+    await writeFile(file, JSON.stringify({ keys: [jwk] }));
+    return new Issuer(folder, file, [own.privateKey, stranger.privateKey]);
+  }
+
+  private constructor(folder: string, file: string, keys: readonly CryptoKey[]) {
+    this.#folder = folder;
+    this.#keys = keys;
+    this.settings = { JWT_ISSUER: 'https://login.county.example', JWT_AUDIENCE: 'terrafusion', JWT_JWKS_FILE: file };
+  }
+
+  async token(way: string, { expired = false, forged = false } = {}): Promise<string> {
+    const text = await new SignJWT({ name: 'Clerk Seven', role: 'operator' })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'one' })
+      .setIssuer(this.settings['JWT_ISSUER']!)
+      .setAudience(this.settings['JWT_AUDIENCE']!)
+      .setSubject('clerk-7')
+      .setExpirationTime(expired ? '-10 minutes' : '10 minutes')
+      .sign(this.#keys[forged ? 1 : 0]!);
+    secrets[`token-${way}`] = text.split('.')[2]!;
+    return text;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
 
 interface Sent {
   readonly status: number;
@@ -207,6 +253,16 @@ test('no secret comes out anywhere, wherever it went in (promise 8)', { timeout:
   expect(
     (await send('GET', '/api/status', undefined, { 'x-api-key': `tfk_nobody_${secret('wrong-key')}` })).status,
   ).toBe(401);
+  // Tokens of the identity provider, in the place of a key: a good one, one that is too old, one that somebody else has signed.
+  const bearing = (token: string) => ({ authorization: `Bearer ${token}`, 'x-api-key': '' });
+  const good = await issuer.token('good');
+  const list = await send('GET', '/api/systems', undefined, bearing(good));
+  expect([list.status, list.text]).toEqual([200, expect.stringContaining('by-url') as string]);
+  expect((await send('POST', '/api/sync-pairs/none/pause', undefined, bearing(good))).status).toBe(404);
+  expect((await send('POST', '/api/keys', { name: 'x', role: 'viewer' }, bearing(good))).status).toBe(403);
+  for (const token of [await issuer.token('old', { expired: true }), await issuer.token('forged', { forged: true })])
+    expect((await send('POST', '/api/sync-pairs/secret-pair/pause', undefined, bearing(token))).status).toBe(401);
+  await command(['status', '--json'], { TERRAFUSION_API_KEY: good });
   const bearer = { authorization: `Bearer ${secret('bearer')}`, 'x-api-key': '' };
   expect((await send('POST', '/api/sync-pairs/secret-pair/pause', undefined, bearer)).status).toBe(401);
   await send('GET', '/api/status', undefined, {

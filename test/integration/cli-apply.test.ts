@@ -1,47 +1,26 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OperationView } from '#schemas/http/operations.ts';
 import type { PairView } from '#schemas/http/pairs.ts';
 import type { SystemView } from '#schemas/http/systems.ts';
-import { startGateway, type RunningGateway } from '#services/gateway/main.ts';
-import { silentLog } from '#services/kernel/log.ts';
-import { loadSettings } from '#services/kernel/settings.ts';
+import type { RunningGateway } from '#services/gateway/main.ts';
 import { terrafusion, type RunOptions } from '#test/support/cli.ts';
-import { createDatabase, type TestDatabase } from '#test/support/database.ts';
+import type { TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { freePort } from '#test/support/ports.ts';
+import { startTestGateway, type TestGateway } from '#test/support/gateway.ts';
 import { freshDatabase } from '#test/support/servers.ts';
 
-const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
+let started: TestGateway;
 let gateway: RunningGateway;
-let controlDatabase: TestDatabase;
 let folder: string;
 let source: TestDatabase;
 let target: TestDatabase;
 
 beforeAll(async () => {
-  controlDatabase = await createDatabase(inject('targetServer'), 'control');
-  folder = await mkdtemp(join(tmpdir(), 'terrafusion-apply-'));
-  const environment = {
-    DATABASE_URL: controlDatabase.url,
-    TERRAFUSION_DATA: folder,
-    GATEWAY_PORT: '0',
-    SYNC_SERVICE_PORT: String(await freePort()),
-    RATE_LIMIT_PER_MINUTE: '0',
-    LOG_LEVEL: 'warn',
-  };
-  gateway = await startGateway(loadSettings(environment), {
-    log: silentLog,
-    startSyncService: (key) =>
-      spawn(process.execPath, [bin, 'sync-service'], {
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        env: { PATH: process.env['PATH'], ...environment, SYNCSERVICE_API_KEY: key.reveal() },
-      }),
-  });
+  started = await startTestGateway();
+  ({ gateway, folder } = started);
   source = await freshDatabase('source');
   target = await freshDatabase('target');
   await source.query(
@@ -50,9 +29,7 @@ beforeAll(async () => {
   );
 });
 afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await controlDatabase.drop();
-  await rm(folder, { recursive: true, force: true });
+  await started[Symbol.asyncDispose]();
 });
 beforeEach(() => {
   process.env['APPLY_PACS_PASSWORD'] = decodeURIComponent(new URL(source.url).password);

@@ -1,50 +1,35 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeadLetterView } from '#schemas/http/dead-letters.ts';
 import type { OperationView } from '#schemas/http/operations.ts';
 import type { PairView } from '#schemas/http/pairs.ts';
-import { startGateway, type RunningGateway } from '#services/gateway/main.ts';
+import type { RunningGateway } from '#services/gateway/main.ts';
 import { createLog, type KernelLog } from '#services/kernel/log.ts';
-import { loadSettings } from '#services/kernel/settings.ts';
 import { terrafusion, type RunOptions } from '#test/support/cli.ts';
-import { createDatabase, type TestDatabase } from '#test/support/database.ts';
+import type { TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { freePort } from '#test/support/ports.ts';
+import { startTestGateway, type TestGateway } from '#test/support/gateway.ts';
 import { freshDatabase } from '#test/support/servers.ts';
 
 const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
+let started: TestGateway;
 let gateway: RunningGateway;
 let log: KernelLog;
-let controlDatabase: TestDatabase;
 let folder: string;
 let source: TestDatabase;
 let target: TestDatabase;
 
 beforeAll(async () => {
-  controlDatabase = await createDatabase(inject('targetServer'), 'control');
-  folder = await mkdtemp(join(tmpdir(), 'terrafusion-cli-'));
-  const environment = {
-    DATABASE_URL: controlDatabase.url,
-    TERRAFUSION_DATA: folder,
-    GATEWAY_PORT: '0',
-    SYNC_SERVICE_PORT: String(await freePort()),
-    RATE_LIMIT_PER_MINUTE: '0',
-    LOG_LEVEL: 'info',
-  };
-  log = createLog({ name: 'gateway', level: 'info', folder: join(folder, 'logs'), terminal: false });
-  gateway = await startGateway(loadSettings(environment), {
-    log,
-    startSyncService: (key) =>
-      spawn(process.execPath, [bin, 'sync-service'], {
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        env: { PATH: process.env['PATH'], ...environment, SYNCSERVICE_API_KEY: key.reveal() },
-      }),
+  started = await startTestGateway({
+    logLevel: 'info',
+    log: (data) => (log = createLog({ name: 'gateway', level: 'info', folder: join(data, 'logs'), terminal: false })),
   });
+  ({ gateway, folder } = started);
   source = await freshDatabase('source');
   target = await freshDatabase('target');
   await source.query(
@@ -54,10 +39,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
+  await started[Symbol.asyncDispose]();
   log.close();
-  await controlDatabase.drop();
-  await rm(folder, { recursive: true, force: true });
 });
 
 /** The command line against this gateway, as its administrator unless another key file is named. */

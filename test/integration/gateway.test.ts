@@ -1,50 +1,24 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { startGateway, type RunningGateway } from '#services/gateway/main.ts';
-import { silentLog } from '#services/kernel/log.ts';
-import { loadSettings } from '#services/kernel/settings.ts';
-import { createDatabase, type TestDatabase } from '#test/support/database.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunningGateway } from '#services/gateway/main.ts';
+import type { TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { freePort } from '#test/support/ports.ts';
+import { startTestGateway, type TestGateway } from '#test/support/gateway.ts';
 import { freshDatabase } from '#test/support/servers.ts';
 
-const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
+let started: TestGateway;
 let gateway: RunningGateway;
-let controlDatabase: TestDatabase;
-let folder: string;
 const secret = `marker${randomBytes(6).toString('hex')}`;
 
 beforeAll(async () => {
-  controlDatabase = await createDatabase(inject('targetServer'), 'control');
-  folder = await mkdtemp(join(tmpdir(), 'terrafusion-gateway-'));
-  const environment = {
-    DATABASE_URL: controlDatabase.url,
-    TERRAFUSION_DATA: folder,
-    GATEWAY_PORT: '0',
-    SYNC_SERVICE_PORT: String(await freePort()),
-    RATE_LIMIT_PER_MINUTE: '0',
-    LOG_LEVEL: 'warn',
-  };
-  gateway = await startGateway(loadSettings(environment), {
-    log: silentLog,
-    startSyncService: (key) =>
-      spawn(process.execPath, [bin, 'sync-service'], {
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        env: { PATH: process.env['PATH'], ...environment, SYNCSERVICE_API_KEY: key.reveal() },
-      }),
-  });
+  started = await startTestGateway();
+  ({ gateway } = started);
 });
 
 afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await controlDatabase.drop();
-  await rm(folder, { recursive: true, force: true });
+  await started[Symbol.asyncDispose]();
 });
 
 interface Reply {

@@ -1,55 +1,23 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobReport, JobView } from '#schemas/http/jobs.ts';
 import type { OperationState } from '#schemas/http/operations.ts';
-import { startGateway, type RunningGateway } from '#services/gateway/main.ts';
-import { silentLog } from '#services/kernel/log.ts';
-import { loadSettings } from '#services/kernel/settings.ts';
-import { createDatabase, type TestDatabase } from '#test/support/database.ts';
+import type { RunningGateway } from '#services/gateway/main.ts';
+import type { TestDatabase } from '#test/support/database.ts';
 import { eventually } from '#test/support/eventually.ts';
-import { freePort } from '#test/support/ports.ts';
+import { startTestGateway, type TestGateway } from '#test/support/gateway.ts';
 import { freshDatabase } from '#test/support/servers.ts';
 
-const bin = fileURLToPath(new URL('../../services/cli/bin.js', import.meta.url));
+let started: TestGateway;
 let gateway: RunningGateway;
 let controlDatabase: TestDatabase;
-let folder: string;
-let syncServiceUrl: string;
-let syncServiceKey: string;
 
 beforeAll(async () => {
-  controlDatabase = await createDatabase(inject('targetServer'), 'control');
-  folder = await mkdtemp(join(tmpdir(), 'terrafusion-jobs-'));
-  const port = await freePort();
-  syncServiceUrl = `http://127.0.0.1:${port}`;
-  const environment = {
-    DATABASE_URL: controlDatabase.url,
-    TERRAFUSION_DATA: folder,
-    GATEWAY_PORT: '0',
-    SYNC_SERVICE_PORT: String(port),
-    RATE_LIMIT_PER_MINUTE: '0',
-    LOG_LEVEL: 'warn',
-  };
-  gateway = await startGateway(loadSettings(environment), {
-    log: silentLog,
-    startSyncService: (key) => {
-      syncServiceKey = key.reveal();
-      return spawn(process.execPath, [bin, 'sync-service'], {
-        stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-        env: { PATH: process.env['PATH'], ...environment, SYNCSERVICE_API_KEY: syncServiceKey },
-      });
-    },
-  });
+  started = await startTestGateway();
+  ({ gateway, controlDatabase } = started);
 });
 
 afterAll(async () => {
-  await gateway[Symbol.asyncDispose]();
-  await controlDatabase.drop();
-  await rm(folder, { recursive: true, force: true });
+  await started[Symbol.asyncDispose]();
 });
 
 interface Answer<T> {
@@ -150,8 +118,8 @@ test('two URLs, and nothing else: full, incremental, validate, stop, resume, rep
     'POST',
     '/api/sync/incremental',
     { pair_id: first.body.pair_id },
-    { 'x-api-key': syncServiceKey },
-    syncServiceUrl,
+    { 'x-api-key': started.syncService.key },
+    started.syncService.url,
   );
   expect(own.status, own.text).toBe(202);
   await until(own.body.job_id, 'completed');
@@ -159,8 +127,8 @@ test('two URLs, and nothing else: full, incremental, validate, stop, resume, rep
     'GET',
     '/api/sync/operations?limit=2',
     undefined,
-    { 'x-api-key': syncServiceKey },
-    syncServiceUrl,
+    { 'x-api-key': started.syncService.key },
+    started.syncService.url,
   );
   expect(list.body.items.map(({ job_id }) => job_id)).toEqual([own.body.job_id, night.body.job_id]);
   for (const [path, body, code] of [
@@ -168,7 +136,7 @@ test('two URLs, and nothing else: full, incremental, validate, stop, resume, rep
     ['/api/sync/full', { pair_id: 'none' }, 'NOT_FOUND'],
     ['/api/sync/incremental', { pair_id: 7 }, 'REQUEST_INVALID'],
   ] as const) {
-    const refused = await ask('POST', path, body, { 'x-api-key': syncServiceKey }, syncServiceUrl);
+    const refused = await ask('POST', path, body, { 'x-api-key': started.syncService.key }, started.syncService.url);
     expect(refused.body.error?.code).toBe(code);
   }
 

@@ -120,13 +120,13 @@ describe('policies (CHECKLIST 21)', () => {
     expect(error).toContain('ALTER TABLE "public"."parcel" DROP COLUMN "value"');
     expect((await pair.state()).state).toBe('failed');
     expect(await target.query('SELECT id, value FROM parcel WHERE id >= 70')).toEqual([{ id: 70, value: 1 }]);
-    const [waiting] = await installation.control.schemaChanges.list(pair.id, 10);
+    const [waiting] = (await installation.control.schemaChanges.list(pair.id, { limit: 10 })).items;
     expect(waiting).toMatchObject({ state: 'waiting', steps: [{ kind: 'destructive' }] });
 
     await pair.approve();
     await pair.until('streaming');
     await same();
-    expect(await installation.control.schemaChanges.list(pair.id, 10)).toMatchObject([
+    expect((await installation.control.schemaChanges.list(pair.id, { limit: 10 })).items).toMatchObject([
       { id: waiting!.id, state: 'applied', decidedBy: 'test' },
     ]);
     const audit = await installation.control.audit.list(

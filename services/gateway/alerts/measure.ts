@@ -10,7 +10,7 @@ const RESPONSE_WINDOW = 120_000;
 /** Fewer requests than this say nothing. */
 const REQUESTS_THAT_COUNT = 10;
 /** Dead letters of this many minutes are new. */
-const NEW_MINUTES = 15;
+export const NEW_MINUTES = 15;
 
 interface Totals {
   readonly at: number;

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
 import { alertRule, type Thresholds } from '#schemas/alerts.ts';
 import type { AlertMessage } from '#schemas/http/alerts.ts';
 import type { AlertRecord } from '#services/control/alerts.ts';
 import { maskText } from '#services/kernel/masking.ts';
 
-/** Where its runbook is, in the repository. */
-export const runbookOf = (code: AlertRecord['code']): string => `infra/runbooks/${alertRule(code).runbook}`;
+/** Where its runbook is, at the gateway. */
+export const runbookOf = (code: AlertRecord['code']): string => `/runbooks/${basename(alertRule(code).runbook, '.md')}`;
 
 /** One message about several alerts, those that have gone last. */
 export function messageOf(alerts: readonly AlertRecord[], thresholds: Thresholds, now: Date): AlertMessage {
@@ -65,7 +66,7 @@ export function textOf({ id, alerts }: AlertMessage): string {
       `${what === 'resolved' ? 'resolved' : severity.toUpperCase()}: ${code}${pair === null ? '' : `, pair ${pair}`}${words[what]}`,
       message,
       `Since ${since}${resolved === null ? '' : `, until ${resolved}`}`,
-      ...(what === 'resolved' ? [] : [`What to do: ${runbook}`]),
+      ...(what === 'resolved' ? [] : [`What to do: ${runbook} at the gateway`]),
     ].join('\n'),
   );
   return `${parts.join('\n\n')}\n\n--\nTerraFusion Sync, message ${id}\n`;

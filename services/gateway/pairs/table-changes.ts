@@ -1,12 +1,12 @@
 import type { Target } from '#connectors/contract/target.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { errorKinds } from '#schemas/errors.ts';
+import type { FieldProblem } from '#schemas/http/common.ts';
 import type { Repositories } from '#services/control/control.ts';
 import { followTables, tableDifferences } from '#services/control/pair-members.ts';
 import { refuseBusy } from '#services/control/table-commands.ts';
 import type { PairOverview, PairRecord } from '#services/control/pair-records.ts';
 import { look, type EndTools } from '../ends.ts';
-import { invalidFields } from '../fields.ts';
 
 /**
  * Follows a change of a loaded pair's tables, in the change's transaction: see `followTables`.
@@ -23,16 +23,16 @@ export async function applyTableChange(
   await followTables(transaction, before.id, differences, by);
 }
 
-/** As for a new pair: a table that is new in it must not find rows at the target, unless they may be replaced. @throws PAIR_INVALID … */
-export async function refuseFilled(
+/** As for a new pair: a table that is new in it must not find rows at the target, unless they may be replaced. */
+export async function filledTables(
   target: Target,
   before: PairOverview,
   after: Pick<PairRecord, 'definition' | 'members'>,
   tools: EndTools,
-): Promise<void> {
-  if (after.definition.config.existing_rows !== 'refuse') return;
+): Promise<FieldProblem[]> {
+  if (after.definition.config.existing_rows !== 'refuse') return [];
   const { added } = tableDifferences(before, after);
-  if (added.length === 0) return;
+  if (added.length === 0) return [];
   const found = await look('target', tools, (context) =>
     target.describe(
       added.map((table) => table.target),
@@ -40,7 +40,7 @@ export async function refuseFilled(
     ),
   );
   const filled = new Set(found.filter(({ hasRows }) => hasRows).map(({ table }) => formatTableName(table)));
-  const problems = added.flatMap((table) => {
+  return added.flatMap((table) => {
     const name = formatTableName(table.target);
     if (!filled.has(name)) return [];
     const source = formatTableName(table.source);
@@ -52,5 +52,4 @@ export async function refuseFilled(
       fix: errorKinds.TARGET_TABLE_NOT_EMPTY.fix,
     };
   });
-  if (problems.length > 0) throw invalidFields(problems, 'pair', 'PAIR_INVALID');
 }

@@ -14,6 +14,7 @@ import { controlMetrics } from '../control-metrics.ts';
 import { invalidFields } from '../fields.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { replies, words } from '../schema.ts';
+import { metricsWithin, type SeenNames } from '../scoped-metrics.ts';
 
 export function metricRoutes(app: App, deps: GatewayDeps): void {
   const { metrics } = deps;
@@ -46,12 +47,29 @@ export function metricRoutes(app: App, deps: GatewayDeps): void {
 
   app.get(
     '/metrics',
-    { schema: { ...words('Status', 'Metrics for Prometheus', 'Without a key from this machine.') } },
-    async (_request, reply) => {
+    {
+      schema: {
+        ...words(
+          'Status',
+          'Metrics for Prometheus',
+          'Without a key from this machine. A key that is limited to some systems is given the series of its pairs and sources only.',
+        ),
+      },
+    },
+    async ({ principal, control }, reply) => {
       const { contentType, text } = await metrics.render();
-      return reply.type(contentType).send(text);
+      const shown = principal?.systems ? metricsWithin(text, await seenNames(control, principal.systems)) : text;
+      return reply.type(contentType).send(shown);
     },
   );
+}
+
+async function seenNames({ pairs, systems }: GatewayDeps['control'], ids: readonly string[]): Promise<SeenNames> {
+  const ends = await Promise.all(ids.map((id) => systems.find(id)));
+  return {
+    pairs: new Set((await pairs.all()).map(({ name }) => name)),
+    sources: new Set(ends.flatMap((system) => system?.name ?? [])),
+  };
 }
 
 async function latest(app: App, { control, clock, options }: GatewayDeps): Promise<MetricsView> {

@@ -1,13 +1,10 @@
 import { idParams } from '#schemas/http/common.ts';
 import { pairSummary as pairSummarySchema } from '#schemas/http/pairs.ts';
-import { approveBody, schemaChangesPage } from '#schemas/http/schema-changes.ts';
+import { approveBody, schemaChangesPage, schemaChangesQuery } from '#schemas/http/schema-changes.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
 import { change } from '../mutations.ts';
 import { replies, words } from '../schema.ts';
-import { pairSummary, schemaChangeView } from '../views.ts';
-
-/** How many changes are shown, the latest first. */
-const SHOWN = 100;
+import { pageView, pairSummary, schemaChangeView } from '../views.ts';
 
 /** What a source's changed tables do to a pair's target. */
 export function schemaChangeRoutes(app: App, deps: GatewayDeps): void {
@@ -20,15 +17,16 @@ export function schemaChangeRoutes(app: App, deps: GatewayDeps): void {
         ...words(
           'Sync pairs',
           "What the source's changed tables did to the target's",
-          'The latest hundred, the one that waits for approval first.',
+          'The latest first: the one that waits for approval, if there is one.',
         ),
         params: idParams,
+        querystring: schemaChangesQuery,
         response: replies({ 200: schemaChangesPage }),
       },
     },
-    async ({ control, params }) => {
+    async ({ control, params, query }) => {
       const pair = await control.pairs.get(params.id);
-      return { items: (await control.schemaChanges.list(pair.id, SHOWN)).map(schemaChangeView), next_cursor: null };
+      return pageView(await control.schemaChanges.list(pair.id, query), schemaChangeView);
     },
   );
 

@@ -9,19 +9,19 @@ import {
   pairsPage,
   pairsQuery,
   pairTablesPage,
+  pairTablesQuery,
   pairView as pairViewSchema,
-  type PairPatch,
 } from '#schemas/http/pairs.ts';
 import { z } from 'zod';
-import type { PairDefinition, PairInput } from '#schemas/pairs.ts';
+import type { PairInput } from '#schemas/pairs.ts';
 import type { Repositories } from '#services/control/control.ts';
 import { startPair } from '#services/control/pair-commands.ts';
 import type { PairOverview } from '#services/control/pair-records.ts';
-import { storedConnection, openTarget } from '../ends.ts';
 import { type App, type GatewayDeps } from '../gateway.ts';
 import { change, changeOnce } from '../mutations.ts';
-import { checkEnds, preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
-import { applyTableChange, refuseFilled } from '../pairs/table-changes.ts';
+import { checkChange, definitionWith } from '../pairs/change-pair.ts';
+import { preparePair, refuseProblems, type PreparedEnd } from '../pairs/prepare-pair.ts';
+import { applyTableChange } from '../pairs/table-changes.ts';
 import { idempotencyHeader, replies, words } from '../schema.ts';
 import { pageView, pairSummary, pairTableView, pairView } from '../views.ts';
 
@@ -145,9 +145,8 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
       const seen = await request.control.pairs.get(request.params.id);
       const { body } = request;
       const changes = body.tables !== undefined || body.config !== undefined;
-      const all = changes
-        ? await checkChanged(deps, request, seen, definitionWith(seen.definition, body), body.tables !== undefined)
-        : undefined;
+      const report = changes ? await checkChange(deps, request, seen, body, { proof: false }) : undefined;
+      if (report) refuseProblems(report);
       return await change(deps, request, { entityKind: 'sync_pair', verb: 'change' }, async (transaction) => {
         const { pairs } = transaction;
         const before = await pairs.lock(seen.id);
@@ -162,7 +161,9 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
           name: body.name,
           definition,
           // A list is left for "every table": those that there are now.
-          ...(body.tables === null && before.load.state === 'done' ? { members: all } : {}),
+          ...(body.tables === null && before.load.state === 'done'
+            ? { members: report!.tables.map((table) => table.source) }
+            : {}),
         });
         if (changes && before.load.state === 'done') {
           await applyTableChange(transaction, before, changed, {
@@ -179,6 +180,29 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
           result: view,
         };
       });
+    },
+  );
+
+  app.post(
+    '/api/sync-pairs/:id/check',
+    {
+      bodyLimit: PAIR_BODY_LIMIT,
+      schema: {
+        ...words(
+          'Sync pairs',
+          'Check a change of a pair without making it',
+          'The body of PATCH; the pair is looked at as it would be then. Changes nothing.',
+        ),
+        params: idParams,
+        querystring: pairCheckQuery,
+        body: pairPatch,
+        response: replies({ 200: pairCheckReport }),
+      },
+    },
+    async (request) => {
+      const { body, query, params } = request;
+      const pair = await request.control.pairs.get(params.id);
+      return await checkChange(deps, request, pair, body, { proof: query.proof === 'true' });
     },
   );
 
@@ -230,12 +254,13 @@ export function syncPairRoutes(app: App, deps: GatewayDeps): void {
       schema: {
         ...words('Sync pairs', 'Tables of a pair'),
         params: idParams,
+        querystring: pairTablesQuery,
         response: replies({ 200: pairTablesPage }),
       },
     },
-    async ({ control, params }) => {
+    async ({ control, params, query }) => {
       const pair = await control.pairs.get(params.id);
-      return { items: (await control.tables.list(pair.id)).map(pairTableView), next_cursor: null };
+      return pageView(await control.tables.page(pair.id, query), pairTableView);
     },
   );
 }
@@ -283,51 +308,4 @@ async function systemIdOf(
     inline: true,
   });
   return system.id;
-}
-
-type Definition = Pick<PairDefinition, 'tables' | 'config'>;
-
-function definitionWith({ tables, config }: PairDefinition, patch: PairPatch): Definition {
-  const given = Object.entries(patch.config ?? {}).filter(([, value]) => value !== undefined);
-  return {
-    tables: patch.tables === undefined ? tables : (patch.tables ?? undefined),
-    config: { ...config, ...Object.fromEntries(given) },
-  };
-}
-
-/** @returns the source tables that it would take */
-async function checkChanged(
-  deps: GatewayDeps,
-  request: Parameters<typeof preparePair>[1],
-  pair: PairOverview,
-  definition: Definition,
-  otherTables: boolean,
-): Promise<string[]> {
-  const source = await storedConnection(deps.control, pair.sourceId);
-  const target = await storedConnection(deps.control, pair.targetId);
-  const report = await checkEnds(
-    deps,
-    request,
-    source,
-    target,
-    {
-      definition: { ...definition, version: pair.definition.version + 1 },
-      loaded: pair.load.state !== 'requested' || pair.load.number > 1,
-      stream: (await deps.control.generations.latest(pair.sourceId))?.stream,
-      proof: false,
-      plan: false,
-    },
-    pair.id,
-  );
-  refuseProblems(report);
-  const taken = report.tables.map((table) => table.source);
-  if (otherTables && pair.load.state === 'done') {
-    const after = { definition: { ...definition, version: 0 }, members: taken };
-    await refuseFilled(openTarget(target), pair, after, {
-      clock: deps.clock,
-      log: request.log,
-      signal: request.signal,
-    });
-  }
-  return taken;
 }

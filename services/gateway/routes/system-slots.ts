@@ -5,11 +5,13 @@ import {
   systemSlotParams,
   systemSlotQuery,
   systemSlotsPage,
+  systemSlotsQuery,
   type SlotKind,
   type SystemSlotView,
 } from '#schemas/http/system-slots.ts';
 import { installationPart, parseStreamName } from '#schemas/stream-names.ts';
 import type { Control } from '#services/control/control.ts';
+import { cutPage, decodeCursor } from '#services/control/pages.ts';
 import { lockSource } from '#services/control/source-lock.ts';
 import { look, openSource, storedConnection } from '../ends.ts';
 import type { App, GatewayDeps } from '../gateway.ts';
@@ -30,15 +32,25 @@ export function systemSlotRoutes(app: App, deps: GatewayDeps): void {
           'Those that pairs need, and orphans: left behind by a removal that was forced, or by an installation whose control database is gone.',
         ),
         params: idParams,
+        querystring: systemSlotsQuery,
         response: replies({ 200: systemSlotsPage }),
       },
     },
-    async ({ control, params, log, signal }) => {
+    async ({ control, params, query: { limit, cursor }, log, signal }) => {
+      const [after = ''] = cursor === undefined ? [] : decodeCursor(cursor, 'text');
       const source = openSource(await storedConnection(control, params.id));
       const found = await look('source', { clock, log, signal }, (context) => source.listStreams(context));
       // Another's slot is no orphan because one may not see his pair.
       const kindOf = await kinds(everything);
-      return { items: found.map((each) => viewOf(each, kindOf(each.name))), next_cursor: null };
+      // By code units, as names are compared here too.
+      const rest = found.filter(({ name }) => name > after).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      const page = cutPage(
+        rest,
+        limit,
+        ({ name }) => [name],
+        (each) => viewOf(each, kindOf(each.name)),
+      );
+      return { items: [...page.items], next_cursor: page.nextCursor ?? null };
     },
   );
 

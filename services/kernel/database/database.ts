@@ -6,6 +6,7 @@ import { reconnectPolicy, retry } from '../retry.ts';
 import { connectionConfig, type DatabaseAddress } from './connection.ts';
 import { sqlStateOf, translate } from './errors.ts';
 import { listen, type Listener } from './listener.ts';
+import { isStale, Statements } from './statements.ts';
 
 /**
  * Where statements go. Values are `$1`, `$2` …; an object is sent as JSON, an array as a PostgreSQL array (a JSON array: as its text).
@@ -81,6 +82,7 @@ class PooledDatabase implements Database {
   readonly #pool: pg.Pool;
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #statements = new Statements();
 
   constructor(config: pg.ClientConfig, connections: number, log: Log, clock: Clock) {
     this.#config = config;
@@ -94,15 +96,15 @@ class PooledDatabase implements Database {
   }
 
   query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]> {
-    return onClient(this.#pool).query(sql, values);
+    return onClient(this.#pool, this.#statements).query(sql, values);
   }
 
   one<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row | undefined> {
-    return onClient(this.#pool).one(sql, values);
+    return onClient(this.#pool, this.#statements).one(sql, values);
   }
 
   run(sql: string, values?: readonly unknown[]): Promise<number> {
-    return onClient(this.#pool).run(sql, values);
+    return onClient(this.#pool, this.#statements).run(sql, values);
   }
 
   async transaction<T>(
@@ -113,9 +115,10 @@ class PooledDatabase implements Database {
     const { attempts } = collisionPolicy;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#withClient((client) => inTransaction(client, begin, work));
+        return await this.#withClient((client) => inTransaction(client, this.#statements, begin, work));
       } catch (error) {
-        if (!COLLISIONS.has(sqlStateOf(error) ?? '') || attempt === attempts) throw error;
+        const again = COLLISIONS.has(sqlStateOf(error) ?? '') || isStale(error);
+        if (!again || attempt === attempts) throw error;
         await this.#clock.sleep(
           Math.random() * Math.min(collisionPolicy.maxMs, collisionPolicy.firstMs * 2 ** attempt),
         );
@@ -124,7 +127,7 @@ class PooledDatabase implements Database {
   }
 
   async session<T>(work: (session: Queryable) => Promise<T>): Promise<T> {
-    return await this.#withClient((client) => work(onClient(client)));
+    return await this.#withClient((client) => work(onClient(client, this.#statements)));
   }
 
   async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
@@ -162,10 +165,11 @@ class PooledDatabase implements Database {
 
 async function inTransaction<T>(
   client: pg.PoolClient,
+  statements: Statements,
   begin: string,
   work: (transaction: Queryable) => Promise<T>,
 ): Promise<T> {
-  const transaction = onClient(client);
+  const transaction = onClient(client, statements, { repeatStale: false });
   await transaction.run(begin);
   let result: T;
   try {
@@ -175,31 +179,45 @@ async function inTransaction<T>(
     await transaction.run('ROLLBACK').catch(() => undefined);
     throw error;
   }
-  const { command } = await ask(client, 'COMMIT');
+  const { command } = await send(client, { text: 'COMMIT' });
   // What PostgreSQL answers when a statement has failed and `work` swallowed the error. (Promise 9)
   if (command !== 'COMMIT')
     throw new TerraFusionError('INTERNAL', 'A transaction with a failed statement cannot be committed');
   return result;
 }
 
-async function ask<Row extends object>(
+async function send<Row extends object>(
   client: pg.Pool | pg.PoolClient,
-  sql: string,
-  values: readonly unknown[] = [],
+  query: { readonly text: string; readonly values?: readonly unknown[]; readonly name?: string },
 ): Promise<pg.QueryResult<Row>> {
   try {
-    return await client.query<Row>(sql, values as unknown[]);
+    return await client.query<Row>(query as pg.QueryConfig);
   } catch (error) {
     throw translate(error);
   }
 }
 
-function onClient(client: pg.Pool | pg.PoolClient): Queryable {
+/** @param repeatStale false within a transaction: there it has to be begun anew */
+function onClient(client: pg.Pool | pg.PoolClient, statements: Statements, { repeatStale = true } = {}): Queryable {
+  const ask = async <Row extends object>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<pg.QueryResult<Row>> => {
+    // Without values it may be several statements.
+    const name = values.length === 0 ? undefined : statements.nameOf(text);
+    if (name === undefined) return await send<Row>(client, { text, values });
+    try {
+      return await send<Row>(client, { text, values, name });
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      statements.forget(text, error);
+      if (!repeatStale) throw error;
+      return await send<Row>(client, { text, values });
+    }
+  };
   return {
-    query: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
-      (await ask<Row>(client, sql, values)).rows,
-    one: async <Row extends object>(sql: string, values?: readonly unknown[]) =>
-      (await ask<Row>(client, sql, values)).rows[0],
-    run: async (sql, values) => (await ask(client, sql, values)).rowCount ?? 0,
+    query: async <Row extends object>(sql: string, values?: readonly unknown[]) => (await ask<Row>(sql, values)).rows,
+    one: async <Row extends object>(sql: string, values?: readonly unknown[]) => (await ask<Row>(sql, values)).rows[0],
+    run: async (sql, values) => (await ask(sql, values)).rowCount ?? 0,
   };
 }

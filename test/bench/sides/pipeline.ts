@@ -4,18 +4,21 @@ import { openInstallation, type Installation, type NewTestPair } from '#test/sup
 import type { ServiceProcess } from '#test/support/service-process.ts';
 import { untilCopying, untilReading, type Ends, type Side, type Started } from './side.ts';
 
+const unmetered = new URL('unmetered.ts', import.meta.url).href;
 const profiles = fileURLToPath(new URL('../../artefacts/profiles', import.meta.url));
 
 export interface PipelineOptions {
   /** Writes a CPU profile of each measured run to `test/artefacts/profiles`: for reading, not for figures. */
   readonly profile: boolean;
+  /** Counts, measures and samples nothing: what metrics cost is the difference. */
+  readonly unmetered?: boolean;
   /** Of the pair that is loaded: as people make it when left out. */
   readonly config?: NewTestPair['config'];
 }
 
 /** Ours: `terrafusion sync-service` with the embedded bus, a process of its own, as people run it. */
 export class PipelineSide implements Side {
-  readonly name = 'pipeline';
+  readonly name: string;
   readonly #controlServer: string;
   readonly #options: PipelineOptions;
   #ends: Ends | undefined;
@@ -26,6 +29,7 @@ export class PipelineSide implements Side {
   constructor(controlServer: string, options: PipelineOptions) {
     this.#controlServer = controlServer;
     this.#options = options;
+    this.name = options.unmetered === true ? 'unmetered' : 'pipeline';
   }
 
   async prepare(ends: Ends): Promise<void> {
@@ -44,7 +48,7 @@ export class PipelineSide implements Side {
 
   async start(): Promise<Started> {
     const reading = untilReading(this.#ends!, 'terrafusion%');
-    this.#service = this.#installation!.startProcess(this.#profiling);
+    this.#service = this.#installation!.startProcess(this.#environment);
     return { at: await reading, pid: this.#service.pid };
   }
 
@@ -56,7 +60,7 @@ export class PipelineSide implements Side {
       environment: { LOG_LEVEL: 'warn' },
     });
     this.#installation = installation;
-    this.#service = installation.startProcess(this.#profiling);
+    this.#service = installation.startProcess(this.#environment);
     const pair = await installation.addPair({
       source,
       target,
@@ -77,8 +81,12 @@ export class PipelineSide implements Side {
     return load.state === 'done';
   }
 
-  get #profiling(): Record<string, string> {
-    return this.#options.profile ? { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` } : {};
+  get #environment(): Record<string, string> {
+    const options = [
+      ...(this.#options.profile ? [`--cpu-prof --cpu-prof-dir=${profiles}`] : []),
+      ...(this.#options.unmetered === true ? [`--import ${unmetered}`] : []),
+    ];
+    return options.length === 0 ? {} : { NODE_OPTIONS: options.join(' ') };
   }
 
   async stop(): Promise<void> {

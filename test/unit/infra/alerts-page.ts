@@ -21,7 +21,7 @@ export const example: AlertMessage = {
       subject: null,
       value: 90,
       threshold: 60,
-      runbook: 'infra/runbooks/lag.md',
+      runbook: '/runbooks/lag',
       since: '2026-01-31T08:15:30.123Z',
       resolved_at: null,
     },

@@ -1,6 +1,6 @@
 import type { OperationView } from '#schemas/http/operations.ts';
 import type { CutoverReply, PairSchemaView } from '#schemas/http/pair-schema.ts';
-import type { PairPatch, PairSummary, PairTableView, PairView } from '#schemas/http/pairs.ts';
+import type { PairCheckReport, PairPatch, PairSummary, PairTableView, PairView } from '#schemas/http/pairs.ts';
 import type { SchemaChangeView } from '#schemas/http/schema-changes.ts';
 import { get, patch, post, remove, type AskOptions } from '../app/client.ts';
 import type { ListPage } from '../app/hooks.ts';
@@ -10,14 +10,20 @@ const one = (pair: string): string => pathOf('/api/sync-pairs/:pair', { pair });
 
 export const readPair = (pair: string, options?: AskOptions): Promise<PairView> => get(one(pair), options);
 
-export const readTables = (pair: string, options?: AskOptions): Promise<ListPage<PairTableView>> =>
-  get(`${one(pair)}/tables`, options);
+export const readTables = (
+  pair: string,
+  page: { readonly cursor?: string | undefined; readonly limit?: number },
+  options?: AskOptions,
+): Promise<ListPage<PairTableView>> => get(withQuery(`${one(pair)}/tables`, page), options);
 
 export const readSchema = (pair: string, options?: AskOptions): Promise<PairSchemaView> =>
   get(`${one(pair)}/schema`, options);
 
-export const listSchemaChanges = (pair: string, options?: AskOptions): Promise<ListPage<SchemaChangeView>> =>
-  get(`${one(pair)}/schema-changes`, options);
+export const listSchemaChanges = (
+  pair: string,
+  cursor: string | undefined,
+  options?: AskOptions,
+): Promise<ListPage<SchemaChangeView>> => get(withQuery(`${one(pair)}/schema-changes`, { cursor }), options);
 
 /** What a PATCH takes: as it is written, before the gateway fills in what was left out. */
 export type PairChange = Omit<Partial<PairPatch>, 'tables'> & { readonly tables?: readonly object[] | null };
@@ -25,6 +31,10 @@ export type PairChange = Omit<Partial<PairPatch>, 'tables'> & { readonly tables?
 export const changePair = (pair: string, change: PairChange): Promise<PairView> =>
   // Both ends are looked at before anything is changed.
   patch(one(pair), change, { within: 120_000 });
+
+/** The same change, looked at and not made. */
+export const checkPairChange = (pair: string, change: PairChange, options?: AskOptions): Promise<PairCheckReport> =>
+  post(`${one(pair)}/check`, change, { within: 120_000, ...options });
 
 export const deletePair = (pair: string, force: boolean): Promise<{ id: string; name: string }> =>
   remove(withQuery(one(pair), { force: force || undefined }));

@@ -45,8 +45,11 @@ export const checkSystem = (
   options?: AskOptions,
 ): Promise<SystemCheckReport> => post(`${one(system)}/check`, { as }, options);
 
-export const listSlots = (system: string, options?: AskOptions): Promise<ListPage<SystemSlotView>> =>
-  get(`${one(system)}/slots`, options);
+export const listSlots = (
+  system: string,
+  cursor: string | undefined,
+  options?: AskOptions,
+): Promise<ListPage<SystemSlotView>> => get(withQuery(`${one(system)}/slots`, { cursor }), options);
 
 export const dropSlot = (system: string, slot: SystemSlotView): Promise<void> =>
   remove(

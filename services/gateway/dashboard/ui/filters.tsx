@@ -86,6 +86,33 @@ export function PairFilter() {
   );
 }
 
+/** Looks among what is shown, without asking anybody. */
+export function SearchField({
+  label,
+  placeholder,
+  value,
+  onInput,
+}: {
+  readonly label: string;
+  readonly placeholder: string;
+  readonly value: string;
+  readonly onInput: (text: string) => void;
+}) {
+  return (
+    <label>
+      <span class="sr-only">{label}</span>
+      <input
+        type="search"
+        placeholder={placeholder}
+        value={value}
+        onInput={(event) => {
+          onInput(event.currentTarget.value);
+        }}
+      />
+    </label>
+  );
+}
+
 /** Waits until nobody types any more, in ms. */
 const TYPING = 350;
 

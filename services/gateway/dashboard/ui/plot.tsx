@@ -90,8 +90,7 @@ function options(
   lines: readonly Line[],
   { format, height, span }: { format: (value: number) => string; height: number; span: number | undefined },
 ): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string): string => style.getPropertyValue(`--${name}`).trim();
+  const colour = coloursAt(element);
   const axis = {
     stroke: colour('ink-soft'),
     grid: { stroke: colour('line-faint'), width: 1 },
@@ -123,13 +122,28 @@ function options(
       ...lines.map(({ label, colour: name }) => ({
         label,
         stroke: colour(name),
-        fill: `${colour(name)}1f`,
+        fill: faint(colour(name)),
         width: 1.5,
         points: { show: false },
       })),
     ],
   };
 }
+
+/** A canvas knows no variables, and the same one is another colour in light and in dark: what it comes to is asked for. */
+function coloursAt(element: HTMLElement): (name: string) => string {
+  return (name) => {
+    const probe = document.createElement('span');
+    probe.style.color = `var(--${name})`;
+    element.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  };
+}
+
+/** "rgb(1, 2, 3)", so that one sees through it. */
+const faint = (colour: string): string => colour.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.12)');
 
 /** "04:35", with seconds or the day where the marks are that close or that far apart. */
 function timeMarks(marks: readonly number[], step: number): string[] {

@@ -92,7 +92,7 @@ describe('status', () => {
             since: '2026-01-31T08:15:30.123Z',
             acknowledged_by: null,
             silenced_until: null,
-            runbook: 'infra/runbooks/pair-failed.md',
+            runbook: '/runbooks/pair-failed',
           },
         ],
       },

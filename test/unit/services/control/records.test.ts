@@ -70,6 +70,17 @@ describe('dead letters', () => {
       await expect(deadLetters.resolve(none, 'replayed', 'me')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     }
   });
+
+  test('new dead letters, which raise an alert, are those of streams: what a load refuses its operation tells', async () => {
+    const { deadLetters } = fixture.control;
+    const { id, name } = await makePair(fixture.control);
+    await deadLetters.store(id, [letter('0:0/1:1'), letter('0:0/1:2')]);
+    const newOf = async () => (await deadLetters.newByPair(15)).find(({ pair }) => pair === name)?.count;
+    expect(await newOf()).toBeUndefined();
+    await deadLetters.store(id, [letter('10:0/1:1')]);
+    expect(await newOf()).toBe(1);
+    expect((await deadLetters.openByPair()).find(({ pair }) => pair === name)?.open).toBe(3);
+  });
 });
 
 describe('source generations and status', () => {

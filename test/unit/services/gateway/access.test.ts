@@ -66,7 +66,7 @@ describe('access', () => {
   test.each(routes.filter(({ access, route }) => access === 'public' && route.startsWith('GET ')))(
     '$route is open',
     async ({ method, url }) => {
-      const { status } = await gateway.ask(url, { method, as: 'nobody' });
+      const { status } = await gateway.ask(url.replace(':page', 'lag'), { method, as: 'nobody' });
       expect(status).toBe(200);
     },
   );

@@ -73,7 +73,7 @@ describe('alerts over REST', () => {
       id: alert!.id,
       state: 'firing',
       silenced_until: until,
-      runbook: 'infra/runbooks/pair-failed.md',
+      runbook: '/runbooks/pair-failed',
     });
     const loud = await gateway.ask<Alert>(`/api/alerts/${alert!.id}/silence`, {
       method: 'POST',

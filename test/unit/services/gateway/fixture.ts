@@ -87,6 +87,7 @@ export const defaults: GatewayOptions = {
     { name: 'DATABASE_URL', value: '[secret]', origin: 'environment', description: 'The control database.' },
   ],
   dashboardFolder: fileURLToPath(new URL('../../../../services/gateway/dashboard', import.meta.url)),
+  runbooksFolder: fileURLToPath(new URL('../../../../infra/runbooks', import.meta.url)),
   busKind: 'embedded',
   eventsEveryMs: 20,
 };

@@ -218,6 +218,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       }),
     { path: '/api/sync-pairs/check', body: { name: 'x' } },
   ),
+  'POST /api/sync-pairs/:id/check': changesNothing(
+    async () => ({ path: `/api/sync-pairs/${(await aPair()).id}/check`, body: { config: { on_invalid: 'halt' } } }),
+    { path: '/api/sync-pairs/none/check', body: {} },
+  ),
   'POST /api/sync-pairs/preview': changesNothing(
     async () => ({
       path: '/api/sync-pairs/preview',

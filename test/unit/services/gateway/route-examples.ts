@@ -74,6 +74,7 @@ export const examples: Readonly<Record<string, Example>> = {
     status: 422,
     limit: PAIR_BODY,
   },
+  'POST /api/sync-pairs/:id/check': { of: 'pair', body: empty, limit: PAIR_BODY },
   'PATCH /api/sync-pairs/:id': { of: 'pair', body: empty, limit: PAIR_BODY },
   'DELETE /api/sync-pairs/:id': { of: 'pair', status: 202 },
   'GET /api/sync-pairs/:id/schema-changes': { of: 'pair' },

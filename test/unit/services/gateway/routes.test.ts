@@ -169,7 +169,12 @@ describe('every route, asked by everybody', () => {
     for (const method of others) {
       for (const who of ['nobody', 'admin'] satisfies ('nobody' | Role)[]) {
         const reply = await gateway.ask<Failure>(pathOf(route, idOf(example, shared) || 'x'), { method, as: who });
-        expectRefused(reply, [404, 'NOT_FOUND'], `${who}: ${method}`);
+        expectRefused(reply, [405, 'METHOD_NOT_ALLOWED'], `${who}: ${method}`);
+        const own = (['DELETE', 'GET', 'HEAD', 'PATCH', 'POST'] as const).filter(
+          (each) => routeAccess[`${each === 'HEAD' ? 'GET' : each} ${url}`] !== undefined,
+        );
+        // One path may be that of two routes, "check" a pair's name.
+        expect(String(reply.headers['allow']).split(', ')).toEqual(expect.arrayContaining(own));
       }
     }
   });

@@ -186,7 +186,7 @@ describe('pages', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const wanted = Object.keys(routeAccess)
-      .filter((route) => !/ \/(dashboard|sync\/|docs|openapi)/.test(route))
+      .filter((route) => !/ \/(dashboard|sync\/|docs|openapi|runbooks)/.test(route))
       .map((route) => route.replace(/:(\w+)/g, '{$1}'));
     expect(described.sort()).toEqual(wanted.sort());
     for (const [path, methods] of Object.entries(body.paths)) {
@@ -322,6 +322,32 @@ describe('events', () => {
     await eventually(() => stream.events().length > told);
     deaf.destroy();
     stream.stop();
+  });
+
+  test('who asks for an export and does not read it is cut off too (Promise 6)', async () => {
+    const pair = await makePair(gateway.control, 'exported');
+    await gateway.control.database.run(
+      `INSERT INTO terrafusion.dead_letters (pair_id, position, stage, source_schema, source_table, target_schema, target_table, op, code, reason, row)
+       SELECT $1, '1:0/1:' || n, 'process', 'a', 'b', 'a', 'b', 'insert', 'PAIR_ROW_INVALID', 'no', jsonb_build_object('x', repeat('y', 60000))
+         FROM generate_series(1, 300) n`,
+      [pair.id],
+    );
+    const app = await gateway.another({ silentMs: 500 });
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    const connections = () =>
+      new Promise<number>((resolve, reject) => {
+        app.server.getConnections((error, count) => {
+          if (error) reject(error);
+          else resolve(count);
+        });
+      });
+    const deaf = connect((app.server.address() as AddressInfo).port, '127.0.0.1');
+    deaf.on('error', () => undefined);
+    deaf.pause();
+    deaf.write(`GET /api/dead-letters?format=csv HTTP/1.1\r\nHost: x\r\nX-API-Key: ${gateway.keys.operator}\r\n\r\n`);
+    await eventually(async () => (await connections()) === 1);
+    await eventually(async () => (await connections()) === 0, { what: 'the connection to be closed' });
+    deaf.destroy();
   });
 
   test('bytes that are no HTTP get our envelope', async () => {

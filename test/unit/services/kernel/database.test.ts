@@ -129,6 +129,52 @@ describe('the control database', () => {
   });
 });
 
+describe('statements that come again and again', () => {
+  const prepared = `SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%' || $1 || '%'`;
+  /** On one connection, so that what is prepared can be seen. */
+  const oneConnection = () =>
+    openDatabase({ url: control.server.urlOf('control') }, { name: 'test', log: silentLog, connections: 1 });
+
+  test('are prepared, but no more than two hundred of them', async () => {
+    await using database = await oneConnection();
+    const sql = 'SELECT $1::int + 1 AS often';
+    for (const n of [1, 2]) expect(await database.one(sql, [n])).toEqual({ often: n + 1 });
+    expect(await database.query(prepared, ['often'])).toEqual([]);
+    for (const n of [3, 4]) expect(await database.one(sql, [n])).toEqual({ often: n + 1 });
+    expect(await database.query(prepared, ['often'])).toMatchObject([{ statement: sql }]);
+    for (let text = 0; text < 250; text += 1) {
+      for (let use = 0; use < 3; use += 1) await database.one(`SELECT $1::int + ${text}`, [use]);
+    }
+    expect(await database.one('SELECT count(*)::int AS n FROM pg_prepared_statements')).toEqual({ n: 200 });
+  });
+
+  test('survive that their tables are altered by a newer version, also within a transaction', async () => {
+    await using database = await oneConnection();
+    await database.run('CREATE TABLE altered (id int PRIMARY KEY, value int)');
+    await database.run('INSERT INTO altered VALUES (1, 7)');
+    const look = (queryable: Pick<Database, 'one'>) =>
+      queryable.one('SELECT value AS looked FROM altered WHERE id = $1', [1]);
+    for (let use = 0; use < 4; use += 1) expect(await look(database)).toEqual({ looked: 7 });
+    await database.run('ALTER TABLE altered ALTER value TYPE text');
+    expect(await look(database)).toEqual({ looked: '7' });
+    // Prepared anew, under another name.
+    for (let use = 0; use < 4; use += 1) expect(await look(database)).toEqual({ looked: '7' });
+    expect(await database.query(prepared, ['looked'])).toMatchObject([{ name: 'terrafusion_2' }]);
+    await database.run('ALTER TABLE altered ALTER value TYPE int USING value::int');
+    expect(await database.transaction(look)).toEqual({ looked: 7 });
+  });
+
+  test('do without being prepared where somebody between us and the server hands sessions round', async () => {
+    await using database = await oneConnection();
+    const look = () => database.one('SELECT $1::int AS shared', [1]);
+    for (let use = 0; use < 4; use += 1) await look();
+    await database.run('DEALLOCATE ALL');
+    expect(await look()).toEqual({ shared: 1 });
+    for (let use = 0; use < 4; use += 1) await look();
+    expect(await database.query(prepared, ['shared'])).toEqual([]);
+  });
+});
+
 describe('listening', () => {
   test('tells of notifications, begins again when the connection breaks, and says that something may be missed', async () => {
     const { database } = control;

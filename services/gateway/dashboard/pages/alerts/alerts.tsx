@@ -4,7 +4,6 @@ import { listAlerts } from '../../api/alerts.ts';
 import { useList } from '../../app/hooks.ts';
 import { place } from '../../app/router.ts';
 import { words } from '../../format.ts';
-import { Badge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { filterKey, Filters, PairFilter, SelectFilter } from '../../ui/filters.tsx';
 import { Card, PageHead } from '../../ui/page.tsx';
@@ -12,8 +11,8 @@ import { Failure } from '../../ui/problem.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { Tabs } from '../../ui/tabs.tsx';
 import { Time } from '../../ui/time.tsx';
+import { alertColumns } from './columns.tsx';
 import { OpenAlert } from './open-alert.tsx';
-import { alertKind } from './kinds.ts';
 import { AlertRules } from './rules.tsx';
 
 /** What is wrong now. */
@@ -92,22 +91,7 @@ function OpenAlerts() {
 }
 
 const columns: readonly Column<AlertRecordView>[] = [
-  {
-    title: 'Alert',
-    cell: ({ code, message }) => (
-      <>
-        <span class="strong">{alertKind(code).title}</span>
-        <span class="soft ends">{message}</span>
-      </>
-    ),
-    sort: ({ code }) => code,
-    wide: true,
-  },
-  {
-    title: 'Severity',
-    cell: ({ severity }) => <Badge state={severity} tone={severity === 'critical' ? 'bad' : 'busy'} />,
-    sort: ({ severity }) => severity,
-  },
+  ...alertColumns<AlertRecordView>(({ message }) => message),
   {
     title: 'About',
     cell: ({ pair, subject }) => pair ?? subject ?? <span class="soft">–</span>,

@@ -57,7 +57,7 @@ export function OpenAlert({ alert, reload }: AlertProps) {
           ))}
         </ol>
         <p class="soft">
-          More in <code>{runbook}</code>.
+          More in its <a href={runbook}>runbook</a>.
         </p>
       </details>
     </li>

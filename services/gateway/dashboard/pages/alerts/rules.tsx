@@ -2,31 +2,15 @@ import type { AlertRulesView } from '#schemas/http/alerts.ts';
 import { readAlertRules } from '../../api/alerts.ts';
 import { useLoaded } from '../../app/hooks.ts';
 import { count, duration } from '../../format.ts';
-import { Badge } from '../../ui/badge.tsx';
 import { Card, Figure } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
-import { alertKind } from './kinds.ts';
+import { alertColumns } from './columns.tsx';
 
 type Rule = AlertRulesView['rules'][number];
 
 const columns: readonly Column<Rule>[] = [
-  {
-    title: 'Alert',
-    cell: ({ code, what }) => (
-      <>
-        <span class="strong">{alertKind(code).title}</span>
-        <span class="soft ends">{what}</span>
-      </>
-    ),
-    sort: ({ code }) => code,
-    wide: true,
-  },
-  {
-    title: 'Severity',
-    cell: ({ severity }) => <Badge state={severity} tone={severity === 'critical' ? 'bad' : 'busy'} />,
-    sort: ({ severity }) => severity,
-  },
+  ...alertColumns<Rule>(({ what }) => what),
   {
     title: 'Above',
     cell: ({ threshold, default_threshold }) => (
@@ -49,7 +33,7 @@ const columns: readonly Column<Rule>[] = [
     title: 'Setting',
     cell: ({ setting }) => (setting === null ? <span class="soft">fixed</span> : <code>{setting}</code>),
   },
-  { title: 'Runbook', cell: ({ runbook }) => <code class="soft">{runbook}</code> },
+  { title: 'Runbook', cell: ({ runbook }) => <a href={runbook}>{runbook.replace('/runbooks/', '')}</a> },
 ];
 
 /** What raises alerts, with the thresholds in force, and where alerts are sent. */

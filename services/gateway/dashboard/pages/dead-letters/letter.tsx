@@ -15,7 +15,7 @@ import { Time } from '../../ui/time.tsx';
 import { EntityTrail } from '../audit/entity-trail.tsx';
 import { MendRow } from './mend.tsx';
 import { RuleText } from './rule.tsx';
-import { adviceAfter, whyOf } from './why.ts';
+import { whyOf } from './why.ts';
 
 const under = { label: 'Dead letters', href: '/dashboard/dead-letters' };
 
@@ -126,7 +126,7 @@ function OutcomeNotice({
         <div class="notice bad">
           <p class="notice-title">Refused again: the letter stays open</p>
           <p>{outcome.error.message}</p>
-          <p>{adviceAfter(outcome.error.code, outcome.error.fix)}</p>
+          <p>{outcome.error.fix}</p>
           <p class="notice-facts">
             <code>{outcome.error.code}</code>
             {outcome.error.requestId === undefined ? null : (

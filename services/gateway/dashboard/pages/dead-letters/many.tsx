@@ -12,7 +12,6 @@ import { Dialog } from '../../ui/dialog.tsx';
 import { Failure } from '../../ui/problem.tsx';
 import { ProgressBar } from '../../ui/progress.tsx';
 import { toast } from '../../ui/toast.tsx';
-import { adviceAfter } from './why.ts';
 
 interface ManyProps {
   readonly choice: DeadLetterChoice;
@@ -200,10 +199,10 @@ function Told({ outcome: { replayed, refused }, left }: { readonly outcome: Outc
       </p>
       {refused.length === 0 ? null : (
         <ul class="refused">
-          {refused.slice(0, SHOWN).map(({ id, code, message, fix }) => (
+          {refused.slice(0, SHOWN).map(({ id, message, fix }) => (
             <li key={id}>
               <a href={pathOf('/dashboard/dead-letters/:letter', { letter: id })}>Letter {id}</a>: {message}
-              <span class="soft ends">{adviceAfter(code, fix)}</span>
+              <span class="soft ends">{fix}</span>
             </li>
           ))}
           {refused.length > SHOWN ? <li class="soft">and {refused.length - SHOWN} more</li> : null}

@@ -67,10 +67,6 @@ function refused({ target_table: target, source_table: source }: Told, sqlstate:
 export const reasonText = ({ reason }: Pick<DeadLetterView, 'reason'>): string =>
   reason.replace(/^rule ".*?" is broken: /s, '').replace(/^rule ".*?" cannot be answered: /s, '');
 
-/** What to do when a replay was refused: the fix of the code speaks of a pair that has stopped, which this one has not. */
-export const adviceAfter = (code: string, fix: string): string =>
-  code === 'PAIR_ROW_INVALID' ? 'Mend the row or the rule first, then replay again.' : fix;
-
 /** What letters of one cause have in common, in a few words. */
 export function causeText({ rule, code, sqlstate }: Pick<DeadLetterView, 'rule' | 'code' | 'sqlstate'>): string {
   if (rule !== null) return `Rule “${rule}”`;

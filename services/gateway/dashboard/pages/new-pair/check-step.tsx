@@ -78,7 +78,8 @@ export function CheckStep() {
   );
 }
 
-function Findings({ report }: { readonly report: PairCheckReport }) {
+/** What a check has found. */
+export function Findings({ report }: { readonly report: PairCheckReport }) {
   return (
     <>
       {report.problems.length === 0 ? null : (

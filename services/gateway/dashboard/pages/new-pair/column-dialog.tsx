@@ -21,9 +21,13 @@ export function ColumnDialog({
   readonly onRemove: (() => void) | undefined;
   readonly onClose: () => void;
 }) {
-  const { from, compute, target, transforms, type } = column;
+  const { from, compute, joined, target, transforms, type } = column;
   return (
-    <Dialog title={from === undefined ? `Computed column ${target}` : `Column ${from}`} wide onClose={onClose}>
+    <Dialog
+      title={joined ? `Joined column ${target}` : from === undefined ? `Computed column ${target}` : `Column ${from}`}
+      wide
+      onClose={onClose}
+    >
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -51,7 +55,17 @@ export function ColumnDialog({
             help="For a table that is made; one that is there keeps its types."
           />
         </div>
-        {from === undefined ? (
+        {joined ? (
+          <TextField
+            label="Separator"
+            spellcheck={false}
+            value={joined.separator}
+            onInput={(separator) => {
+              onChange({ joined: { ...joined, separator } });
+            }}
+            help={`Between ${joined.concat.join(', ')}; NULL and empty ones are left out.`}
+          />
+        ) : from === undefined ? (
           <ExpressionField
             label="Expression (CEL)"
             help="Over row, the source row: int(row.prop_val_yr), row.first + ' ' + row.last."

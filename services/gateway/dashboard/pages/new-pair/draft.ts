@@ -1,4 +1,4 @@
-import type { PairConfig, RuleInput, TransformInput } from '#schemas/pairs.ts';
+import type { PairConfig, RuleInput, TableInput, TransformInput } from '#schemas/pairs.ts';
 
 /** One target column as the wizard holds it. */
 export interface ColumnDraft {
@@ -6,6 +6,8 @@ export interface ColumnDraft {
   readonly from: string | undefined;
   /** CEL, where it is computed. */
   readonly compute: string;
+  /** Where it is made of several source columns. */
+  readonly joined?: { readonly concat: readonly string[]; readonly separator: string };
   readonly target: string;
   readonly transforms: readonly TransformInput[];
   /** For a table that we make; empty: what suits it. */
@@ -26,9 +28,14 @@ export interface TableDraft {
   readonly target: string;
   /** undefined: every column under its own name. Columns of the source that are not among them go over as they are. */
   readonly columns: readonly ColumnDraft[] | undefined;
+  /** Only the columns above go over: those of the source that are not among them stay away. */
+  readonly listed?: boolean;
   readonly where: string;
   readonly rules: readonly RuleDraft[];
 }
+
+/** A table as it is stored: what was left out may be missing. */
+export type StoredTable = Pick<TableInput, 'source'> & Partial<TableInput>;
 
 export interface ConfigDraft {
   readonly max_parallel_tables: string;
@@ -82,23 +89,59 @@ export const plainColumn = (from: string): ColumnDraft => ({
   out: false,
 });
 
-/** Each source column once, as it was edited or as it is; then the computed ones. */
-export function columnsOf({ columns = [] }: TableDraft, source: readonly string[]): ColumnDraft[] {
-  const edited = new Map(columns.flatMap((column) => (column.from === undefined ? [] : [[column.from, column]])));
+/** A table of a pair that is there, to be edited. */
+export function tableDraftOf({
+  source,
+  target,
+  columns = 'same',
+  exclude = [],
+  where,
+  rules = [],
+}: StoredTable): TableDraft {
+  const listed = columns !== 'same';
+  return {
+    source,
+    target: target ?? source,
+    columns: listed
+      ? Object.entries(columns).map(([name, column]) => ({
+          from: 'from' in column ? column.from : undefined,
+          compute: 'compute' in column ? column.compute : '',
+          ...('concat' in column && { joined: { concat: column.concat, separator: column.separator } }),
+          target: name,
+          transforms: column.transforms,
+          type: column.type ?? '',
+          out: false,
+        }))
+      : exclude.length === 0
+        ? undefined
+        : exclude.map((name) => ({ ...plainColumn(name), out: true })),
+    listed,
+    where: where ?? '',
+    rules: rules.map(({ name, check, on_failure }): RuleDraft => ({ name, check, on_failure: on_failure ?? '' })),
+  };
+}
+
+/** Each source column, as it was edited or as it is, as often as it goes over; then those that are made of others. */
+export function columnsOf({ columns = [], listed = false }: TableDraft, source: readonly string[]): ColumnDraft[] {
+  const edited = Map.groupBy(columns, ({ from }) => from);
   return [
-    ...source.map((name) => edited.get(name) ?? plainColumn(name)),
-    ...columns.filter(({ from }) => from === undefined),
+    ...source.flatMap((name) => edited.get(name) ?? [{ ...plainColumn(name), out: listed }]),
+    ...(edited.get(undefined) ?? []),
   ];
 }
+
+/** Where a column comes from, in a few words. */
+export const originOf = ({ from, compute, joined }: ColumnDraft): string =>
+  from ?? (joined ? joined.concat.join(' + ') : compute);
 
 const isPlain = ({ from, target, transforms, type }: ColumnDraft): boolean =>
   from !== undefined && target === from && transforms.length === 0 && type === '';
 
 /** As the API takes it. Columns that only stay away are left out by name, so that columns which come later go over. */
 export function tableInputOf(table: TableDraft): Record<string, unknown> {
-  const { source, target, columns = [], where, rules } = table;
+  const { source, target, columns = [], listed = false, where, rules } = table;
   const excluded = columns.filter(({ out, from }) => out && from !== undefined).map(({ from }) => from!);
-  const same = columns.every((column) => column.out || isPlain(column));
+  const same = !listed && columns.every((column) => column.out || isPlain(column));
   return {
     source,
     ...(target === source ? {} : { target }),
@@ -116,11 +159,18 @@ export function tableInputOf(table: TableDraft): Record<string, unknown> {
   };
 }
 
-function columnInput({ from, compute, target, transforms, type }: ColumnDraft): [string, Record<string, unknown>] {
+function columnInput({
+  from,
+  compute,
+  joined,
+  target,
+  transforms,
+  type,
+}: ColumnDraft): [string, Record<string, unknown>] {
   return [
     target,
     {
-      ...(from === undefined ? { compute } : { from }),
+      ...(joined ?? (from === undefined ? { compute } : { from })),
       ...(transforms.length === 0 ? {} : { transforms }),
       ...(type.trim() === '' ? {} : { type: type.trim() }),
     },

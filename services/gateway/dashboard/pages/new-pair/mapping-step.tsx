@@ -4,7 +4,15 @@ import { Card } from '../../ui/page.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { ColumnDialog, ExpressionField } from './column-dialog.tsx';
-import { badNames, columnPath, columnsOf, firstOpenStep, type ColumnDraft, type TableDraft } from './draft.ts';
+import {
+  badNames,
+  columnPath,
+  columnsOf,
+  firstOpenStep,
+  originOf,
+  type ColumnDraft,
+  type TableDraft,
+} from './draft.ts';
 import { PreviewCard, usePreview } from './preview.tsx';
 import { changeTable, draft } from './store.ts';
 import { currentTable, TableChoice } from './table-choice.tsx';
@@ -23,7 +31,7 @@ export function MappingStep() {
   );
 }
 
-function BadNames() {
+export function BadNames() {
   const bad = draft.value.tables.flatMap((table) => badNames(table).map((name) => ({ table: table.source, name })));
   return (
     <div role="alert">
@@ -49,7 +57,8 @@ interface Line {
   readonly key: boolean;
 }
 
-function TableMapping({ table }: { readonly table: TableDraft }) {
+/** A table's name at the target, its columns and which of its rows go over. */
+export function TableMapping({ table }: { readonly table: TableDraft }) {
   const preview = usePreview(table, 8);
   const [edited, setEdited] = useState<number | undefined>(undefined);
   const known = preview.reply?.source_columns;
@@ -68,7 +77,7 @@ function TableMapping({ table }: { readonly table: TableDraft }) {
   };
   const lines = columns?.map((column, index): Line => {
     const source = known!.find(({ name }) => name === column.from);
-    return { index, column, type: source?.type ?? 'computed', key: source?.key ?? false };
+    return { index, column, type: source?.type ?? (column.joined ? 'joined' : 'computed'), key: source?.key ?? false };
   });
   const shownColumns: readonly Column<Line>[] = [
     {
@@ -86,7 +95,7 @@ function TableMapping({ table }: { readonly table: TableDraft }) {
           />
           <span>
             {column.from === undefined ? (
-              <code>{column.compute || '…'}</code>
+              <code>{originOf(column) || '…'}</code>
             ) : (
               <span class="strong">{column.from}</span>
             )}
@@ -188,7 +197,7 @@ function TableMapping({ table }: { readonly table: TableDraft }) {
           label={`Columns of ${table.source}`}
           rows={lines}
           columns={shownColumns}
-          rowKey={({ index, column }) => column.from ?? `computed ${index}`}
+          rowKey={({ index }) => String(index)}
           empty={null}
           error={lines === undefined ? preview.error : undefined}
         />

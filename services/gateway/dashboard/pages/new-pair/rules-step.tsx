@@ -28,7 +28,8 @@ const consequences: readonly { readonly value: RuleDraft['on_failure']; readonly
   { value: 'halt', label: 'Stop the pair' },
 ];
 
-function TableRules({ table }: { readonly table: TableDraft }) {
+/** What has to be true of a table's rows. */
+export function TableRules({ table }: { readonly table: TableDraft }) {
   const preview = usePreview(table, 8);
   const { rules } = table;
   const set = (all: readonly RuleDraft[]): void => {

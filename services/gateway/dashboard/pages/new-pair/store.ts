@@ -1,17 +1,25 @@
-import { signal } from '@preact/signals';
+import { computed, signal } from '@preact/signals';
 import { emptyDraft, readDraft, type PairDraft, type TableDraft } from './draft.ts';
 
 const STORAGE = 'terrafusion.new-pair';
 
 /** What has been filled in so far; lives as long as the tab, also over a reload. */
-export const draft = signal<PairDraft>(readDraft(sessionStorage.getItem(STORAGE)));
+const made = signal<PairDraft>(readDraft(sessionStorage.getItem(STORAGE)));
+/** A pair that is there and is being changed, by the same editors. Kept nowhere: what is not saved is forgotten with its page. */
+export const changing = signal<PairDraft | undefined>(undefined);
+/** What is being edited. */
+export const draft = computed<PairDraft>(() => changing.value ?? made.value);
 /** It is too large for the browser to keep: a reload would lose it. */
 export const notKept = signal(false);
 
 export function change(part: Partial<PairDraft>): void {
-  draft.value = { ...draft.value, ...part };
+  if (changing.value) {
+    changing.value = { ...changing.value, ...part };
+    return;
+  }
+  made.value = { ...made.value, ...part };
   try {
-    sessionStorage.setItem(STORAGE, JSON.stringify(draft.value));
+    sessionStorage.setItem(STORAGE, JSON.stringify(made.value));
     notKept.value = false;
   } catch {
     notKept.value = true;
@@ -24,5 +32,5 @@ export function changeTable(source: string, part: Partial<TableDraft>): void {
 
 export function forgetDraft(): void {
   sessionStorage.removeItem(STORAGE);
-  draft.value = emptyDraft;
+  made.value = emptyDraft;
 }

@@ -2,10 +2,11 @@ import { useState } from 'preact/hooks';
 import type { SystemTableView } from '#schemas/http/system-tables.ts';
 import { listSystemTables } from '../../api/new-pair.ts';
 import { useList, useLoaded } from '../../app/hooks.ts';
-import { place, setQuery } from '../../app/router.ts';
+import { place } from '../../app/router.ts';
 import { bytes, count, counted } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
+import { Filters, SelectFilter, TextFilter } from '../../ui/filters.tsx';
 import { Card } from '../../ui/page.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { toastFailure } from '../../ui/toast.tsx';
@@ -26,10 +27,12 @@ function leave(tables: readonly string[]): void {
   change({ tables: draft.value.tables.filter(({ source }) => !gone.has(source)) });
 }
 
+const filters = ['text', 'schema'];
+
 export function TablesStep() {
   const { source, tables: chosen } = draft.value;
   const { query } = place.value;
-  const [text, schema] = ['text', 'schema'].map((name) => query.get(name) ?? '');
+  const [text, schema] = filters.map((name) => query.get(name) ?? '');
   const list = useList(`tables of ${source} ${text} ${schema}`, (cursor, signal) =>
     listSystemTables(source, { text, schema, cursor, limit: 100 }, { signal }),
   );
@@ -72,37 +75,19 @@ export function TablesStep() {
   return (
     <>
       <Card flush>
-        <div class="filters" role="search">
-          <label>
-            <span class="sr-only">Search tables</span>
-            <input
-              type="search"
-              placeholder="Part of a name"
-              value={text}
-              onInput={(event) => {
-                setQuery({ text: event.currentTarget.value });
-              }}
-            />
-          </label>
-          <label>
-            <span class="sr-only">Schema</span>
-            <select
-              value={schema}
-              onChange={(event) => {
-                setQuery({ schema: event.currentTarget.value });
-              }}
-            >
-              <option value="">Every schema</option>
-              {schemas.data?.schemas.map(({ name, tables }) => (
-                <option key={name} value={name}>
-                  {name} ({counted(tables, 'table')})
-                </option>
-              ))}
-            </select>
-          </label>
+        <Filters names={filters} told={`${counted(chosen.length, 'table')} chosen`}>
+          <TextFilter name="text" label="Search tables" placeholder="Part of a name" />
+          <SelectFilter
+            name="schema"
+            label="Schema"
+            every="Every schema"
+            options={(schemas.data?.schemas ?? []).map(({ name, tables }) => ({
+              value: name,
+              label: `${name} (${counted(tables, 'table')})`,
+            }))}
+          />
           <SelectAll source={source} text={text ?? ''} schema={schema ?? ''} />
-          <span class="soft">{counted(chosen.length, 'table')} chosen</span>
-        </div>
+        </Filters>
         <Table
           label={`Tables of ${source}`}
           {...list}

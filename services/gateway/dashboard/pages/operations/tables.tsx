@@ -1,23 +1,26 @@
 import type { OperationView } from '#schemas/http/operations.ts';
 import { readTables } from '../../api/pairs.ts';
-import { useLoaded } from '../../app/hooks.ts';
+import { useList } from '../../app/hooks.ts';
 import { Empty } from '../../ui/empty.tsx';
 import { Card } from '../../ui/page.tsx';
 import { progressColumns } from '../../ui/pair-progress.tsx';
 import { Table } from '../../ui/table.tsx';
 import { isOpen } from './progress.tsx';
 
+/** Tables that are read at once: what is under way should be seen first, wherever in the list it is. */
+const AT_ONCE = 1000;
+
 /** How far each table of the pair is; of an operation that is over, as the tables are now. */
 export function OperationTables({ operation }: { readonly operation: OperationView }) {
   const { pair } = operation;
   const running = isOpen(operation);
-  const { data, error, loading } = useLoaded(
+  const { items, error, loading, more } = useList(
     `tables of ${pair.id} ${String(running)}`,
-    (signal) => readTables(pair.id, { signal }),
+    (cursor, signal) => readTables(pair.id, { cursor, limit: AT_ONCE }, { signal }),
     { every: running ? 2000 : 15_000 },
   );
   // What is under way first; the rest as it came.
-  const rows = data?.items.toSorted((a, b) => Number(b.state === 'loading') - Number(a.state === 'loading'));
+  const rows = items?.toSorted((a, b) => Number(b.state === 'loading') - Number(a.state === 'loading'));
   return (
     <Card title={running ? 'Tables' : 'Tables of the pair, as they are now'} flush>
       <Table
@@ -26,7 +29,8 @@ export function OperationTables({ operation }: { readonly operation: OperationVi
         columns={progressColumns}
         rowKey={({ source, target }) => `${source} ${target}`}
         error={error}
-        loading={loading && data === undefined}
+        loading={loading && items === undefined}
+        more={more}
         empty={<Empty title="No table yet">They are listed once the pair has begun.</Empty>}
       />
     </Card>

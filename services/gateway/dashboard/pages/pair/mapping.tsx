@@ -1,12 +1,14 @@
 import { useState } from 'preact/hooks';
-import type { RuleInput, TableInput, TransformInput } from '#schemas/pairs.ts';
+import type { RuleInput, TransformInput } from '#schemas/pairs.ts';
 import { pathOf } from '../../app/paths.ts';
+import { may } from '../../app/session.ts';
 import { Empty } from '../../ui/empty.tsx';
+import { SearchField } from '../../ui/filters.tsx';
 import { Card } from '../../ui/page.tsx';
+import type { StoredTable } from '../new-pair/draft.ts';
+import { EditMapping } from './edit-mapping.tsx';
 import type { PairTabProps } from './pair.tsx';
 
-/** A definition as it is stored: what was left out may be missing. */
-type GivenTable = Pick<TableInput, 'source'> & Partial<TableInput>;
 interface GivenColumn {
   readonly from?: string;
   readonly concat?: readonly string[];
@@ -17,10 +19,11 @@ interface GivenColumn {
 }
 
 /** What becomes of each column on its way, in words. */
-export function MappingTab({ pair, view }: PairTabProps) {
+export function MappingTab({ pair, view, reload }: PairTabProps) {
   const [wanted, setWanted] = useState('');
+  const [editing, setEditing] = useState(false);
   if (view === undefined) return <p class="soft loading">Loading …</p>;
-  const tables = view.definition.tables as readonly GivenTable[] | null;
+  const tables = view.definition.tables as readonly StoredTable[] | null;
   if (tables === null) {
     return (
       <Card>
@@ -34,27 +37,45 @@ export function MappingTab({ pair, view }: PairTabProps) {
       </Card>
     );
   }
+  if (editing) {
+    return (
+      <EditMapping
+        view={view}
+        reload={reload}
+        onClose={() => {
+          setEditing(false);
+        }}
+      />
+    );
+  }
   const shown = tables.filter((table) => JSON.stringify(table).toLowerCase().includes(wanted.toLowerCase()));
   return (
     <>
-      {tables.length < 4 ? null : (
-        <div class="filters bare">
-          <label>
-            <span class="sr-only">Search the mapping</span>
-            <input
-              type="search"
-              placeholder="A table, column or expression"
-              value={wanted}
-              onInput={(event) => {
-                setWanted(event.currentTarget.value);
-              }}
-            />
-          </label>
+      <div class="filters bare">
+        {may('editor') ? (
+          <button
+            type="button"
+            onClick={() => {
+              setEditing(true);
+            }}
+          >
+            Edit mapping and rules
+          </button>
+        ) : null}
+        {tables.length < 4 ? null : (
+          <SearchField
+            label="Search the mapping"
+            placeholder="A table, column or expression"
+            value={wanted}
+            onInput={setWanted}
+          />
+        )}
+        {tables.length < 4 ? null : (
           <span class="soft">
             {shown.length} of {tables.length} tables
           </span>
-        </div>
-      )}
+        )}
+      </div>
       {shown.length === 0 ? <Empty title="Nothing in the mapping is like this" /> : null}
       {shown.map((table) => (
         <TableMapping key={table.source} table={table} />
@@ -63,7 +84,7 @@ export function MappingTab({ pair, view }: PairTabProps) {
   );
 }
 
-function TableMapping({ table }: { readonly table: GivenTable }) {
+function TableMapping({ table }: { readonly table: StoredTable }) {
   const { source, target = source, columns = 'same', exclude = [], where, rules = [] } = table;
   return (
     <Card title={source === target ? target : `${target} ← ${source}`} flush>

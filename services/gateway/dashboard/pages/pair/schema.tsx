@@ -1,5 +1,5 @@
 import { listSchemaChanges, readSchema } from '../../api/pairs.ts';
-import { useLoaded } from '../../app/hooks.ts';
+import { useList, useLoaded } from '../../app/hooks.ts';
 import { counted } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
@@ -12,9 +12,9 @@ import { Steps, WaitingChange } from './waiting-change.tsx';
 /** What was made of the source's schema at the target, what is not there and why, and how it has changed since. */
 export function SchemaTab({ pair, view, reload }: PairTabProps) {
   const { data: schema, error } = useLoaded(`schema ${pair.id}`, (signal) => readSchema(pair.id, { signal }));
-  const changes = useLoaded(
+  const changes = useList(
     `schema-changes ${pair.id} ${view?.schema_change?.id ?? ''}`,
-    (signal) => listSchemaChanges(pair.id, { signal }),
+    (cursor, signal) => listSchemaChanges(pair.id, cursor, { signal }),
     { every: 10_000 },
   );
   return (
@@ -64,11 +64,11 @@ export function SchemaTab({ pair, view, reload }: PairTabProps) {
         </>
       )}
       <Card title="Changes since">
-        {changes.data === undefined ? null : changes.data.items.length === 0 ? (
+        {changes.items === undefined ? null : changes.items.length === 0 ? (
           <p class="soft">The source's tables have not changed.</p>
         ) : (
           <ul class="steps">
-            {changes.data.items.map((change) => (
+            {changes.items.map((change) => (
               <li key={change.id}>
                 <p>
                   <Badge state={change.state} tone={change.state === 'waiting' ? 'busy' : 'good'} />{' '}
@@ -84,6 +84,11 @@ export function SchemaTab({ pair, view, reload }: PairTabProps) {
               </li>
             ))}
           </ul>
+        )}
+        {changes.more === undefined ? null : (
+          <button type="button" onClick={changes.more} aria-busy={changes.loading}>
+            Load more
+          </button>
         )}
       </Card>
     </>

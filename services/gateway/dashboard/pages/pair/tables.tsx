@@ -9,6 +9,7 @@ import { Action } from '../../ui/action.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Empty } from '../../ui/empty.tsx';
 import { TextField } from '../../ui/field.tsx';
+import { SearchField } from '../../ui/filters.tsx';
 import { Card } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
 import { progressColumns } from '../../ui/pair-progress.tsx';
@@ -45,17 +46,7 @@ export function TablesTab({ pair, view, reload }: PairTabProps) {
   return (
     <Card flush>
       <div class="filters">
-        <label>
-          <span class="sr-only">Search tables</span>
-          <input
-            type="search"
-            placeholder="Name of a table"
-            value={wanted}
-            onInput={(event) => {
-              setWanted(event.currentTarget.value);
-            }}
-          />
-        </label>
+        <SearchField label="Search tables" placeholder="Name of a table" value={wanted} onInput={setWanted} />
         {view?.definition.tables && may('editor') ? (
           <button
             type="button"

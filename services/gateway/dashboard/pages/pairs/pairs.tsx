@@ -1,8 +1,9 @@
 import type { PairState } from '#schemas/pairs.ts';
 import { pairs, pairsById } from '../../app/live.ts';
-import { place, setQuery } from '../../app/router.ts';
+import { place } from '../../app/router.ts';
 import { may } from '../../app/session.ts';
 import { words } from '../../format.ts';
+import { Filters, SelectFilter, TextFilter } from '../../ui/filters.tsx';
 import { Card, PageHead } from '../../ui/page.tsx';
 import { PairTable } from './pair-table.tsx';
 
@@ -29,38 +30,15 @@ export function Pairs() {
         ) : undefined}
       </PageHead>
       <Card flush>
-        <div class="filters" role="search">
-          <label>
-            <span class="sr-only">Search pairs</span>
-            <input
-              type="search"
-              placeholder="Name of a pair or system"
-              value={text}
-              onInput={(event) => {
-                setQuery({ text: event.currentTarget.value });
-              }}
-            />
-          </label>
-          <label>
-            <span class="sr-only">State</span>
-            <select
-              value={state}
-              onChange={(event) => {
-                setQuery({ state: event.currentTarget.value });
-              }}
-            >
-              <option value="">Every state</option>
-              {states.map((each) => (
-                <option key={each} value={each}>
-                  {words(each)}
-                </option>
-              ))}
-            </select>
-          </label>
-          <span class="soft">
-            {shown.length} of {pairs.value.length}
-          </span>
-        </div>
+        <Filters names={['text', 'state']} told={`${shown.length} of ${pairs.value.length}`}>
+          <TextFilter name="text" label="Search pairs" placeholder="Name of a pair or system" />
+          <SelectFilter
+            name="state"
+            label="State"
+            every="Every state"
+            options={states.map((value) => ({ value, label: words(value) }))}
+          />
+        </Filters>
         <PairTable pairs={pairsById.value === undefined ? undefined : shown} filtered={text !== '' || state !== ''} />
       </Card>
     </>

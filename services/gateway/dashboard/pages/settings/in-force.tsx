@@ -6,6 +6,7 @@ import { components } from '../../app/live.ts';
 import { bytes, count } from '../../format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
+import { SearchField } from '../../ui/filters.tsx';
 import { Card, Figure } from '../../ui/page.tsx';
 import { Failure } from '../../ui/problem.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
@@ -146,17 +147,7 @@ function AllSettings({ settings }: { readonly settings: readonly Setting[] }) {
   return (
     <Card title="Settings in force" flush>
       <div class="filters" role="search">
-        <label>
-          <span class="sr-only">Search settings</span>
-          <input
-            type="search"
-            placeholder="Name or words"
-            value={text}
-            onInput={(event) => {
-              setText(event.currentTarget.value);
-            }}
-          />
-        </label>
+        <SearchField label="Search settings" placeholder="Name or words" value={text} onInput={setText} />
         <label class="check">
           <input
             type="checkbox"

@@ -18,7 +18,7 @@ const kinds: Readonly<Record<SystemSlotView['kind'], { readonly label: string; r
 
 /** Replication slots and publications of ours at a source; what nothing needs can be dropped. */
 export function SystemSlots({ system }: { readonly system: SystemView }) {
-  const slots = useList(`slots ${system.id}`, (_cursor, signal) => listSlots(system.id, { signal }), {
+  const slots = useList(`slots ${system.id}`, (cursor, signal) => listSlots(system.id, cursor, { signal }), {
     every: 15_000,
   });
   const columns: readonly Column<SystemSlotView>[] = [

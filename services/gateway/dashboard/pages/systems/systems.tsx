@@ -3,10 +3,11 @@ import { listSystems } from '../../api/systems.ts';
 import { useList } from '../../app/hooks.ts';
 import { pairs } from '../../app/live.ts';
 import { pathOf } from '../../app/paths.ts';
-import { place, setQuery } from '../../app/router.ts';
+import { place } from '../../app/router.ts';
 import { may } from '../../app/session.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Empty } from '../../ui/empty.tsx';
+import { Filters, SelectFilter, TextFilter } from '../../ui/filters.tsx';
 import { Card, PageHead } from '../../ui/page.tsx';
 import { Table, type Column } from '../../ui/table.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -48,10 +49,12 @@ const columns: readonly Column<SystemView>[] = [
   },
 ];
 
+const filters = ['text', 'kind', 'environment'];
+
 /** Systems that are registered, with the pairs that stand on them. */
 export function Systems() {
   const { query } = place.value;
-  const [text, kind, environment] = ['text', 'kind', 'environment'].map((name) => query.get(name) ?? '');
+  const [text, kind, environment] = filters.map((name) => query.get(name) ?? '');
   const systems = useList(
     `systems ${text} ${kind} ${environment}`,
     (cursor, signal) => listSystems({ text, kind, environment, cursor, limit: 100 }, { signal }),
@@ -62,21 +65,11 @@ export function Systems() {
     <>
       <PageHead title="Systems">{may('editor') ? <Register /> : undefined}</PageHead>
       <Card flush>
-        <div class="filters" role="search">
-          <label>
-            <span class="sr-only">Search systems</span>
-            <input
-              type="search"
-              placeholder="Part of a name"
-              value={text}
-              onInput={(event) => {
-                setQuery({ text: event.currentTarget.value });
-              }}
-            />
-          </label>
-          <Choice name="kind" label="Every kind" options={kindOptions} />
-          <Choice name="environment" label="Every environment" options={environmentOptions} />
-        </div>
+        <Filters names={filters}>
+          <TextFilter name="text" label="Search systems" placeholder="Part of a name" />
+          <SelectFilter name="kind" label="Kind" every="Every kind" options={kindOptions} />
+          <SelectFilter name="environment" label="Environment" every="Every environment" options={environmentOptions} />
+        </Filters>
         <Table
           label="Systems"
           {...systems}
@@ -103,35 +96,6 @@ const Register = () => (
     Register a system
   </a>
 );
-
-function Choice({
-  name,
-  label,
-  options,
-}: {
-  readonly name: string;
-  readonly label: string;
-  readonly options: readonly { readonly value: string; readonly label: string }[];
-}) {
-  return (
-    <label>
-      <span class="sr-only">{label}</span>
-      <select
-        value={place.value.query.get(name) ?? ''}
-        onChange={(event) => {
-          setQuery({ [name]: event.currentTarget.value });
-        }}
-      >
-        <option value="">{label}</option>
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.label}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
 
 const pairsOf = (id: string) => pairs.value.filter(({ source, target }) => source.id === id || target.id === id);
 

@@ -199,6 +199,28 @@ describe('at the gateway', () => {
       remoteAddress: '10.3.0.1',
     });
 
+  test('the same Idempotency-Key of two holders is two keys; of one holder whose limits have changed it is refused', async () => {
+    const app = await open({ systemsClaim: 'systems' });
+    const send = async (payload: JWTPayload) =>
+      await askApp<Failure & { readonly id?: string }>(app, gateway.keys, '/api/sync-operations', {
+        as: 'nobody',
+        method: 'POST',
+        body: { pair_id: 'tokened', type: 'full' },
+        headers: { authorization: `Bearer ${await sign(ed, claims(payload))}`, 'idempotency-key': 'same-text' },
+      });
+    const first = await send({ sub: 'one', systems: ['*'] });
+    expect(first.status).toBe(202);
+    const again = await send({ sub: 'one', systems: ['*'] });
+    expect([again.body.id, again.headers['idempotency-replayed']]).toEqual([first.body.id, 'true']);
+    // Somebody else's request is done, and is not told of the first one.
+    const other = await send({ sub: 'two', systems: ['*'] });
+    expect(other.headers['idempotency-replayed']).toBeUndefined();
+    expect(other.text).not.toContain(first.body.id);
+    // What was answered to somebody who sees everything is not for his token that sees some of it, and nothing is done twice.
+    const limited = await send({ sub: 'one', systems: ['tokened-source', 'tokened-target'] });
+    expect([limited.status, limited.body.error.code]).toEqual([409, 'CONFLICTING_STATE']);
+  });
+
   test('a token opens what its role does; the trail names its holder', async () => {
     const app = await open();
     const text = await sign(ed);

@@ -24,7 +24,7 @@ const told: Told = {
   subject: null,
   value: 90,
   threshold: 60,
-  runbook: 'infra/runbooks/lag.md',
+  runbook: '/runbooks/lag',
   since: '2026-01-31T08:15:30.000Z',
   resolved_at: null,
 };
@@ -151,7 +151,7 @@ describe('an e-mail', () => {
     expect(mail.text).toContain('Subject: [TerraFusion] warning: replication_lag owners');
     expect(mail.text).toContain(`Message-ID: <${message.id}@terrafusion-sync>`);
     expect(mail.text).toContain('WARNING: replication_lag, pair owners');
-    expect(mail.text).toContain('infra/runbooks/lag.md');
+    expect(mail.text).toContain('/runbooks/lag');
     expect(mail.text).toContain('resolved: disk (gone)');
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { pairPreviewBody } from '#schemas/http/pair-preview.ts';
-import { pairInput, transformInput } from '#schemas/pairs.ts';
+import { pairInput, tableInput, transformInput } from '#schemas/pairs.ts';
 import {
   badNames,
   columnPath,
@@ -12,6 +12,7 @@ import {
   plainColumn,
   proposedName,
   readDraft,
+  tableDraftOf,
   tableInputOf,
   type PairDraft,
   type TableDraft,
@@ -183,5 +184,60 @@ describe('the form of a connection', () => {
       url: 'postgresql://u@h:5432/d',
       password: 'p',
     });
+  });
+});
+
+describe('a table of a pair that is there', () => {
+  const given = [
+    { source: 'a.b' },
+    { source: 'a.b', target: 'c.d', exclude: ['ssn', 'note'], where: 'row.id > 0' },
+    { source: 'a.b', columns: { id: { from: 'id' }, name: { from: 'name' } } },
+    {
+      source: 'a.b',
+      columns: {
+        z: { from: 'id', type: 'int8' },
+        a: { from: 'id', transforms: ['trim', { pad_left: { length: 9 } }] },
+        whole: { concat: ['first', 'last'], separator: ', ', transforms: ['upper'] },
+        year: { compute: 'int(row.y)', type: 'int4' },
+      },
+      rules: [
+        { name: 'one', check: 'row.z > 0', on_failure: 'warn' },
+        { name: 'two', check: 'true' },
+      ],
+    },
+  ].map((table) => tableInput.parse(table));
+
+  test.each(given)('is edited and sent as it is stored: %j', (table) => {
+    expect(tableInput.parse(tableInputOf(tableDraftOf(table)))).toEqual({ ...table, target: table.target });
+  });
+
+  test('keeps what it lists: columns of the source that it does not name stay away, and one may go over twice', () => {
+    const [, , listed, rich] = given.map(tableDraftOf);
+    const columns = columnsOf(listed!, ['id', 'name', 'ssn']);
+    expect(columns.map(({ target, out }) => [target, out])).toEqual([
+      ['id', false],
+      ['name', false],
+      ['ssn', true],
+    ]);
+    // Also when all of them are as they are: a column that comes later is not taken along.
+    expect(tableInputOf({ ...listed!, columns })).toMatchObject({
+      columns: { id: { from: 'id' }, name: { from: 'name' } },
+    });
+    const all = columnsOf(rich!, ['id', 'other']);
+    expect(all.map(({ target, out }) => [target, out])).toEqual([
+      ['z', false],
+      ['a', false],
+      ['other', true],
+      ['whole', false],
+      ['year', false],
+    ]);
+    expect(tableInput.parse(tableInputOf({ ...rich!, columns: all }))).toEqual(given[3]);
+  });
+
+  test('of which every column goes over, goes on to take those that come', () => {
+    const draft = tableDraftOf(given[1]!);
+    const columns = columnsOf(draft, ['id', 'ssn', 'note', 'new']);
+    expect(columns.filter(({ out }) => out).map(({ from }) => from)).toEqual(['ssn', 'note']);
+    expect(tableInputOf({ ...draft, columns })).toMatchObject({ exclude: ['ssn', 'note'] });
   });
 });
