@@ -11,6 +11,8 @@ export interface SteadyLoad {
   /** One-row transactions a second. */
   readonly rate: number;
   readonly seconds: number;
+  /** Under the load before anything counts; {@link WARM_UP_SECONDS} when left out. */
+  readonly warmUp?: number;
   readonly say: (line: string) => void;
 }
 
@@ -58,11 +60,11 @@ async function measure(
   clusters: Clusters,
   side: Side,
   { source, target }: { readonly source: TestDatabase; readonly target: TestDatabase },
-  { turn, rate, seconds }: SteadyLoad,
+  { turn, rate, seconds, warmUp = WARM_UP_SECONDS }: SteadyLoad,
 ): Promise<Run> {
   const started = await side.start();
-  await generate(source, { rate, seconds: WARM_UP_SECONDS, firstId: 1 });
-  const firstId = rate * WARM_UP_SECONDS + 1;
+  await generate(source, { rate, seconds: warmUp, firstId: 1 });
+  const firstId = rate * warmUp + 1;
   await arrived(target, firstId - 1);
   const meter = new Meter(clusters);
   meter.start();

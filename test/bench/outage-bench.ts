@@ -48,12 +48,12 @@ async function measure(
   side: Side,
   { source, target }: Ends,
   interrupted: Interrupted,
-  { turn, rate, seconds }: SteadyLoad,
+  { turn, rate, seconds, warmUp = WARM_UP_SECONDS }: SteadyLoad,
 ): Promise<Run> {
   let started = await side.start();
   const load = startLoad(source, { rate, seconds: AS_LONG_AS_IT_TAKES, firstId: 1 });
   try {
-    await delay(WARM_UP_SECONDS * 1000);
+    await delay(warmUp * 1000);
     const isCurrent = async (): Promise<boolean> => {
       const there = await newestRow(source);
       return (await newestRow(target)) >= there - rate * CURRENT;

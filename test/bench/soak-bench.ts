@@ -16,6 +16,8 @@ export interface Soak {
   readonly rate: number;
   readonly minutes: number;
   readonly everySeconds: number;
+  /** As of a steady load. */
+  readonly warmUp?: number;
   readonly say: (line: string) => void;
 }
 
@@ -38,15 +40,15 @@ async function measure(
   clusters: Clusters,
   side: PipelineSide,
   ends: { readonly source: TestDatabase; readonly target: TestDatabase },
-  { rate, minutes, everySeconds, say }: Soak,
+  { rate, minutes, everySeconds, warmUp = WARM_UP_SECONDS, say }: Soak,
   samples: SoakSample[],
 ): Promise<Run> {
   const { source, target } = ends;
   const started = await side.start();
   const seconds = minutes * 60;
-  const load = startLoad(source, { rate, seconds: WARM_UP_SECONDS + seconds, firstId: 1 });
+  const load = startLoad(source, { rate, seconds: warmUp + seconds, firstId: 1 });
   try {
-    await delay(WARM_UP_SECONDS * 1000);
+    await delay(warmUp * 1000);
     const meter = new Meter(clusters);
     meter.start();
     meter.reading(started);
@@ -65,7 +67,7 @@ async function measure(
       }
     }
     await load.finished;
-    await arrived(target, rate * (WARM_UP_SECONDS + seconds));
+    await arrived(target, rate * (warmUp + seconds));
     const took = (performance.now() - at) / 1000;
     const changes = (await newestRow(target)) - firstId;
     const latency = await latencyFrom(target, firstId + 1);

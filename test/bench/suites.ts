@@ -60,7 +60,8 @@ const steady: Suite = async (context) => {
   const { clusters, options, say } = context;
   const { rate = 200, seconds = 60 } = options;
   const title = `${rate.toLocaleString('en')} transactions a second for ${seconds} s`;
-  await inTurns(context, { name: 'L1', title, facts: { rate, seconds } }, (sides, turn) =>
+  // Every run has seconds of its own to warm up in.
+  await inTurns(context, { name: 'L1', title, facts: { rate, seconds }, warmUp: false }, (sides, turn) =>
     runSteadyTurn(clusters, sides, { turn, rate, seconds, say }),
   );
 };

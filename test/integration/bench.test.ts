@@ -72,7 +72,7 @@ describe('backlogs', () => {
 });
 
 describe('under a load', () => {
-  const load = { turn: 1, rate: 100, seconds: 2, say };
+  const load = { turn: 1, rate: 100, seconds: 2, warmUp: 1, say };
 
   test('R1: what waited while the pipeline was stopped drains', async () => {
     const [run] = await runOutageTurn(clusters, [ours()], 'pipeline', load);
@@ -90,7 +90,13 @@ describe('under a load', () => {
   });
 
   test('soak: looks at memory, disk and lag again and again', async () => {
-    const { run, samples } = await runSoak(clusters, ours(), { rate: 100, minutes: 0.1, everySeconds: 2, say });
+    const { run, samples } = await runSoak(clusters, ours(), {
+      rate: 100,
+      minutes: 0.1,
+      everySeconds: 2,
+      warmUp: 1,
+      say,
+    });
     expect(run.latency!.p50).toBeGreaterThan(0);
     expect(samples).toHaveLength(3);
     for (const sample of samples) {

@@ -51,6 +51,9 @@ function compile(node: ASTNode, kinds: readonly ValueKind[]): Direct | undefined
       return of?.type === 'bool' ? { type: 'bool', run: (read) => of.run(read) !== true } : undefined;
     }
     case '-_': {
+      const { args } = node.args;
+      // A literal; of a column's value the smallest one has no opposite.
+      if (node.args.op === 'value' && typeof args === 'bigint') return literal(-args);
       const of = compile(node.args, kinds);
       return of?.type === 'decimal'
         ? { type: 'decimal', run: (read) => (of.run(read) as Decimal).negate() }

@@ -111,7 +111,8 @@ export function stackedBars(
   const x = (value: number): number => left + (value / most) * (WIDTH - left - 20);
   const bottom = top + bars.length * row;
   return picture(bottom + 26, title, [
-    ...parts.map((part, index) => {
+    ...parts.flatMap((part, index) => {
+      if (bars.every((bar) => bar.parts[index] === 0)) return [];
       const from = left + index * 110;
       return `<rect class="s${index} fill" x="${from}" y="28" width="12" height="12"/>${text(from + 18, 39, part)}`;
     }),

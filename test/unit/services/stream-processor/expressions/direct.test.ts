@@ -110,7 +110,7 @@ describe('expressions that are done without the library', () => {
           expect(outcome(run!, row), source).toEqual(asked);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
   });
 
