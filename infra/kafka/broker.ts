@@ -20,6 +20,8 @@ export interface BrokerOptions {
   readonly folder?: string;
   /** Heap in MiB, default 256; the process takes about 100 more. */
   readonly heapMb?: number;
+  /** Flags of the JVM beside the heap; those of a quick start when left out. */
+  readonly jvm?: readonly string[];
   /** Broker settings on top of ours, by their Kafka names. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Gets each line that the broker writes: warnings and errors. */
@@ -30,6 +32,8 @@ export interface BrokerOptions {
 export interface Broker extends AsyncDisposable {
   /** Bootstrap address, host:port. It stays the same over restarts. */
   readonly address: string;
+  /** The broker's own process; another one after a restart. */
+  readonly pid: number;
   /** Freezes it: connections stay open and nothing answers. */
   pause(): void;
   resume(): void;
@@ -60,18 +64,15 @@ kill -9 $watch
 exit $code
 `;
 
+const QUICK_START = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
+
 /** Starts a broker. About 3 s, the first time longer: Maven fetches it. */
 export async function startBroker(options: BrokerOptions = {}): Promise<Broker> {
-  const { port: wanted = 0, heapMb = 256 } = options;
+  const { port: wanted = 0, heapMb = 256, jvm: flags = QUICK_START } = options;
   const temporary = options.folder === undefined;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'terrafusion-kafka-')));
   const [port, controllerPort] = await freePorts(wanted);
-  const jvm = [
-    '-Xmx' + `${heapMb}m`,
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
-    `-Dlog4j2.configurationFile=${logConfig}`,
-  ];
+  const jvm = [`-Xmx${heapMb}m`, ...flags, `-Dlog4j2.configurationFile=${logConfig}`];
   const command = [...jvm, '-cp', await classPath()];
   const config = join(folder, 'broker.properties');
 
@@ -93,6 +94,9 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   };
   return {
     address: `127.0.0.1:${port}`,
+    get pid() {
+      return child.pid;
+    },
     pause: () => {
       child.signal('SIGSTOP');
     },
@@ -155,6 +159,7 @@ async function format(folder: string, command: readonly string[], config: string
 }
 
 interface Running {
+  readonly pid: number;
   signal(signal: NodeJS.Signals): void;
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
 }
@@ -177,6 +182,7 @@ async function start(
     if (running()) process.kill(pid, name);
   };
   return {
+    pid,
     signal,
     end: async (how) => {
       if (!running()) return;

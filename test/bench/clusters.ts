@@ -9,6 +9,9 @@ export const clusterSettings: Settings = {
   autovacuum: 'off',
   wal_level: 'logical',
   wal_sender_timeout: '60s',
+  // For fifty subscriptions, each with a worker at the target and a process at the source.
+  max_worker_processes: 80,
+  max_logical_replication_workers: 64,
 };
 
 export interface Clusters extends AsyncDisposable {

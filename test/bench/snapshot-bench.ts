@@ -60,11 +60,11 @@ async function measure(
   await clusters.checkpoint();
   const meter = new Meter(clusters);
   meter.start();
-  const { at, pid } = await side.load(ends);
-  meter.reading(pid);
+  const started = await side.load(ends);
+  meter.reading(started);
   await eventually(() => side.loaded!(), { within: 1_800_000, every: 10, what: `${side.name} to bring all rows` });
-  const seconds = (performance.now() - at) / 1000;
-  const measured = meter.read(rows, pid);
+  const seconds = (performance.now() - started.at) / 1000;
+  const measured = meter.read(rows, started);
   return {
     side: side.name,
     turn,

@@ -9,6 +9,10 @@ export interface Backlog {
   readonly schema: string;
   /** Names for the pair and the comparison. */
   readonly tables: readonly string[];
+  /** A pair of its own for each group of them; left out: one pair has all. */
+  readonly groups?: readonly (readonly string[])[];
+  /** A query for one boolean: whether the target holds all of it. Left out: {@link MARKER} tells. */
+  drained?(rows: number): string;
   /** Rows that both ends hold before. */
   base(source: TestDatabase, rows: number): Promise<void>;
   /** Makes the changes; returns how many row changes they are. */
@@ -28,10 +32,10 @@ export interface Snapshot {
 
 /** Last in every backlog: when the target holds this row, it holds everything. */
 export const MARKER = 'public.bench_marker';
-const marker = 'CREATE TABLE bench_marker (id int PRIMARY KEY);';
+export const marker = 'CREATE TABLE bench_marker (id int PRIMARY KEY);';
 
 /** About 200 bytes. */
-const parcels = `${marker} CREATE TABLE parcels (id bigint PRIMARY KEY, situs text, owner text, land numeric(14, 2), improvement numeric(14, 2),
+export const parcels = `${marker} CREATE TABLE parcels (id bigint PRIMARY KEY, situs text, owner text, land numeric(14, 2), improvement numeric(14, 2),
   year int, zoning text, notes text, wkt text, updated_at timestamptz);`;
 
 const parcelRow = (
@@ -40,10 +44,15 @@ const parcelRow = (
   (${id} * 7 % 900000)::numeric + 0.25, (${id} * 13 % 1900000)::numeric + 0.5, 1900 + (${id} % 125)::int, 'R-' || (${id} % 9), 'Remodelled ' || md5((${id})::text),
   'POINT(' || (${id} % 180) || '.1234 ' || (${id} % 90) || '.5678)', timestamptz '2026-01-01' + ${id} * interval '1 second'`;
 
-const nothing = async (): Promise<void> => undefined;
+export const nothing = async (): Promise<void> => undefined;
 
 /** Runs the body for each transaction, with `first_row` and `last_row` as its row numbers; without waiting for the disk each time. */
-async function transactions(source: TestDatabase, rows: number, perTransaction: number, body: string): Promise<void> {
+export async function transactions(
+  source: TestDatabase,
+  rows: number,
+  perTransaction: number,
+  body: string,
+): Promise<void> {
   await source.query(`DO $do$ BEGIN
     PERFORM set_config('synchronous_commit', 'off', false);
     FOR first_row IN 1 .. ${rows} BY ${perTransaction} LOOP
@@ -53,7 +62,7 @@ async function transactions(source: TestDatabase, rows: number, perTransaction: 
   END $do$`);
 }
 
-const parcelInserts =
+export const parcelInserts =
   (perTransaction: number | 'all') =>
   async (source: TestDatabase, rows: number): Promise<number> => {
     const size = perTransaction === 'all' ? rows : perTransaction;
@@ -67,6 +76,19 @@ async function parcelBase(source: TestDatabase, rows: number): Promise<void> {
   // A permutation of all rows that comes again: which row the nth change hits.
   await source.query(`CREATE TABLE public.bench_order (n bigint PRIMARY KEY, id bigint);
     INSERT INTO bench_order SELECT row_number() OVER (ORDER BY md5(id::text)), id FROM parcels`);
+}
+
+const WIDE = 'CREATE TABLE wide (id bigint PRIMARY KEY, kind int, body text);';
+/** 16 kB that a compressor finds little in, so that they are stored out of line. */
+const wideBody = (id: string): string =>
+  `(SELECT string_agg(md5(${id}::text || part), '') FROM generate_series(1, 500) AS part)`;
+
+/** Rows that both ends hold before W1: each is updated twice. */
+const wideBase = (rows: number): number => Math.max(1, Math.floor(rows / 2));
+
+async function wideRows(source: TestDatabase, rows: number): Promise<void> {
+  const body = `INSERT INTO wide SELECT n, n % 7, ${wideBody('n')} FROM generate_series(first_row, last_row) AS n;`;
+  await transactions(source, rows, 10_000, body);
 }
 
 export const backlogs: Readonly<Record<string, Backlog>> = {
@@ -127,6 +149,28 @@ export const backlogs: Readonly<Record<string, Backlog>> = {
       return rows;
     },
   },
+  W1: {
+    title: 'updates of rows of 16 kB, 100 a transaction, every second one leaves the wide value as it is',
+    rows: 20_000,
+    schema: `${marker} ${WIDE}`,
+    tables: ['public.wide', MARKER],
+    base: async (source, rows) => {
+      await wideRows(source, wideBase(rows));
+    },
+    write: async (source, rows) => {
+      const base = wideBase(rows);
+      // No transaction meets a row twice. The first round changes odd rows wholly and of even ones the number only; the second round the other way round.
+      await transactions(
+        source,
+        rows,
+        Math.min(100, base),
+        `UPDATE wide w SET kind = w.kind + 1,
+           body = CASE WHEN (w.id + (n.n - 1) / ${base}) % 2 = 0 THEN w.body ELSE ${wideBody("n.n || '/'")} END
+         FROM generate_series(first_row, last_row) AS n (n) WHERE w.id = (n.n - 1) % ${base} + 1;`,
+      );
+      return rows;
+    },
+  },
   O1: {
     title: "changes by pgbench's TPC-B transactions, 4 each",
     rows: 240_000,
@@ -175,11 +219,6 @@ const ofParcels: Snapshot = {
   },
 };
 
-const WIDE = 'CREATE TABLE wide (id bigint PRIMARY KEY, kind int, body text)';
-/** 16 kB that a compressor finds little in, so that they are stored out of line. */
-const wideBody = (id: string): string =>
-  `(SELECT string_agg(md5(${id}::text || part), '') FROM generate_series(1, 500) AS part)`;
-
 /** Rows a table, of S1t. */
 const OF_EACH = 10_000;
 const tablesOf = (rows: number): string[] =>
@@ -197,12 +236,7 @@ export const snapshots: Readonly<Record<string, Snapshot>> = {
     schema: () => WIDE,
     make: async (source, rows) => {
       await source.query(WIDE);
-      await transactions(
-        source,
-        rows,
-        10_000,
-        `INSERT INTO wide SELECT n, n % 7, ${wideBody('n')} FROM generate_series(first_row, last_row) AS n;`,
-      );
+      await wideRows(source, rows);
       return ['public.wide'];
     },
   },

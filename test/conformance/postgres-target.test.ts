@@ -1,7 +1,17 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { TestDatabase } from '#test/support/database.ts';
 import { freshDatabase } from '#test/support/servers.ts';
-import { History, insert, message, Pair, remove, table, truncate, update } from './postgres-target-fixture.ts';
+import {
+  type Change,
+  History,
+  insert,
+  message,
+  Pair,
+  remove,
+  table,
+  truncate,
+  update,
+} from './postgres-target-fixture.ts';
 
 let database: TestDatabase;
 let pair: Pair;
@@ -244,6 +254,26 @@ describe('a table behind a filter', () => {
       ['2', 'Bob', 'y', '2.00'],
       ['5', 'Cem', 'z', '5.00'],
     ]);
+  });
+
+  test('many new rows alone are copied: one that is there already makes them come again, put one after the other', async () => {
+    await database.query(`INSERT INTO parcel VALUES (7, 'older', 'x', 1)`);
+    const rows = (from: number): Change[] =>
+      Array.from({ length: 20 }, (_, i) => insert(filtered, [String(from + i), 'new', 'y', '2']));
+    // As a set the target refuses them, whole: nothing of it is there.
+    await expect(pair.apply([pair.history.block(rows(0))])).rejects.toMatchObject({ code: 'TARGET_CONSTRAINT' });
+    expect(await pair.rows('parcel')).toHaveLength(1);
+    expect(await pair.applyWithFallback([pair.history.block(rows(0))])).toBe('ordered');
+    expect(pair.letters).toEqual([]);
+    expect(await pair.applyWithFallback([pair.history.block(rows(100))])).toBe('set');
+    // A few are put at once, and so are many among which something else is.
+    expect(await pair.applyWithFallback([pair.history.block(rows(7).slice(0, 3))])).toBe('set');
+    expect(
+      await pair.applyWithFallback([pair.history.block([...rows(0), remove(filtered, ['1', null, null, null])])]),
+    ).toBe('set');
+    const held = await pair.rows('parcel');
+    expect(held).toHaveLength(39);
+    expect(held.filter(([, owner]) => owner !== 'new')).toEqual([]);
   });
 
   test('an update that is not whole must find its row', async () => {

@@ -7,6 +7,8 @@ export interface NativeOptions {
   readonly target: TestDatabase;
   /** As SQL wants them; all tables when left out. */
   readonly tables?: readonly string[];
+  /** Of the subscription, its slot and the publication; made of the target's when left out. */
+  readonly name?: string;
   /** Whether rows that are there come over first. */
   readonly copyData?: boolean;
   readonly binary?: boolean;
@@ -27,7 +29,7 @@ export interface NativeReplication {
 
 export async function startNative(options: NativeOptions): Promise<NativeReplication> {
   const { source, target, tables, copyData = true, binary = false, streaming = 'off' } = options;
-  const name = `native_${target.name}`;
+  const { name = `native_${target.name}` } = options;
   const what = tables === undefined ? 'ALL TABLES' : `TABLE ${tables.join(', ')}`;
   await source.query(`CREATE PUBLICATION ${name} FOR ${what} WITH (publish_via_partition_root = true)`);
   await target.query(

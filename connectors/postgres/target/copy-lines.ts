@@ -1,6 +1,7 @@
 import type { CellCursor } from '#schemas/block/index.ts';
 import { Cell } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import type { BytesToEscape } from './bytes-to-escape.ts';
 import type { Output } from './output.ts';
 
 const TAB = 0x09;
@@ -8,6 +9,8 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const BACKSLASH = 0x5c;
 const N = 0x4e;
+/** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
+const SHORT = 48;
 
 /** By byte: what follows the backslash when the byte must be escaped in COPY's text format, 0 when it stands for itself. */
 const escapes = new Uint8Array(256);
@@ -23,13 +26,15 @@ escapes[BACKSLASH] = BACKSLASH;
  * @param cells cursor over the buffer that holds the row
  * @param at offset of the row's cells
  * @param skipped by cell: 1 for those that are not written; undefined when all are
+ * @param toEscape of the buffer, where its rows come in the order in which they lie there: cells without such a byte are then copied in half the time
  */
 export function writeCopyLine(
   output: Output,
-  bytes: Uint8Array,
+  bytes: Buffer,
   cells: CellCursor,
   at: number,
   skipped: Uint8Array | undefined,
+  toEscape?: BytesToEscape,
 ): void {
   cells.start(at);
   let first = true;
@@ -43,7 +48,10 @@ export function writeCopyLine(
     let { pos } = output;
     if (first) first = false;
     else buf[pos++] = TAB;
-    if (kind === Cell.text) {
+    if (kind === Cell.text && toEscape?.noneIn(from, to) === true) {
+      if (to - from < SHORT) for (let i = from; i < to; i++) buf[pos++] = bytes[i]!;
+      else pos += bytes.copy(buf, pos, from, to);
+    } else if (kind === Cell.text) {
       for (let i = from; i < to; i++) {
         const byte = bytes[i]!;
         if (byte <= BACKSLASH && escapes[byte] !== 0) {

@@ -1,4 +1,5 @@
 import { Op } from '#schemas/block/index.ts';
+import { BytesToEscape } from './bytes-to-escape.ts';
 import { writeCopyLine } from './copy-lines.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { RowRunner } from './row-runner.ts';
@@ -56,6 +57,8 @@ export class Emitter {
 
   inserts(changes: TableChanges): void {
     const { plan, source, at } = changes;
+    // Few rows are put for the same price, and nothing has to be repeated should one be there.
+    if (changes.expectation !== 'strict' && changes.size < COPY_FROM) changes.doubt();
     if (changes.onlyInserts) {
       this.#insert(plan, source, at);
       return;
@@ -146,13 +149,15 @@ export class Emitter {
     let buffer = -1;
     let bytes = this.#rows.buffer(source[0]!);
     let cells = this.#rows.cursor(source[0]!);
+    let toEscape = new BytesToEscape(bytes);
     for (let i = 0; i < source.length; i++) {
       if (source[i] !== buffer) {
         buffer = source[i]!;
         bytes = this.#rows.buffer(buffer);
         cells = this.#rows.cursor(buffer);
+        toEscape = new BytesToEscape(bytes);
       }
-      writeCopyLine(out, bytes, cells, at[i]!, skipped);
+      writeCopyLine(out, bytes, cells, at[i]!, skipped, toEscape);
     }
     out.endCopyData();
     out.copyDone();

@@ -20,7 +20,7 @@ const INT8_OID = 20;
  */
 export class Output {
   readonly #outlet: Outlet;
-  /** The piece in hand. Written in place by {@link CopyLines}, which takes the room for it by `copyRoom`. */
+  /** The piece in hand. Written in place by `writeCopyLine`, which takes the room for it by `copyRoom`. */
   buf: Buffer = Buffer.allocUnsafeSlow(PIECE);
   pos = 0;
   /** Where the length of the open CopyData message belongs, -1 when none is open. */

@@ -49,6 +49,7 @@ export class SetApplier {
   readonly #pipeline: Pipeline;
   readonly #book: PlanBook;
   readonly #runner: RowRunner;
+  readonly #hopeful: boolean;
   #rows = new Rows();
   #emitter: Emitter;
   /** What is collected, by the table's oid. */
@@ -57,9 +58,11 @@ export class SetApplier {
     -readonly [K in keyof RowChange]: RowChange[K];
   };
 
-  constructor(pipeline: Pipeline, book: PlanBook) {
+  /** @param hopeful whether somebody repeats in source order what the target refuses, see {@link TableChanges} */
+  constructor(pipeline: Pipeline, book: PlanBook, hopeful: boolean) {
     this.#pipeline = pipeline;
     this.#book = book;
+    this.#hopeful = hopeful;
     this.#runner = new RowRunner(pipeline);
     this.#emitter = new Emitter(pipeline, this.#rows, this.#runner);
   }
@@ -141,7 +144,9 @@ export class SetApplier {
       this.#flush();
     }
     const made =
-      plan.matching === 'key' ? new TableChanges(plan, expectation, this.#rows) : new RowSequence(plan, expectation);
+      plan.matching === 'key'
+        ? new TableChanges(plan, expectation, this.#rows, this.#hopeful && plan.refusesTwice)
+        : new RowSequence(plan, expectation);
     this.#tables.set(oid, made);
     return made;
   }

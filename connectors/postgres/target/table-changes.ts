@@ -64,14 +64,18 @@ export class TableChanges {
   #index: Map<string, number> | undefined;
   readonly #scanned = new RowScan();
 
-  constructor(plan: TablePlan, expectation: Expectation, rows: Rows) {
+  /**
+   * @param hopeful with "tolerant": whether inserts alone may be taken for rows that are not there, since the target refuses them otherwise
+   * and they come again in source order. A source inserts a row again only after its delete, which is sent too, whatever the filter says.
+   */
+  constructor(plan: TablePlan, expectation: Expectation, rows: Rows, hopeful = false) {
     this.plan = plan;
     this.expectation = expectation;
     this.#rows = rows;
-    if (expectation !== 'strict') this.#index = new Map();
+    if (expectation === 'overlay' || (expectation === 'tolerant' && !hopeful)) this.#index = new Map();
   }
 
-  /** Whether all that was taken in are inserts of rows that are not there. */
+  /** Whether all that was taken in are inserts of rows that are not there, as far as can be told. */
   get onlyInserts(): boolean {
     return this.#index === undefined;
   }
@@ -87,6 +91,11 @@ export class TableChanges {
       if (states.includes(this.state[entry]!)) found.push(entry);
     }
     return orderByKey(this.#keys, found);
+  }
+
+  /** Gives up hope: what was taken in may be there. */
+  doubt(): void {
+    this.#startIndex();
   }
 
   insert(source: number, at: number): Taken {
@@ -231,11 +240,15 @@ export class TableChanges {
       const source = this.source[entry]!;
       const at = this.at[entry]!;
       this.#scanned.read(this.plan, this.#rows, source, at);
-      this.#index.set(this.#scanned.key, entry);
-      this.#keys.push(this.#scanned.key);
+      const { key } = this.#scanned;
+      const older = this.expectation === 'strict' ? undefined : this.#index.get(key);
+      // One statement must not meet a row twice.
+      if (older !== undefined) this.state[older] = State.gone;
+      this.#index.set(key, entry);
+      this.#keys.push(key);
       this.keySource.push(source);
       this.keyAt.push(at);
-      this.state.push(State.insert);
+      this.state.push(this.expectation === 'strict' ? State.insert : State.put);
     }
   }
 }

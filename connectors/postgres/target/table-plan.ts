@@ -33,6 +33,8 @@ export class TablePlan {
   /** By cell: 1 when it belongs to the key. */
   readonly isKey: Uint8Array;
   readonly copyable: boolean;
+  /** Rows can be copied, and one whose key is there already is refused by an index. */
+  readonly refusesTwice: boolean;
   readonly statements: Statements;
   /** Table name as SQL. */
   readonly sql: string;
@@ -54,6 +56,7 @@ export class TablePlan {
     this.isKey = Uint8Array.from(columns, (column) => (keys.includes(column) ? 1 : 0));
     this.copyable = (table.kind === 'r' || table.kind === 'p') && !table.rowSecurity && this.written.length > 0;
     this.statements = new Statements(this);
+    this.refusesTwice = this.copyable && this.statements.upsert() !== undefined;
   }
 }
 

@@ -34,7 +34,7 @@ async function write(pipeline: Pipeline, reader: BlockReader): Promise<void> {
   const book = new PlanBook(pipeline);
   const plans = await book.resolve(reader.header.tables);
   pipeline.run('BEGIN');
-  new SetApplier(pipeline, book).apply([{ reader, plans }], { until: 0n, tables: new Map() });
+  new SetApplier(pipeline, book, false).apply([{ reader, plans }], { until: 0n, tables: new Map() });
   pipeline.run('COMMIT');
   const { error } = await pipeline.sync();
   if (error) throw error;

@@ -111,7 +111,7 @@ class PostgresWriter implements TargetWriter {
     this.#steps = steps;
     this.#position = held?.position;
     this.#book = new PlanBook(session.pipeline);
-    this.#sets = new SetApplier(session.pipeline, this.#book);
+    this.#sets = new SetApplier(session.pipeline, this.#book, true);
     this.#ordered = new OrderedApplier(session.pipeline, steps.betweenChanges?.bind(steps));
     this.#evolver = new Evolver(session.pipeline, pairId, tables, readAgain);
   }

@@ -191,7 +191,7 @@ function set(node: ASTNode, args: unknown): void {
   (node as { args: unknown }).args = args;
 }
 
-function isRow(node: ASTNode): boolean {
+export function isRow(node: ASTNode): boolean {
   return node.op === 'id' && node.args === 'row';
 }
 

@@ -8,6 +8,7 @@ import {
 import { RowFailure } from '../row-failure.ts';
 import type { BuiltInName, CelValue, ValueKind } from '../values.ts';
 import { ExpressionMistake, fieldName, literalsBeside, prepare, typeOf } from './ast.ts';
+import { compileDirect } from './direct.ts';
 import { looseEnvironment, Row, strictEnvironment } from './environment.ts';
 
 /** The columns that an expression may name. */
@@ -88,7 +89,9 @@ export function compileExpression(
     prepare(run.ast, source, (name) => indexes.get(name), columns.describe, decimals);
     const loose = run.check();
     if (!loose.valid) throw mistakeFrom(loose.error, source);
-    return { source, inputs, type: typesByCel[celType], evaluate: evaluator(checked, run, inputs, columns.names) };
+    const direct = compileDirect(checked.ast, columns.kinds);
+    const evaluate = evaluator(checked, run, direct, inputs, columns.names);
+    return { source, inputs, type: typesByCel[celType], evaluate };
   }
   throw new ExpressionMistake('the expression mixes decimals and doubles in too many places', source, 0);
 }
@@ -101,10 +104,11 @@ function parsed(parse: () => ParseResult, source: string): ParseResult {
   }
 }
 
-/** @param typed for rows without NULL; @param dynamic for any row */
+/** @param typed for rows without NULL; @param dynamic for any row; @param direct instead of `typed`, where it is there */
 function evaluator(
   typed: ParseResult,
   dynamic: ParseResult,
+  direct: ReturnType<typeof compileDirect>,
   inputs: readonly number[],
   names: readonly string[],
 ): Expression['evaluate'] {
@@ -114,6 +118,7 @@ function evaluator(
   return (read, noNulls = false) => {
     current = read;
     try {
+      if (noNulls && direct !== undefined) return direct(read);
       return (noNulls ? typed(context) : dynamic(context)) as unknown;
     } catch (error) {
       if (error instanceof RowFailure) throw error;

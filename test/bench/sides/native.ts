@@ -1,36 +1,49 @@
 import { startNative, type NativeReplication } from '#test/support/native-replication.ts';
 import { quotedName } from '#test/support/rows.ts';
-import { untilCopying, untilReading, type Ends, type Side, type Started } from './side.ts';
+import { groupsOf, untilCopying, untilReading, type Ends, type Side, type Started } from './side.ts';
 
-/** PostgreSQL's own logical replication, `binary = true`, `streaming = off`. Its work is within the two servers. */
+/** PostgreSQL's own logical replication, `binary = true`, `streaming = off`: a subscription a pair. Its work is within the two servers. */
 export class NativeSide implements Side {
   readonly name: string;
   #ends: Ends | undefined;
-  #native: NativeReplication | undefined;
+  #native: NativeReplication[] = [];
 
   constructor(name = 'native') {
     this.name = name;
   }
 
+  get slots(): string {
+    return `native_${this.#ends!.target.name}%`;
+  }
+
   async prepare(ends: Ends): Promise<void> {
-    const { source, target, tables } = ends;
+    await this.#subscribe(ends);
+    for (const native of this.#native) await native.caughtUp(600_000);
+    await this.pause();
+  }
+
+  async #subscribe(ends: Ends): Promise<void> {
+    const { source, target } = ends;
     this.#ends = ends;
-    this.#native = await startNative({ source, target, tables: tables.map(quotedName), binary: true });
-    await this.#native.caughtUp(600_000);
-    await this.#native.disable();
+    for (const [number, tables] of groupsOf(ends).entries()) {
+      const name = `native_${target.name}_${number}`;
+      this.#native.push(await startNative({ source, target, name, tables: tables.map(quotedName), binary: true }));
+    }
   }
 
   async start(): Promise<Started> {
-    const reading = untilReading(this.#ends!, this.#native!.name);
-    await this.#native!.enable();
+    const reading = untilReading(this.#ends!, this.slots);
+    for (const native of this.#native) await native.enable();
     return { at: await reading, pid: undefined };
   }
 
+  async pause(): Promise<void> {
+    for (const native of this.#native) await native.disable();
+  }
+
   async load(ends: Ends): Promise<Started> {
-    const { source, target, tables } = ends;
-    this.#ends = ends;
     const copying = untilCopying(ends);
-    this.#native = await startNative({ source, target, tables: tables.map(quotedName), binary: true });
+    await this.#subscribe(ends);
     return { at: await copying, pid: undefined };
   }
 
@@ -42,9 +55,9 @@ export class NativeSide implements Side {
   }
 
   async stop(): Promise<void> {
-    const native = this.#native;
-    this.#native = undefined;
-    await native?.disable();
-    await native?.drop();
+    for (const native of this.#native.splice(0)) {
+      await native.disable();
+      await native.drop();
+    }
   }
 }

@@ -21,14 +21,14 @@ export class NpmBaselineSide implements Side {
     const { source, tables } = ends;
     for (const table of tables) {
       if ((await hashTable(source, table)).rows > 0) {
-        throw new Error('The npm baseline has no first load: it runs B1, B2 and X1');
+        throw new Error('The npm baseline has no first load: it runs B1, B2, X1, L1, R1 and R2');
       }
     }
-    await source.query(`CREATE PUBLICATION ${this.#slot} FOR TABLE ${tables.map(quotedName).join(', ')}`);
-    await source.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [this.#slot]);
+    await source.query(`CREATE PUBLICATION ${this.slots} FOR TABLE ${tables.map(quotedName).join(', ')}`);
+    await source.query("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", [this.slots]);
   }
 
-  get #slot(): string {
+  get slots(): string {
     return `npm_${this.#ends!.target.name}`;
   }
 
@@ -45,13 +45,17 @@ export class NpmBaselineSide implements Side {
         ...process.env,
         SOURCE_URL: source.url,
         TARGET_URL: target.url,
-        SLOT: this.#slot,
-        PUBLICATION: this.#slot,
+        SLOT: this.slots,
+        PUBLICATION: this.slots,
         // Without it microseconds are lost, and the run is void.
         TEXT_TIMESTAMPS: '1',
       },
     });
-    return { at: await untilReading(this.#ends!, this.#slot), pid: this.#child.pid };
+    return { at: await untilReading(this.#ends!, this.slots), pid: this.#child.pid };
+  }
+
+  pause(): Promise<void> {
+    return this.stop();
   }
 
   async stop(): Promise<void> {

@@ -7,28 +7,45 @@ export interface Ends {
   readonly target: TestDatabase;
   /** "schema.table", the same at both ends; they exist at both. */
   readonly tables: readonly string[];
+  /** The tables, split: a pair of its own for each group. Left out: one pair has all. */
+  readonly groups?: readonly (readonly string[])[];
 }
+
+/** The groups of tables that have a pair of their own. */
+export const groupsOf = ({ tables, groups }: Ends): readonly (readonly string[])[] => groups ?? [tables];
 
 export interface Started {
   /** `performance.now()` when it began to read. */
   readonly at: number;
   /** The process to measure beside the two servers, if there is one. */
   readonly pid: number | undefined;
+  /** The broker in the path, if there is one. */
+  readonly broker?: number | undefined;
 }
 
 /** Somebody who replicates, to be measured. */
 export interface Side {
   readonly name: string;
+  /** Tables at the target, as SQL, where they are not those of the source. */
+  readonly targetSchema?: string | undefined;
+  /** Its slots at the source, as a pattern for LIKE; after `prepare`. */
+  readonly slots: string;
   /** Brings the rows over that are there now, keeps what changes from here on, and then rests. */
   prepare(ends: Ends): Promise<void>;
-  /** Starts it; see {@link untilReading}. */
+  /** Starts it; see {@link untilReading}. After `pause` it goes on where it was. */
   start(): Promise<Started>;
+  /** Ends applying; what changes from here on is kept. */
+  pause(): Promise<void>;
   /**
    * Instead of `prepare` and `start`: begins to bring the rows over that are there now; see {@link untilCopying}. Left out: it has no load.
    */
   load?(ends: Ends): Promise<Started>;
   /** Whether the rows of that load are at the target, asked every few milliseconds. */
   loaded?(): Promise<boolean>;
+  /** What was made of the rows on their way is checked and undone, so that both ends can be compared. Left out: nothing was. */
+  undo?(target: TestDatabase): Promise<void>;
+  /** What the target must hold for the backlog to be drained, as a query for one boolean. Left out: the row that marks its end. */
+  drained?(rows: number): string;
   /** Ends applying, for good. Also after a failure; calling again changes nothing. */
   stop(): Promise<void>;
 }

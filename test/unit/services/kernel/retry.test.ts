@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
-import { Backoff, retry } from '#services/kernel/retry.ts';
+import { Backoff, reconnectPolicy, retry } from '#services/kernel/retry.ts';
 
 const policy = { firstMs: 100, maxMs: 1000 };
 const unreachable = () => new TerraFusionError('SOURCE_UNREACHABLE', 'no answer');
@@ -111,4 +111,11 @@ describe('back-off', () => {
       ),
     );
   });
+});
+
+test('a connection that is expected back is tried at least every five seconds, however long it was away', () => {
+  const backoff = new Backoff(reconnectPolicy, () => 1);
+  const waits = Array.from({ length: 100 }, () => backoff.next());
+  expect(waits[0]).toBe(200);
+  expect(Math.max(...waits)).toBe(5000);
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { BytesToEscape } from '#connectors/postgres/target/bytes-to-escape.ts';
 import { writeCopyLine } from '#connectors/postgres/target/copy-lines.ts';
 import { Output } from '#connectors/postgres/target/output.ts';
 import { BlockWriter, CellCursor } from '#schemas/block/index.ts';
@@ -7,12 +8,12 @@ import { writeCopyRow } from '#connectors/postgres/source/copy-text.ts';
 import { type Cells, RowBytes } from './support.ts';
 
 /** What the server would get as COPY data. */
-function copyData(rows: RowBytes, skipped?: Uint8Array): Buffer {
+function copyData(rows: Pick<RowBytes, 'bytes' | 'at'>, skipped?: Uint8Array, toEscape?: BytesToEscape): Buffer {
   const sent: Buffer[] = [];
   const output = new Output({ write: (bytes) => sent.push(Buffer.from(bytes)) > 0, bytesToWrite: 0 });
   const cells = new CellCursor(rows.bytes);
   output.beginCopyData();
-  for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, skipped);
+  for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, skipped, toEscape);
   output.endCopyData();
   output.copyDone();
   output.flush();
@@ -58,6 +59,38 @@ describe('lines of COPY', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('knowing where the bytes to escape lie changes nothing, in whatever order rows come', () => {
+    const rowsOf = fc.array(fc.array(cell, { minLength: 3, maxLength: 3 }), { minLength: 1, maxLength: 20 });
+    fc.assert(
+      fc.property(rowsOf, fc.boolean(), (cells, backwards) => {
+        const made = new RowBytes(cells);
+        const rows = { bytes: made.bytes, at: backwards ? made.at.toReversed() : made.at };
+        const toEscape = new BytesToEscape(rows.bytes);
+        expect(copyData(rows, undefined, toEscape).equals(copyData(rows))).toBe(true);
+        expect(
+          copyData(rows, Uint8Array.of(0, 1, 0), new BytesToEscape(rows.bytes)).equals(
+            copyData(rows, Uint8Array.of(0, 1, 0)),
+          ),
+        ).toBe(true);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('where the next byte to escape lies is told from front to back only', () => {
+    const bytes = Buffer.from('abc\\def\nghi');
+    const known = new BytesToEscape(bytes);
+    expect([
+      known.noneIn(0, 3),
+      known.noneIn(1, 4),
+      known.noneIn(4, 7),
+      known.noneIn(5, 8),
+      known.noneIn(8, 11),
+    ]).toEqual([true, false, true, false, true]);
+    // What lies before is not known any more, and nothing is promised of it.
+    expect(known.noneIn(0, 3)).toBe(false);
   });
 
   test('columns that the target computes are left out', () => {
