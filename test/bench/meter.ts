@@ -17,9 +17,9 @@ export class Meter {
     this.#clusters = clusters;
   }
 
-  /** Just before a side is started. */
-  start(): void {
-    this.#begun = this.#read(undefined);
+  /** Just before a side is started; with its process, once it reads. */
+  start(pid?: number): void {
+    this.#begun = this.#read(pid);
   }
 
   /** When the side has begun to read: what its process needed to start is left out, as it is with time. */

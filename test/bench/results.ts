@@ -13,6 +13,8 @@ export interface Run {
   readonly changes: number;
   readonly seconds: number;
   readonly rowsPerSecond: number;
+  /** Of a load: until nothing of it is left to do; `seconds` ends when all rows are committed. */
+  readonly readySeconds?: number;
   /** CPU seconds per million row changes. */
   readonly cpu: { readonly source: number; readonly target: number; readonly pipeline: number };
   readonly peakRssMiB: number | undefined;
@@ -54,6 +56,8 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
   const counted = runs.filter(({ turn }) => turn > 0);
   const head = ['side', 'rows/s', `ratio to ${sides[0]!}`, 'CPU s/M source', 'target', 'pipeline', 'peak RSS MiB'];
   const withLatency = counted.some(({ latency }) => latency !== undefined);
+  const withReady = counted.some(({ readySeconds }) => readySeconds !== undefined);
+  if (withReady) head.push('ready after s');
   if (withLatency) head.push('p50 ms', 'p99 ms', 'max ms');
   const rows = sides.map((side) => {
     const own = counted.filter((run) => run.side === side);
@@ -72,6 +76,7 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
       median(({ cpu, peakRssMiB }) => (peakRssMiB === undefined ? undefined : cpu.pipeline), 1),
       median(({ peakRssMiB }) => peakRssMiB, 0),
     ];
+    if (withReady) cells.push(median(({ readySeconds }) => readySeconds, 2));
     if (withLatency) {
       cells.push(...(['p50', 'p99', 'max'] as const).map((name) => median(({ latency }) => latency?.[name], 2)));
     }

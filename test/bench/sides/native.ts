@@ -41,6 +41,10 @@ export class NativeSide implements Side {
     );
   }
 
+  ready(): Promise<boolean> {
+    return this.#ends!.target.value<boolean>("SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel");
+  }
+
   async stop(): Promise<void> {
     const native = this.#native;
     this.#native = undefined;

@@ -27,8 +27,10 @@ export interface Side {
    * Instead of `prepare` and `start`: begins to bring the rows over that are there now; see {@link untilCopying}. Left out: it has no load.
    */
   load?(ends: Ends): Promise<Started>;
-  /** Whether the rows of that load are at the target, asked every few milliseconds. */
+  /** Whether the rows of that load are committed at the target, and from where to go on: asked every few milliseconds. */
   loaded?(): Promise<boolean>;
+  /** Whether nothing of that load is left to do. */
+  ready?(): Promise<boolean>;
   /** Ends applying, for good. Also after a failure; calling again changes nothing. */
   stop(): Promise<void>;
 }
