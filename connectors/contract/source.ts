@@ -331,16 +331,37 @@ export interface SourceSnapshot extends AsyncDisposable {
   /** A session that sees exactly this snapshot: several may read at the same time. @throws SOURCE_DISCONNECTED once the snapshot is gone */
   openReader(context: ConnectorContext): Promise<SnapshotReader>;
   /**
+   * By table, in their order, and by column: in which format a value can be sent as bytes. A column that is not named is sent as text. Where
+   * the target receives all of a table's columns in the same formats, its rows can go over in the binary one.
+   */
+  binaryFormats(tables: readonly TableName[]): Promise<readonly ReadonlyMap<string, string>[]>;
+  /**
    * Those of the tables that were truncated, rewritten or made anew since the snapshot: reading them shows other rows than the snapshot
    * should, and they have to be read again in a later one.
    */
   altered(tables: readonly TableName[]): Promise<TableName[]>;
 }
 
+/** How rows go over as they are: as COPY's text, or as the bytes that both ends mean the same by. */
+export type RawFormat = 'text' | 'binary';
+
+/** Some bytes of a COPY, cut anywhere. */
+export interface RawPiece {
+  readonly bytes: Buffer;
+  /** Rows that ended since the piece before it. */
+  readonly rows: number;
+}
+
 /** Reads one chunk after the other. Between them it holds no lock at the source. (Promise 7) */
 export interface SnapshotReader extends AsyncDisposable {
-  /** The rows as COPY's text format, in pieces of any cut, columns in the given order. */
-  copyOut(table: TableName, columns: readonly string[], range: ChunkRange, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** The rows in COPY's text or binary format, columns in the given order. */
+  copyOut(
+    table: TableName,
+    columns: readonly string[],
+    range: ChunkRange,
+    format: RawFormat,
+    signal: AbortSignal,
+  ): AsyncIterable<RawPiece>;
   /** The rows as blocks of inserts (position: generation 0, ordinals counting from the one given), for chains that look into them. */
   blocks(shape: TableShape, range: ChunkRange, firstOrdinal: number, signal: AbortSignal): AsyncIterable<SourceBlock>;
 }

@@ -7,7 +7,7 @@ import type { Check } from './check.ts';
 import type { ConnectorContext } from './context.ts';
 import type { SchemaModel, SchemaPhase, SchemaReport, SequenceAdvance, SequenceModel } from './schema.ts';
 import type { ProbeAnswer, ProbeColumn } from './probe.ts';
-import type { ChunkRange, ColumnsRead, ColumnsRequest } from './source.ts';
+import type { ChunkRange, ColumnsRead, ColumnsRequest, RawFormat } from './source.ts';
 
 /** What a target says it holds of a pair: written in the same transaction as the rows. */
 export interface Applied {
@@ -196,6 +196,8 @@ export interface LoadTable {
    */
   readonly together: readonly TableName[];
   readonly primaryKey: readonly string[];
+  /** By column: in which format a value can be received as bytes. See `SourceSnapshot.binaryFormats`. */
+  readonly binaryFormats: ReadonlyMap<string, string>;
 }
 
 /** The snapshot that a chunk was read in. */
@@ -230,7 +232,7 @@ export interface TargetLoad extends AsyncDisposable {
   reset(tables: readonly TableName[]): Promise<void>;
   /** A connection of its own for chunks; several may write at the same time. */
   openSession(context: ConnectorContext): Promise<LoadSession>;
-  /** Tells the target's planner what has come. A table that it cannot do that for is left out. */
+  /** Tells the target's planner what has come; also after `commit`. A table that it cannot do that for is left out. */
   analyze(tables: readonly TableName[]): Promise<void>;
   /** Stores the position: the load is done. */
   commit(applied: Applied): Promise<void>;
@@ -240,8 +242,8 @@ export interface TargetLoad extends AsyncDisposable {
 export interface LoadSession extends AsyncDisposable {
   /** @param together the transaction's tables point to each other: constraints that can wait do so until its end */
   begin(together: boolean): void;
-  /** Rows in COPY's text format, pieces of any cut. */
-  copyIn(table: TableName, columns: readonly string[], pieces: AsyncIterable<Buffer>): Promise<void>;
+  /** Rows in COPY's text or binary format, pieces of any cut. @throws TARGET_ROW_REJECTED also when the bytes are not what they were taken for */
+  copyIn(table: TableName, columns: readonly string[], format: RawFormat, pieces: AsyncIterable<Buffer>): Promise<void>;
   /** A block of inserts, already processed. */
   write(block: Buffer): Promise<void>;
   /** Notes the chunk in the transaction that has its rows. */

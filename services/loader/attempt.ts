@@ -5,20 +5,17 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { compareSnapshots } from '#schemas/loaded.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
-import { copyJob, type Hands } from './copy.ts';
 import { movedRows } from './moved-rows.ts';
 import type { LoadOptions } from './options.ts';
-import { chunksByTable, emptyAgain, isAllThere, type Job, planLoad, type LoadPlan } from './plan.ts';
+import { chunksByTable, emptyAgain, isAllThere, planLoad } from './plan.ts';
 import { loadedTables, readAtSeveralMoments } from './read-when.ts';
 import { related } from './related.ts';
 import { Schedule } from './schedule.ts';
-import { Throttle } from './throttle.ts';
 import { isOpen } from './window.ts';
+import { type Failure, runWorkers } from './workers.ts';
 
 /** How often it is looked whether the source still keeps the stream for us. */
 const LOOK_AT_STREAM_MS = 5000;
-/** Connections a table: more than two ranges at once gain nothing on one disk. */
-const CONNECTIONS_A_TABLE = 2;
 
 /**
  * One snapshot's worth of a load. "again": some tables have to be read again, and were emptied; "resting": the window has closed.
@@ -110,71 +107,6 @@ async function copyAll(
   return schedule.isDone ? 'done' : 'resting';
 }
 
-interface Failure {
-  readonly error: unknown;
-  readonly job: Job;
-}
-
-/** @returns what ended it, when it was a job's failure. @throws everything else */
-async function runWorkers(
-  options: LoadOptions,
-  load: TargetLoad,
-  snapshot: SourceSnapshot,
-  schedule: Schedule<Job>,
-  { units, resumed }: LoadPlan,
-  outer: ConnectorContext,
-): Promise<Failure | undefined> {
-  const { parallelTables, parallelChunks, rowsPerSecond, bytesPerSecond } = options.limits;
-  const stop = new AbortController();
-  const context: ConnectorContext = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) };
-  const throttle = new Throttle(outer.clock, { rows: rowsPerSecond, bytes: bytesPerSecond });
-  let failure: Failure | undefined;
-  const worker = async (): Promise<void> => {
-    await using stack = new AsyncDisposableStack();
-    let hands: Hands | undefined;
-    for (let job = await schedule.take(context.signal); job !== undefined; job = await schedule.take(context.signal)) {
-      try {
-        hands ??= {
-          reader: stack.use(await snapshot.openReader(context)),
-          session: stack.use(await load.openSession(context)),
-          throttle,
-          snapshot,
-          resumed,
-        };
-        await copyJob(job, hands, options, context);
-      } catch (error) {
-        failure ??= { error, job };
-        throw error;
-      }
-      const tables = schedule.finished(job);
-      if (tables === undefined) continue;
-      for (const { load: table } of job.parts) options.observer.tableDone(table.shape.table);
-      crashPoint(crashPoints.LOADER_BETWEEN_TABLES);
-    }
-  };
-  const jobs = units.reduce((sum, unit) => sum + unit.jobs.length, 0);
-  const workers = Math.min(parallelChunks, parallelTables * CONNECTIONS_A_TABLE, jobs);
-  const woken = (): void => {
-    schedule.wake();
-  };
-  context.signal.addEventListener('abort', woken, { once: true });
-  const ended = await Promise.allSettled(
-    Array.from({ length: workers }, () =>
-      worker().catch((error: unknown) => {
-        // The others' work is given up: their transactions end with their connections.
-        stop.abort(error);
-        throw error;
-      }),
-    ),
-  );
-  context.signal.removeEventListener('abort', woken);
-  outer.signal.throwIfAborted();
-  if (failure !== undefined) return failure;
-  const broken = ended.find((one) => one.status === 'rejected');
-  if (broken !== undefined) throw broken.reason as Error;
-  return undefined;
-}
-
 /**
  * Chunks of different moments may contradict each other as long as the stream has not been laid over them: a child whose parent came
  * later, two rows that have had the same unique value one after the other. What belongs together is then read again at one moment.
@@ -238,7 +170,6 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
       return 'again';
     }
   }
-  await load.analyze(load.tables.map(({ table }: LoadTable) => table));
   await options.checkStream();
   const loaded = loadedTables(chunks, options.tables);
   await options.noteLoaded(loaded);
@@ -273,5 +204,7 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
     return 'again';
   }
   crashPoint(crashPoints.LOADER_AFTER_COMMIT);
+  // Nobody has to wait for it any more; after a kill just here the target's own autovacuum sees to it.
+  await load.analyze(load.tables.map(({ table }: LoadTable) => table));
   return applied;
 }

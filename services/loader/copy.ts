@@ -17,70 +17,83 @@ export interface Hands {
 }
 
 interface Copied {
-  readonly rows: number;
-  readonly bytes: number;
+  rows: number;
+  bytes: number;
 }
 
 /** Brings a chunk over, or tables that belong together, with the note of it: in one target transaction. */
 export async function copyJob(job: Job, hands: Hands, options: LoadOptions, context: ConnectorContext): Promise<void> {
-  const { session, snapshot } = hands;
-  const { until, shown } = snapshot;
-  const counts: Copied[] = [];
-  session.begin(job.together);
-  for (const part of job.parts) {
-    const copied = part.load.identity
-      ? await copyRaw(part, hands, options, context)
-      : await copyThroughChain(part, hands, options, context);
-    session.finish({
-      table: part.load.target,
-      number: part.number,
-      finished: { ...copied, snapshot: { until, shown } },
+  const counts = job.parts.map((): Copied => ({ rows: 0, bytes: 0 }));
+  try {
+    await copyParts(job, counts, hands, options, context);
+  } catch (error) {
+    // Promise 9: what was told as copied is not there.
+    job.parts.forEach(({ load }, i) => {
+      options.observer.givenUp(load.shape.table, counts[i]!.rows, counts[i]!.bytes);
     });
-    counts.push(copied);
+    throw error;
   }
-  crashPoint(crashPoints.LOADER_CHUNK_COPIED_NOT_COMMITTED);
-  await session.commit();
   crashPoint(crashPoints.LOADER_CHUNK_COMMITTED_NOT_NOTED);
   job.parts.forEach(({ load }, i) => {
     options.observer.chunkDone(load.shape.table, counts[i]!.rows);
   });
 }
 
+async function copyParts(
+  { parts, together }: Job,
+  counts: readonly Copied[],
+  hands: Hands,
+  options: LoadOptions,
+  context: ConnectorContext,
+): Promise<void> {
+  const { session, snapshot } = hands;
+  const { until, shown } = snapshot;
+  session.begin(together);
+  for (const [i, part] of parts.entries()) {
+    const copied = counts[i]!;
+    if (part.load.identity) await copyRaw(part, copied, hands, options, context);
+    else await copyThroughChain(part, copied, hands, options, context);
+    session.finish({
+      table: part.load.target,
+      number: part.number,
+      finished: { ...copied, snapshot: { until, shown } },
+    });
+  }
+  crashPoint(crashPoints.LOADER_CHUNK_COPIED_NOT_COMMITTED);
+  await session.commit();
+}
+
 async function copyRaw(
-  { load: { shape, target }, range }: Part,
+  { load: { shape, target }, range, format }: Part,
+  copied: Copied,
   { reader, session, throttle }: Hands,
   { observer }: LoadOptions,
   { signal }: ConnectorContext,
-): Promise<Copied> {
+): Promise<void> {
   const columns = shape.table.columns.map((column) => column.name);
-  let rows = 0;
-  let bytes = 0;
   async function* counted(): AsyncIterable<Buffer> {
-    for await (const piece of reader.copyOut(shape.table, columns, range, signal)) {
-      const more = newlines(piece);
-      rows += more;
-      bytes += piece.length;
-      yield piece;
+    for await (const piece of reader.copyOut(shape.table, columns, range, format, signal)) {
+      yield piece.bytes;
       crashPoint(crashPoints.LOADER_MID_COPY);
-      observer.copied(shape.table, more, piece.length);
-      await throttle.passed(more, piece.length, signal);
+      copied.rows += piece.rows;
+      copied.bytes += piece.bytes.length;
+      observer.copied(shape.table, piece.rows, piece.bytes.length);
+      await throttle.passed(piece.rows, piece.bytes.length, signal);
     }
   }
-  await session.copyIn(target, columns, counted());
-  return { rows, bytes };
+  await session.copyIn(target, columns, format, counted());
 }
 
 async function copyThroughChain(
   { load: { shape }, number, range }: Part,
+  copied: Copied,
   { reader, session, throttle, resumed }: Hands,
   options: LoadOptions,
   { signal }: ConnectorContext,
-): Promise<Copied> {
+): Promise<void> {
   const [first, end] = ordinalsOf(number);
   // A row may have been mended since, or moved: what is refused now is what counts.
   if (resumed) await options.forgetDeadLetters(shape.table.relationId, first, end);
-  let rows = 0;
-  let bytes = 0;
   for await (const block of reader.blocks(shape, range, first, signal)) {
     signal.throwIfAborted();
     const { bytes: processed, deadLetters } = options.process(block.bytes);
@@ -90,18 +103,10 @@ async function copyThroughChain(
       crashPoint(crashPoints.LOADER_DEAD_LETTERS_STORED_NOT_COMMITTED);
     }
     await session.write(processed);
-    rows += block.changes;
-    bytes += block.bytes.length;
+    copied.rows += block.changes;
+    copied.bytes += block.bytes.length;
     crashPoint(crashPoints.LOADER_MID_COPY);
     options.observer.copied(shape.table, block.changes, block.bytes.length);
     await throttle.passed(block.changes, block.bytes.length, signal);
   }
-  return { rows, bytes };
-}
-
-/** In COPY's text format a newline always ends a row: those within values are escaped. */
-function newlines(piece: Buffer): number {
-  let count = 0;
-  for (let at = piece.indexOf(10); at !== -1; at = piece.indexOf(10, at + 1)) count++;
-  return count;
 }

@@ -78,6 +78,8 @@ export interface LoadObserver {
   begun(tables: readonly TableStart[]): void;
   /** Rows and bytes more, several times a second. */
   copied(table: TableName, rows: number, bytes: number): void;
+  /** So much of what was told as copied is not at the target: its transaction has failed. */
+  givenUp(table: TableName, rows: number, bytes: number): void;
   chunkDone(table: TableName, rows: number): void;
   tableDone(table: TableName): void;
   /** Outside of its window the load rests until about then (ms since 1970); undefined: it goes on. */

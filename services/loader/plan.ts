@@ -1,5 +1,5 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { ChunkRange, SourceSnapshot } from '#connectors/contract/source.ts';
+import type { ChunkRange, RawFormat, SourceSnapshot } from '#connectors/contract/source.ts';
 import type { LoadChunk, LoadTable, TargetLoad } from '#connectors/contract/target.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import type { LoadOptions, TableLoad } from './options.ts';
@@ -19,6 +19,8 @@ export interface Part {
   readonly load: TableLoad;
   readonly number: number;
   readonly range: ChunkRange;
+  /** Of rows that go over as they are. */
+  readonly format: RawFormat;
 }
 
 export interface LoadPlan {
@@ -81,7 +83,28 @@ export async function planLoad(
 
   const chunks = chunksByTable(await load.chunks());
   options.observer.begun(load.tables.map((table) => startOf(loadOf(table), chunks.get(formatTableName(table.table))!)));
-  return { units: unitsOf(load.tables, chunks, loadOf), resumed: before.size > 0 };
+  const formatOf = await formatsOf(load.tables, loadOf, snapshot);
+  return { units: unitsOf(load.tables, chunks, loadOf, formatOf), resumed: before.size > 0 };
+}
+
+/** As bytes where both ends mean the same by them, for each column: neither has to print or to read a text then. */
+async function formatsOf(
+  tables: readonly LoadTable[],
+  loadOf: (table: LoadTable) => TableLoad,
+  snapshot: SourceSnapshot,
+): Promise<(table: LoadTable) => RawFormat> {
+  const identical = tables.filter((table) => loadOf(table).identity);
+  const sent = await snapshot.binaryFormats(identical.map((table) => loadOf(table).shape.table));
+  const binary = new Set(
+    identical.filter(({ binaryFormats: received }, i) => {
+      const { columns } = loadOf(identical[i]!).shape.table;
+      return (
+        columns.length > 0 &&
+        columns.every(({ name }) => sent[i]!.has(name) && sent[i]!.get(name) === received.get(name))
+      );
+    }),
+  );
+  return (table) => (binary.has(table) ? 'binary' : 'text');
 }
 
 /** Empties target tables that are read again from their first row on, and forgets what was refused of them. */
@@ -153,6 +176,7 @@ function unitsOf(
   tables: readonly LoadTable[],
   chunks: ReadonlyMap<string, readonly LoadChunk[]>,
   loadOf: (table: LoadTable) => TableLoad,
+  formatOf: (table: LoadTable) => RawFormat,
 ): Unit<Job>[] {
   const units: Unit<Job>[] = [];
   const taken = new Set<LoadTable>();
@@ -169,7 +193,7 @@ function unitsOf(
       chunks
         .get(formatTableName(one.table))!
         .filter(({ finished }) => finished === undefined)
-        .map(({ number, range }) => ({ load: loadOf(one), number, range })),
+        .map(({ number, range }) => ({ load: loadOf(one), number, range, format: formatOf(one) })),
     );
     const together = table.together.length > 0;
     units.push({

@@ -71,6 +71,12 @@ export class LoadProgress {
     counted.bytes += bytes;
   }
 
+  givenUp(table: TableName, rows: number, bytes: number): void {
+    const counted = this.#of(table);
+    counted.rows -= rows;
+    counted.bytes -= bytes;
+  }
+
   chunkDone(table: TableName, rows: number): void {
     const counted = this.#of(table);
     counted.chunksDone++;
@@ -122,6 +128,9 @@ export function observe(
     copied: (table, rows, bytes) => {
       progress.copied(table, rows, bytes);
       more.copied(rows, bytes);
+    },
+    givenUp: (table, rows, bytes) => {
+      progress.givenUp(table, rows, bytes);
     },
     chunkDone: (table, rows) => {
       progress.chunkDone(table, rows);

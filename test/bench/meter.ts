@@ -21,9 +21,9 @@ export class Meter {
     this.#clusters = clusters;
   }
 
-  /** Just before a side is started. */
-  start(): void {
-    this.#begun = this.#read({ pid: undefined });
+  /** Just before a side is started; with its processes, once it reads. */
+  start(processes: Processes = { pid: undefined }): void {
+    this.#begun = this.#read(processes);
   }
 
   /** When the side has begun to read: what its process needed to start is left out, as it is with time. */

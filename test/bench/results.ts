@@ -15,6 +15,8 @@ export interface Run {
   readonly changes: number;
   readonly seconds: number;
   readonly rowsPerSecond: number;
+  /** Of a load: until nothing of it is left to do; `seconds` ends when all rows are committed. */
+  readonly readySeconds?: number;
   /** CPU seconds per million row changes. */
   readonly cpu: {
     readonly source: number;
@@ -90,9 +92,10 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
   const counted = runs.filter(({ turn }) => turn > 0);
   const variants = [...new Set(counted.map(({ variant }) => variant))];
   const has = (pick: (run: Run) => unknown): boolean => counted.some((run) => pick(run) !== undefined);
-  const [scaled, kafka, latency, outage] = [
+  const [scaled, kafka, load, latency, outage] = [
     has(({ variant }) => variant),
     has(({ cpu }) => cpu.broker),
+    has(({ readySeconds }) => readySeconds),
     has((run) => run.latency),
     has((run) => run.outage),
   ];
@@ -101,6 +104,7 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
     ...['side', 'rows/s', `ratio to ${sides[0]!}`, 'CPU s/M source', 'target', 'pipeline'],
     ...(kafka ? ['broker'] : []),
     'peak RSS MiB',
+    ...(load ? ['ready after s'] : []),
     ...(latency ? ['p50 ms', 'p99 ms', 'max ms'] : []),
     ...(outage ? ['waiting', 'current after s'] : []),
   ];
@@ -124,6 +128,7 @@ export function markdownTable(title: string, sides: readonly string[], runs: rea
         median(({ cpu, peakRssMiB }) => (peakRssMiB === undefined ? undefined : cpu.pipeline), 1),
         ...(kafka ? [median(({ cpu }) => cpu.broker, 1)] : []),
         median(({ peakRssMiB }) => peakRssMiB, 0),
+        ...(load ? [median(({ readySeconds }) => readySeconds, 2)] : []),
         ...(latency ? (['p50', 'p99', 'max'] as const).map((name) => median((run) => run.latency?.[name], 2)) : []),
         ...(outage ? [median((run) => run.outage?.waiting, 0), median((run) => run.outage?.catchUpSeconds, 2)] : []),
       ];

@@ -31,10 +31,15 @@ async function readAll(snapshot: SourceSnapshot, shape: TableShape, plan: readon
   const chunks: string[][] = [];
   for (const range of plan) {
     const pieces: Buffer[] = [];
+    let counted = 0;
     // As it comes back from where it was stored.
     const stored = JSON.parse(JSON.stringify(range)) as ChunkRange;
-    for await (const piece of reader.copyOut(shape.table, columns, stored, never)) pieces.push(piece);
+    for await (const { bytes, rows } of reader.copyOut(shape.table, columns, stored, 'text', never)) {
+      pieces.push(bytes);
+      counted += rows;
+    }
     chunks.push(Buffer.concat(pieces).toString().split('\n').slice(0, -1));
+    expect(counted).toBe(chunks.at(-1)!.length);
   }
   return chunks;
 }
@@ -175,7 +180,8 @@ test("CHECKLIST 29: a role's limits of time do not end a snapshot; between chunk
     await using reader = await snapshot.openReader(contextOf());
     const rows = async (): Promise<string> => {
       const pieces: Buffer[] = [];
-      for await (const piece of reader.copyOut(shape.table, ['id'], { by: 'whole' }, never)) pieces.push(piece);
+      for await (const { bytes } of reader.copyOut(shape.table, ['id'], { by: 'whole' }, 'text', never))
+        pieces.push(bytes);
       return Buffer.concat(pieces).toString();
     };
     expect(await rows()).toBe('1\n');
@@ -197,7 +203,8 @@ test('a snapshot whose session is gone is told as a connection that broke', asyn
   const planned = await planOf(snapshot, shape, { bytes: 1e9 });
   await snapshot[Symbol.asyncDispose]();
   const reading = (async () => {
-    for await (const piece of reader.copyOut(shape.table, ['id'], planned[0]!, never)) expect(piece).toBeDefined();
+    for await (const piece of reader.copyOut(shape.table, ['id'], planned[0]!, 'text', never))
+      expect(piece).toBeDefined();
   })();
   await expect(reading).rejects.toMatchObject({ code: 'SOURCE_DISCONNECTED' });
 });

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { RawPiece } from '#connectors/contract/source.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import { parseTableName } from '#schemas/tables.ts';
 import { eventually } from '#test/support/eventually.ts';
@@ -15,9 +16,9 @@ const named = (name: string) => parseTableName(`public.${name}`);
 const never = new AbortController().signal;
 const whole = { by: 'whole' } as const;
 
-async function textOf(chunks: AsyncIterable<Buffer>): Promise<string> {
+async function textOf(pieces: AsyncIterable<RawPiece>): Promise<string> {
   const all: Buffer[] = [];
-  for await (const chunk of chunks) all.push(chunk);
+  for await (const { bytes } of pieces) all.push(bytes);
   return Buffer.concat(all).toString();
 }
 
@@ -29,10 +30,10 @@ describe('a snapshot', () => {
     await using snapshot = await stream.source.openSnapshot(contextOf());
     await using reader = await snapshot.openReader(contextOf());
     await database.query('INSERT INTO one VALUES (4); INSERT INTO two VALUES (1)');
-    expect(await textOf(reader.copyOut(named('one'), ['v', 'id'], whole, never))).toBe(
+    expect(await textOf(reader.copyOut(named('one'), ['v', 'id'], whole, 'text', never))).toBe(
       'a\\tb\\\\\\n\t1\n\\N\t2\n\t3\n',
     );
-    expect(await textOf(reader.copyOut(named('two'), ['id'], whole, never))).toBe('');
+    expect(await textOf(reader.copyOut(named('two'), ['id'], whole, 'text', never))).toBe('');
     const changes = (await stream.changes()).map(({ after, position }) => ({ id: after?.[0], position }));
     const shown = (await stream.changes()).length; // All is acknowledged: nothing comes twice.
     expect(shown).toBe(0);
@@ -68,7 +69,7 @@ describe('a snapshot', () => {
       'SELECT ARRAY[id::text, v, n::text] AS row FROM rows ORDER BY ctid',
     );
     expect(rows).toEqual(wanted.map(({ row }) => row));
-    const text = await textOf(reader.copyOut(named('rows'), ['id'], whole, never));
+    const text = await textOf(reader.copyOut(named('rows'), ['id'], whole, 'text', never));
     expect(text).toBe(rows.map((row) => `${(row as string[])[0]!}\n`).join(''));
   });
 
@@ -78,8 +79,8 @@ describe('a snapshot', () => {
       CREATE TABLE elder (id int PRIMARY KEY); CREATE TABLE heir () INHERITS (elder); INSERT INTO elder VALUES (1); INSERT INTO heir VALUES (2)`);
     await using snapshot = await sourceOf(database.url).openSnapshot(contextOf());
     await using reader = await snapshot.openReader(contextOf());
-    expect(await textOf(reader.copyOut(named('parted'), ['id'], whole, never))).toBe('1\n');
-    expect(await textOf(reader.copyOut(named('elder'), ['id'], whole, never))).toBe('1\n');
+    expect(await textOf(reader.copyOut(named('parted'), ['id'], whole, 'text', never))).toBe('1\n');
+    expect(await textOf(reader.copyOut(named('elder'), ['id'], whole, 'text', never))).toBe('1\n');
   });
 
   test('one row larger than anything that is buffered', async () => {
@@ -90,7 +91,7 @@ describe('a snapshot', () => {
     const [shape] = await source.describe([named('huge')], contextOf());
     await using snapshot = await source.openSnapshot(contextOf());
     await using reader = await snapshot.openReader(contextOf());
-    expect((await textOf(reader.copyOut(named('huge'), ['v', 'id'], whole, never))).length).toBe(5_000_007);
+    expect((await textOf(reader.copyOut(named('huge'), ['v', 'id'], whole, 'text', never))).length).toBe(5_000_007);
     const lengths: (number | undefined)[] = [];
     for await (const block of reader.blocks(shape!, whole, 0, never))
       lengths.push(...changesOf(block).map(({ after }) => after?.[1]?.length));
@@ -103,7 +104,7 @@ describe('a snapshot', () => {
     );
     await using snapshot = await sourceOf(database.url).openSnapshot(contextOf());
     await using reader = await snapshot.openReader(contextOf());
-    const chunks = reader.copyOut(named('much'), ['id', 'v'], whole, never)[Symbol.asyncIterator]();
+    const chunks = reader.copyOut(named('much'), ['id', 'v'], whole, 'text', never)[Symbol.asyncIterator]();
     await chunks.next();
     const sending = () =>
       database.value<boolean>(
@@ -111,7 +112,8 @@ describe('a snapshot', () => {
       );
     await eventually(sending, { what: 'the source to wait for us' });
     let bytes = 0;
-    for (let chunk = await chunks.next(); chunk.done !== true; chunk = await chunks.next()) bytes += chunk.value.length;
+    for (let chunk = await chunks.next(); chunk.done !== true; chunk = await chunks.next())
+      bytes += chunk.value.bytes.length;
     expect(bytes).toBeGreaterThan(100_000_000);
   });
 
@@ -129,7 +131,7 @@ describe('a snapshot', () => {
     await writer.query('COMMIT');
     await using snapshot = await opening;
     await using reader = await snapshot.openReader(contextOf());
-    expect(await textOf(reader.copyOut(named('early'), ['id'], whole, never))).toBe('1\n');
+    expect(await textOf(reader.copyOut(named('early'), ['id'], whole, 'text', never))).toBe('1\n');
     await later.query('ROLLBACK');
   });
 
@@ -162,7 +164,7 @@ describe('a snapshot', () => {
       ] as const) {
         await using snapshot = await sourceOf(url.href).openSnapshot(contextOf());
         await using reader = await snapshot.openReader(contextOf());
-        await expect(textOf(reader.copyOut(named(table), ['id'], whole, never))).rejects.toMatchObject({
+        await expect(textOf(reader.copyOut(named(table), ['id'], whole, 'text', never))).rejects.toMatchObject({
           code: table === 'gone' ? 'SOURCE_TABLE_MISSING' : 'SOURCE_NO_PRIVILEGE',
           message: expect.stringMatching(text) as string,
         });
@@ -177,13 +179,13 @@ describe('a snapshot', () => {
     const stop = new AbortController();
     await using snapshot = await source.openSnapshot(contextOf());
     const aborted = await snapshot.openReader(contextOf());
-    const copying = textOf(aborted.copyOut(named('much'), ['id', 'v'], whole, stop.signal));
+    const copying = textOf(aborted.copyOut(named('much'), ['id', 'v'], whole, 'text', stop.signal));
     stop.abort(new Error('stopped'));
     await expect(copying).rejects.toThrow('stopped');
     await aborted[Symbol.asyncDispose]();
 
     await using lost = await snapshot.openReader(contextOf());
-    const chunks = lost.copyOut(named('much'), ['id', 'v'], whole, never)[Symbol.asyncIterator]();
+    const chunks = lost.copyOut(named('much'), ['id', 'v'], whole, 'text', never)[Symbol.asyncIterator]();
     await chunks.next();
     await database.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'terrafusion snapshot reader'`,

@@ -42,7 +42,7 @@ interface Piece {
 async function copy(session: LoadSession, ...pieces: readonly Piece[]): Promise<void> {
   session.begin(pieces.length > 1);
   for (const { of, columns, text, number = 0 } of pieces) {
-    await session.copyIn(name(of), columns, chunks(...text));
+    await session.copyIn(name(of), columns, 'text', chunks(...text));
     session.finish({ table: name(of), number, finished: { rows: 1, bytes: 10, snapshot } });
   }
   await session.commit();
@@ -88,7 +88,7 @@ describe('a first load', () => {
       await using session = await load.openSession(contextOf());
       await copy(session, { ...parentRows(''), text: ['1\tA', 'nn\n2', '\t', '\\N\n'] });
       session.begin(false);
-      await session.copyIn(name('public.parent'), ['id', 'name'], chunks('3\tBea\n'));
+      await session.copyIn(name('public.parent'), ['id', 'name'], 'text', chunks('3\tBea\n'));
       session.finish({ table: name('public.parent'), number: 1, finished: { rows: 1, bytes: 6, snapshot } });
       // Given up before its commit.
     }
@@ -225,7 +225,7 @@ describe('a first load', () => {
     {
       await using session = await load.openSession(contextOf());
       session.begin(false);
-      await expect(session.copyIn(name('public.parent'), ['id', 'name'], broken())).rejects.toThrow('gone');
+      await expect(session.copyIn(name('public.parent'), ['id', 'name'], 'text', broken())).rejects.toThrow('gone');
     }
     expect(await pair.rows('parent')).toEqual([]);
     expect(await database.value('SELECT count(*)::int FROM _terrafusion.applied_positions')).toBe(0);

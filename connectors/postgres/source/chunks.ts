@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { ChunkRange, ChunkSize } from '#connectors/contract/source.ts';
+import type { ChunkRange, ChunkSize, RawFormat } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { quoteColumns, quoteIdentifier, quoteLiteral, quoteTable } from '../identifiers.ts';
@@ -92,13 +92,14 @@ function planByPlace(pages: number, count: number): readonly ChunkRange[] {
 }
 
 /** @throws {TerraFusionError} SOURCE_BUSY when the table's key is another one than when it was planned */
-export function copySql(facts: TableFacts, columns: readonly string[], range: ChunkRange): string {
+export function copySql(facts: TableFacts, columns: readonly string[], range: ChunkRange, format: RawFormat): string {
   const name = quoteTable(facts.table);
   const list = quoteColumns(columns);
   const where = whereSql(facts, range);
-  if (where === '' && !facts.partitioned) return `COPY ${columns.length === 0 ? name : `${name} (${list})`} TO STDOUT`;
+  const to = `TO STDOUT${format === 'binary' ? ' (FORMAT binary)' : ''}`;
+  if (where === '' && !facts.partitioned) return `COPY ${columns.length === 0 ? name : `${name} (${list})`} ${to}`;
   // A partitioned table has no rows of its own, and one with children has only its own copied, as the stream sends them.
-  return `COPY (SELECT ${list} FROM ${facts.partitioned ? '' : 'ONLY '}${name}${where}) TO STDOUT`;
+  return `COPY (SELECT ${list} FROM ${facts.partitioned ? '' : 'ONLY '}${name}${where}) ${to}`;
 }
 
 function whereSql(facts: TableFacts, range: ChunkRange): string {

@@ -5,7 +5,8 @@ import { connect, endClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import { quoteColumns, quoteTable } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
-import { ChunkSink, CopySession } from './copy-out.ts';
+import { CopySession } from './copy-out.ts';
+import { PieceSink } from './piece-sink.ts';
 
 interface Found extends TableName {
   readonly columns: readonly { readonly attnum: number; readonly name: string }[];
@@ -61,7 +62,7 @@ export async function readColumns(
 
 async function* copied(session: CopySession, sql: string, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
-    yield* session.copy(sql, new ChunkSink(), signal);
+    for await (const { bytes } of session.copy(sql, new PieceSink('text'), signal)) yield bytes;
   } finally {
     await session.end();
   }

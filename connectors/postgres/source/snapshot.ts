@@ -3,6 +3,8 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type {
   ChunkRange,
   ChunkSize,
+  RawFormat,
+  RawPiece,
   SnapshotReader,
   SourceBlock,
   SourceSnapshot,
@@ -10,7 +12,8 @@ import type {
 } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { type Lsn, parseLsn } from '#schemas/lsn.ts';
-import type { TableName } from '#schemas/tables.ts';
+import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { formatsOf, readBinaryColumns } from '../binary-formats.ts';
 import { connect, endClient } from '../connection.ts';
 import { isPostgresError, translateError } from '../errors.ts';
 import { quoteLiteral } from '../identifiers.ts';
@@ -18,8 +21,9 @@ import type { PostgresSettings } from '../settings.ts';
 import { BlockSink } from './block-sink.ts';
 import { describeBlocker, runningTransactions } from './blockers.ts';
 import { copySql, planTable, type TableFacts } from './chunks.ts';
-import { ChunkSink, CopySession, type CopySink } from './copy-out.ts';
+import { CopySession, type CopySink } from './copy-out.ts';
 import type { SourceOptions } from './options.ts';
+import { PieceSink } from './piece-sink.ts';
 import { alteredTables, readFacts } from './table-facts.ts';
 
 /** Between two looks whether the transactions that were running have ended. */
@@ -136,10 +140,16 @@ class PostgresSnapshot implements SourceSnapshot {
   async openReader(context: ConnectorContext): Promise<SnapshotReader> {
     const session = new CopySession(await openSession(this.#settings, 'snapshot reader', context));
     const { blockBytes } = this.#options;
-    const sqlOf = async (table: TableName, columns: readonly string[], range: ChunkRange): Promise<string> => {
-      const [facts] = await this.#asking((client) => readFacts(client, [table], this.#facts));
+    const sqlOf = async (
+      table: TableName,
+      columns: readonly string[],
+      range: ChunkRange,
+      format: RawFormat,
+    ): Promise<string> => {
+      const known = this.#facts.get(formatTableName(table));
+      const [facts] = known ? [known] : await this.#asking((client) => readFacts(client, [table], this.#facts));
       // A transaction a chunk: what locks a table at the source waits for a chunk, not for the load. (Promise 7)
-      return `${this.#begin}; ${copySql(facts!, columns, range)}; COMMIT`;
+      return `${this.#begin}; ${copySql(facts!, columns, range, format)}; COMMIT`;
     };
     async function* copy<Piece>(
       sql: Promise<string>,
@@ -153,14 +163,18 @@ class PostgresSnapshot implements SourceSnapshot {
       }
     }
     return {
-      copyOut: (table, columns, range, signal): AsyncIterable<Buffer> =>
-        copy(sqlOf(table, columns, range), new ChunkSink(), signal),
+      copyOut: (table, columns, range, format, signal): AsyncIterable<RawPiece> =>
+        copy(sqlOf(table, columns, range, format), new PieceSink(format), signal),
       blocks: (shape, range, firstOrdinal, signal): AsyncIterable<SourceBlock> => {
         const columns = shape.table.columns.map(({ name }) => name);
-        return copy(sqlOf(shape.table, columns, range), new BlockSink(shape, blockBytes, firstOrdinal), signal);
+        return copy(sqlOf(shape.table, columns, range, 'text'), new BlockSink(shape, blockBytes, firstOrdinal), signal);
       },
       [Symbol.asyncDispose]: () => session.end(),
     };
+  }
+
+  binaryFormats(tables: readonly TableName[]): Promise<readonly ReadonlyMap<string, string>[]> {
+    return this.#asking(async (client) => formatsOf(await readBinaryColumns(client, tables, 'send')));
   }
 
   altered(tables: readonly TableName[]): Promise<TableName[]> {

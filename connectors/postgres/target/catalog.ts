@@ -129,6 +129,7 @@ export function readCatalog(rows: readonly (readonly (string | null)[])[]): Cata
   return rows.map(([text]) => JSON.parse(text!) as CatalogTable);
 }
 
-function arrayLiteral(texts: readonly string[]): string {
+/** An array of names as the server reads it from a text. */
+export function arrayLiteral(texts: readonly string[]): string {
   return `{${texts.map((text) => `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
 }

@@ -1,4 +1,5 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
+import type { RawFormat } from '#connectors/contract/source.ts';
 import type { LoadChunk, LoadSession } from '#connectors/contract/target.ts';
 import { BlockReader, Op } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
@@ -10,6 +11,7 @@ import type { PostgresSettings } from '../settings.ts';
 import type { ServerError } from '../wire/backend.ts';
 import { copyDataHeader } from '../wire/frontend.ts';
 import { FENCED, SCHEMA } from './bookkeeping.ts';
+import { arrayLiteral } from './catalog.ts';
 import { writeCopyLine } from './copy-lines.ts';
 import { isUnknownName, isWithinCopy, rowFailure } from './failures.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -25,6 +27,8 @@ export interface LoadOwner {
   readonly epoch: number;
   /** Where the rows of a table go. */
   readonly placeOf: (table: TableName) => TableName;
+  /** Oids of the types as which a table's columns receive bytes. */
+  readonly typesOf: (table: TableName) => ReadonlyMap<string, string>;
 }
 
 export async function openLoadSession(
@@ -72,23 +76,50 @@ class PostgresLoadSession implements LoadSession {
   begin(together: boolean): void {
     this.#open = true;
     this.#pipeline.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+    // A crash of the target may take the chunk away, but never without its note. What ends the load waits for the disk, all before it included.
+    this.#pipeline.run('SET LOCAL synchronous_commit = off');
     this.#pipeline.run(`SELECT ${SCHEMA}.hold_load_1($1, $2::int)`, [this.#owner.pairId, String(this.#owner.epoch)]);
     // Where foreign keys point in a circle, no order fits: those that may wait do so until the end.
     if (together) this.#pipeline.run('SET CONSTRAINTS ALL DEFERRED');
   }
 
-  copyIn(table: TableName, columns: readonly string[], pieces: AsyncIterable<Buffer>): Promise<void> {
+  copyIn(
+    table: TableName,
+    columns: readonly string[],
+    format: RawFormat,
+    pieces: AsyncIterable<Buffer>,
+  ): Promise<void> {
     return this.#guarded(`Could not load ${formatTableName(table)}`, async () => {
       this.#endCopy();
       const pipeline = this.#pipeline;
-      pipeline.runOnce(`COPY ${quoteTable(this.#owner.placeOf(table))} (${quoteColumns(columns)}) FROM STDIN`);
+      const place = quoteTable(this.#owner.placeOf(table));
+      const binary = format === 'binary' ? ' (FORMAT binary)' : '';
+      pipeline.runOnce(`COPY ${place} (${quoteColumns(columns)}) FROM STDIN${binary}`);
       for await (const piece of pieces) {
         pipeline.writeThrough(copyDataHeader(piece.length), piece);
         await pipeline.room();
         if (pipeline.failure) throw pipeline.failure;
       }
       pipeline.out.copyDone();
+      if (format === 'binary') this.#requireTypes(table, columns);
     });
+  }
+
+  /**
+   * Bytes of the same length mean something to many types. The COPY has locked the table, so what its columns are now they were while it read
+   * the bytes; where they are not what was agreed upon any more, the transaction fails: by a division, since the server has no assertion. (Promise 4)
+   */
+  #requireTypes(table: TableName, columns: readonly string[]): void {
+    const types = this.#owner.typesOf(table);
+    this.#pipeline.run(
+      `SELECT 1 / (count(*) = cardinality($2::text[]))::int FROM unnest($2::text[], $3::oid[]) AS w (name, type)
+         JOIN pg_attribute a ON a.attrelid = $1::regclass AND a.attname = w.name AND a.atttypid = w.type AND NOT a.attisdropped`,
+      [
+        quoteTable(this.#owner.placeOf(table)),
+        arrayLiteral(columns),
+        arrayLiteral(columns.map((column) => types.get(column) ?? '0')),
+      ],
+    );
   }
 
   write(block: Buffer): Promise<void> {
@@ -183,10 +214,15 @@ class PostgresLoadSession implements LoadSession {
   }
 }
 
+/** A type that finds its bytes too few calls that a violation of the protocol. */
+function isUnreadable(error: unknown): boolean {
+  return isPostgresError(error, '08P01') && isWithinCopy(error);
+}
+
 /** In a load there are no dead letters: a row that the target refuses ends it, and somebody has to act. */
 export function loadFailure(error: unknown, what: string): TerraFusionError {
   if (isPostgresError(error, FENCED)) return new TerraFusionError('TARGET_FENCED', error.message, { cause: error });
-  const refused = rowFailure(error);
+  const refused = rowFailure(error) ?? (isUnreadable(error) ? 'TARGET_ROW_REJECTED' : undefined);
   const translated = translateError(error, 'target', what);
   if (refused === undefined) return translated;
   if (isUnknownName(error) && !isWithinCopy(error as ServerError)) return translated;

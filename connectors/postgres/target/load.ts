@@ -12,6 +12,7 @@ import type {
 import { TerraFusionError } from '#schemas/errors.ts';
 import { parseLsn } from '#schemas/lsn.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { type BinaryColumn, formatsOf, readBinaryColumns } from '../binary-formats.ts';
 import { connect, destroy, endClient } from '../connection.ts';
 import { isPostgresError, translateError } from '../errors.ts';
 import { quoteTable } from '../identifiers.ts';
@@ -69,6 +70,8 @@ class PostgresLoad implements TargetLoad {
   readonly #abort: () => void;
   /** Parents of foreign keys first. */
   #catalog: readonly CatalogTable[] = [];
+  /** In the catalog's order. */
+  #binary: readonly ReadonlyMap<string, BinaryColumn>[] = [];
   #epoch = 0;
 
   constructor(
@@ -103,15 +106,18 @@ class PostgresLoad implements TargetLoad {
       }
       const ranks = rankByForeignKeys(found);
       this.#catalog = found.toSorted((a, b) => ranks.get(a.oid)! - ranks.get(b.oid)!);
+      this.#binary = await readBinaryColumns(this.#client, this.#catalog, 'receive');
+      const formats = formatsOf(this.#binary);
       // Kept beside them, rows are in nobody's way until all are there.
       this.tables = this.#request.staged
-        ? this.#catalog.map(({ schema, name, primaryKey }) => ({
+        ? this.#catalog.map(({ schema, name, primaryKey }, i) => ({
             table: { schema, name },
             after: [],
             together: [],
             primaryKey,
+            binaryFormats: formats[i]!,
           }))
-        : describeLoad(this.#catalog);
+        : describeLoad(this.#catalog, formats);
       this.#epoch = await this.#takeOver();
       await this.#prepare();
     });
@@ -207,10 +213,20 @@ class PostgresLoad implements TargetLoad {
     const { pairId, staged = false } = this.#request;
     return openLoadSession(
       this.#settings,
-      { pairId, epoch: this.#epoch, placeOf: (table) => (staged ? stagedName(pairId, table) : table) },
+      {
+        pairId,
+        epoch: this.#epoch,
+        placeOf: (table) => (staged ? stagedName(pairId, table) : table),
+        typesOf: (table) => this.#typesOf(table),
+      },
       context,
       this.#options,
     );
+  }
+
+  #typesOf(table: TableName): ReadonlyMap<string, string> {
+    const place = this.#catalog.findIndex((one) => formatTableName(one) === formatTableName(table));
+    return new Map([...(this.#binary[place] ?? [])].map(([name, { typeOid }]) => [name, typeOid]));
   }
 
   async analyze(tables: readonly TableName[]): Promise<void> {
@@ -276,11 +292,11 @@ class PostgresLoad implements TargetLoad {
 }
 
 /** @param catalog parents of foreign keys first */
-function describeLoad(catalog: readonly CatalogTable[]): LoadTable[] {
+function describeLoad(catalog: readonly CatalogTable[], formats: readonly ReadonlyMap<string, string>[]): LoadTable[] {
   const byOid = new Map(catalog.map((table) => [table.oid, table]));
   const circles = circlesOf(catalog);
   const nameOf = ({ schema, name }: CatalogTable): TableName => ({ schema, name });
-  return catalog.map((table) => {
+  return catalog.map((table, i) => {
     const together = circles.get(table.oid) ?? [];
     const parents = new Set(
       (together.length === 0 ? [table] : together).flatMap(({ foreignKeys }) =>
@@ -293,6 +309,7 @@ function describeLoad(catalog: readonly CatalogTable[]): LoadTable[] {
       after: [...parents].map(nameOf),
       together: together.map(nameOf),
       primaryKey: table.primaryKey,
+      binaryFormats: formats[i]!,
     };
   });
 }

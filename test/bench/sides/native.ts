@@ -54,6 +54,10 @@ export class NativeSide implements Side {
     );
   }
 
+  ready(): Promise<boolean> {
+    return this.#ends!.target.value<boolean>("SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel");
+  }
+
   async stop(): Promise<void> {
     for (const native of this.#native.splice(0)) {
       await native.disable();

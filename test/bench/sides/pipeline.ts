@@ -91,8 +91,13 @@ export class PipelineSide implements Side {
     return this.#started(await copying);
   }
 
-  /** Position and all: the stream could go on from it. */
-  async loaded(): Promise<boolean> {
+  /** The position is stored in a transaction after those of all rows: the stream could go on from it. */
+  loaded(): Promise<boolean> {
+    return this.#ends!.target.value<boolean>('SELECT count(*) > 0 FROM _terrafusion.applied_positions');
+  }
+
+  /** Figures for the planner, the rest of the schema, and that it is told. */
+  async ready(): Promise<boolean> {
     const { load, state, error } = await this.#installation!.control.pairs.get(this.#pair!);
     if (state === 'failed') throw new Hopeless(`The pair has failed: ${error?.message ?? ''}`);
     return load.state === 'done';

@@ -40,12 +40,14 @@ export interface Side {
    * Instead of `prepare` and `start`: begins to bring the rows over that are there now; see {@link untilCopying}. Left out: it has no load.
    */
   load?(ends: Ends): Promise<Started>;
-  /** Whether the rows of that load are at the target, asked every few milliseconds. */
+  /** Whether the rows of that load are committed at the target, and from where to go on: asked every few milliseconds. */
   loaded?(): Promise<boolean>;
   /** What was made of the rows on their way is checked and undone, so that both ends can be compared. Left out: nothing was. */
   undo?(target: TestDatabase): Promise<void>;
   /** What the target must hold for the backlog to be drained, as a query for one boolean. Left out: the row that marks its end. */
   drained?(rows: number): string;
+  /** Whether nothing of that load is left to do. */
+  ready?(): Promise<boolean>;
   /** Ends applying, for good. Also after a failure; calling again changes nothing. */
   stop(): Promise<void>;
 }

@@ -249,18 +249,18 @@ export const promise2: Broken = {
       stage: 'loader',
       mistake: 'A chunk is noted as finished, and committed, before its rows are copied.',
       file: 'services/loader/copy.ts',
-      find: `  session.begin(job.together);
-  for (const part of job.parts) {
+      find: `  session.begin(together);
+  for (const [i, part] of parts.entries()) {
 `,
-      replace: `  session.begin(job.together);
-  for (const part of job.parts) {
+      replace: `  session.begin(together);
+  for (const [i, part] of parts.entries()) {
     session.finish({
       table: part.load.target,
       number: part.number,
       finished: { rows: 0, bytes: 0, snapshot: { until, shown } },
     });
     await session.commit();
-    session.begin(job.together);
+    session.begin(together);
 `,
       test: 'test/unit/services/loader/copy.test.ts',
     },

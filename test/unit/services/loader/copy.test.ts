@@ -28,7 +28,7 @@ async function say(what: string): Promise<void> {
 
 const session: LoadSession = {
   begin: () => void said.push('begin'),
-  copyIn: async (_table, _columns, pieces) => {
+  copyIn: async (_table, _columns, _format, pieces) => {
     for await (const piece of pieces) await say(`rows ${piece.toString().trim()}`);
   },
   write: () => say('rows'),
@@ -51,7 +51,7 @@ async function* given<T>(...pieces: readonly T[]): AsyncGenerator<T, void, undef
 }
 
 const reader: SnapshotReader = {
-  copyOut: () => given(Buffer.from('1\n2\n'), Buffer.from('3\n')),
+  copyOut: () => given({ bytes: Buffer.from('1\n2\n'), rows: 2 }, { bytes: Buffer.from('3\n'), rows: 1 }),
   blocks: () => given(block),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 };
@@ -60,6 +60,7 @@ const options = {
   observer: {
     begun() {},
     copied() {},
+    givenUp: (_table: unknown, rows: number) => void said.push(`given up ${rows}`),
     chunkDone: (_table: unknown, rows: number) => void said.push(`told ${rows}`),
     tableDone() {},
     resting() {},
@@ -84,7 +85,10 @@ function copy(identity: boolean, resumed = false): Promise<void> {
     snapshot: { until: 9n, shown: undefined },
     resumed,
   };
-  const job = { parts: [{ load: load(identity), number: 1, range: { by: 'whole' as const } }], together: false };
+  const job = {
+    parts: [{ load: load(identity), number: 1, range: { by: 'whole' as const }, format: 'text' as const }],
+    together: false,
+  };
   return copyJob(job, hands, options, context);
 }
 
@@ -97,13 +101,13 @@ describe('a chunk', () => {
   test('whose rows fail is neither noted nor told', async () => {
     failsAt = 'rows 3';
     await expect(copy(true)).rejects.toThrow('rows 3 failed');
-    expect(said).toEqual(['begin', 'rows 1\n2']);
+    expect(said).toEqual(['begin', 'rows 1\n2', 'given up 2']);
   });
 
   test('that cannot be committed is not told', async () => {
     failsAt = 'commit';
     await expect(copy(true)).rejects.toThrow('commit failed');
-    expect(said.at(-1)).toBe('finish 1: 3 until 9');
+    expect(said.slice(-2)).toEqual(['finish 1: 3 until 9', 'given up 3']);
   });
 });
 
@@ -116,7 +120,7 @@ describe('a chunk that goes through a chain', () => {
   test('does not go on when they cannot be stored', async () => {
     failsAt = 'letters';
     await expect(copy(false)).rejects.toThrow('letters failed');
-    expect(said).toEqual(['begin']);
+    expect(said).toEqual(['begin', 'given up 0']);
   });
 
   test('that may have been tried before forgets what was refused then, of this chunk alone', async () => {

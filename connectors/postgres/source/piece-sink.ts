@@ -1,0 +1,52 @@
+import type { RawFormat, RawPiece } from '#connectors/contract/source.ts';
+import type { CopySink } from './copy-out.ts';
+
+const SIZE = 256 * 1024;
+
+/** Gathers rows, as they come, into pieces of about 256 KiB. */
+export class PieceSink implements CopySink<RawPiece> {
+  readonly #full: Buffer[] = [];
+  #open = Buffer.allocUnsafeSlow(SIZE);
+  #length = 0;
+  #fullBytes = 0;
+  /** Messages that no piece has told of as rows. */
+  #untold: number;
+
+  constructor(format: RawFormat) {
+    // A message is a row, and in the binary format one more is its end. So a row is told of once another message has followed it.
+    this.#untold = format === 'binary' ? -1 : 0;
+  }
+
+  get bytes(): number {
+    return this.#fullBytes + this.#length;
+  }
+
+  row(buf: Buffer, start: number, end: number): void {
+    if (this.#length + end - start > this.#open.length) this.#turn(end - start);
+    buf.copy(this.#open, this.#length, start, end);
+    this.#length += end - start;
+    this.#untold += 1;
+  }
+
+  take(all: boolean): RawPiece | undefined {
+    // A piece that one long row has filled counts as full, or it would wait for a next row while reading is paused.
+    if (this.#full.length === 0 && (all || this.#length >= SIZE)) this.#turn(0);
+    const bytes = this.#full.shift();
+    if (bytes === undefined) return undefined;
+    this.#fullBytes -= bytes.length;
+    const rows = Math.max(0, this.#untold);
+    this.#untold -= rows;
+    return { bytes, rows };
+  }
+
+  #turn(needed: number): void {
+    if (this.#length > 0) {
+      this.#full.push(this.#open.subarray(0, this.#length));
+      this.#fullBytes += this.#length;
+      this.#length = 0;
+      this.#open = Buffer.allocUnsafeSlow(Math.max(needed, SIZE));
+    } else if (needed > this.#open.length) {
+      this.#open = Buffer.allocUnsafeSlow(needed);
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { PieceSink } from '#connectors/postgres/source/piece-sink.ts';
+
+const SIZE = 256 * 1024;
+/** Messages of so many bytes, and after which of them somebody comes to take what there is. */
+const messages = fc.array(
+  fc.record({
+    length: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.constantFrom(SIZE - 1, SIZE, SIZE + 1, 3 * SIZE)),
+    taken: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+
+describe.each(['text', 'binary'] as const)('rows of a COPY in %s', (format) => {
+  test('whatever their sizes and whenever they are taken: all bytes in order, every row told once and none before it has ended', () => {
+    fc.assert(
+      fc.property(messages, (all) => {
+        const sink = new PieceSink(format);
+        const sent: Buffer[] = [];
+        const taken: Buffer[] = [];
+        let rows = 0;
+        const take = (rest: boolean): void => {
+          for (let piece = sink.take(rest); piece !== undefined; piece = sink.take(rest)) {
+            taken.push(Buffer.from(piece.bytes));
+            rows += piece.rows;
+          }
+        };
+        all.forEach(({ length, taken: now }, i) => {
+          // The bytes are the sink's only until it returns.
+          const shared = Buffer.alloc(length + 2, i + 1);
+          sent.push(Buffer.from(shared.subarray(1, length + 1)));
+          sink.row(shared, 1, length + 1);
+          shared.fill(0);
+          if (now) take(false);
+          expect(rows).toBeLessThanOrEqual(format === 'binary' ? i : i + 1);
+        });
+        take(true);
+        expect(Buffer.concat(taken).equals(Buffer.concat(sent))).toBe(true);
+        expect(rows).toBe(format === 'binary' ? all.length - 1 : all.length);
+        expect(sink.bytes).toBe(0);
+      }),
+    );
+  });
+});
+
+test('Promise 6: pieces are about 256 KiB, whatever comes', () => {
+  const sink = new PieceSink('binary');
+  const row = Buffer.alloc(1000, 1);
+  const sizes: number[] = [];
+  for (let i = 0; i < 2000; i++) {
+    sink.row(row, 0, row.length);
+    const piece = sink.take(false);
+    if (piece !== undefined) sizes.push(piece.bytes.length);
+  }
+  expect(sizes.length).toBeGreaterThan(5);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(SIZE);
+  expect(Math.min(...sizes)).toBeGreaterThan(SIZE - 1001);
+});
