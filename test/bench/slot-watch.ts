@@ -46,10 +46,12 @@ export class SlotWatch {
 
   async #watch(): Promise<void> {
     const { signal } = this.#abort;
-    while (!signal.aborted) {
-      await delay(EVERY, undefined, { signal }).catch(() => undefined);
-      if (!signal.aborted) await this.#look();
-    }
+    const waited = (): Promise<boolean> =>
+      delay(EVERY, undefined, { signal }).then(
+        () => true,
+        () => false,
+      );
+    while (await waited()) await this.#look();
   }
 
   async #look(): Promise<void> {

@@ -24,9 +24,9 @@ const ours = (): PipelineSide => new PipelineSide(clusters.control.url(), { prof
 
 test('W1 leaves every second wide value where it is', async () => {
   await using source = await clusters.source.createDatabase('bench');
-  const { schema, base, write } = backlogs['W1']!;
-  await source.query(schema);
-  await base(source, 40);
+  const backlog = backlogs['W1']!;
+  await source.query(backlog.schema);
+  await backlog.base(source, 40);
   // A value that is stored out of line stays in its place when an update leaves it as it is: only then "unchanged" travels. A plan of its
   // own for a row would hold its values whole.
   await source.query(`CREATE TABLE seen (kept boolean);
@@ -35,7 +35,7 @@ test('W1 leaves every second wide value where it is', async () => {
       RETURN NULL;
     END $$;
     CREATE TRIGGER look AFTER UPDATE ON wide FOR EACH ROW EXECUTE FUNCTION look()`);
-  expect(await write(source, 40)).toBe(40);
+  expect(await backlog.write(source, 40)).toBe(40);
   expect(await source.query('SELECT kept, count(*)::int FROM seen GROUP BY kept ORDER BY kept')).toEqual([
     { kept: false, count: 20 },
     { kept: true, count: 20 },
