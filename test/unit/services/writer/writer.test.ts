@@ -71,10 +71,14 @@ async function untilHeld(rows: readonly string[]): Promise<void> {
 
 async function stopAfter(rows: readonly string[], running: Promise<void>): Promise<void> {
   // One that has ended by itself is not waited for.
-  let ended = false;
-  running.finally(() => (ended = true)).catch(() => undefined);
-  await eventually(() => ended || fake.rows.length >= rows.length, { every: 1 });
-  if (ended) await running;
+  const run: { ended: boolean } = { ended: false };
+  running
+    .finally(() => {
+      run.ended = true;
+    })
+    .catch(() => undefined);
+  await eventually(() => run.ended || fake.rows.length >= rows.length, { every: 1 });
+  if (run.ended) await running;
   expect(fake.rows).toEqual(rows);
   stop.abort();
   await running;
