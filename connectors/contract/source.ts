@@ -127,6 +127,11 @@ export interface Source {
   ): Promise<boolean>;
   /** Makes the slot. @throws SOURCE_SLOT_BLOCKED naming pid and xid when running transactions do not end in time, SOURCE_SLOTS_EXHAUSTED, SOURCE_WAL_LEVEL */
   createStream(slot: string, publication: string, context: ConnectorContext): Promise<StreamIdentity>;
+  /**
+   * Whether the stream can be gone on with after a position that is held of it. Left out: always.
+   * @throws SOURCE_HISTORY_LOST, SOURCE_IDENTITY_CHANGED when the source's history is another one
+   */
+  checkContinues?(stream: StreamIdentity, held: Position | undefined, context: ConnectorContext): Promise<void>;
   /** Drops the slot, also while somebody reads from it; one that is gone already is no error. */
   dropSlot(slot: string, context: ConnectorContext): Promise<void>;
   /** Drops slot and publication; what is gone already is no error. */

@@ -146,9 +146,11 @@ async function chooseStart(
     const published = await publishedTables(pair, sourceTables(tables), source, await control.pairs(), context);
     const { startPosition } = pair.load;
     const begunOn = startPosition === undefined ? undefined : parsePosition(startPosition).generation;
-    const generation = await ensureStream(pair.sourceId, source, published, control, context, begunOn);
     const topic = changesTopic(pair.sourceId);
     await bus.createTopic(topic);
+    const tail = await bus.tail(topic);
+    const held = tail && BlockReader.summary(tail.bytes).last;
+    const generation = await ensureStream(pair.sourceId, source, published, control, context, { begunOn, held });
     const { first, next } = await bus.range(topic);
     const { state, number, startOffset } = pair.load;
     if (state === 'running' && startOffset !== undefined && startPosition !== undefined) {

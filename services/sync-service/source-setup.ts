@@ -1,6 +1,7 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { SlotStatus, Source } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
+import type { Position } from '#schemas/position.ts';
 import { publicationName, slotName } from '#schemas/stream-names.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import type { Published } from './published.ts';
@@ -8,6 +9,7 @@ import type { ControlPort, Generation } from './ports.ts';
 
 /**
  * Sees to it that the source publishes the tables and keeps a stream for us. The caller holds the source's lock.
+ * @param held where the source's topic ends
  * @param begunOn the generation on which a load under way has begun: when that slot is gone the load is doomed, and it is not redone
  *   blindly. (CHECKLIST 10: what made the first slot die would take the next one.)
  * @returns the generation to read
@@ -19,7 +21,7 @@ export async function ensureStream(
   { tables, keepOthers }: Published,
   control: ControlPort,
   context: ConnectorContext,
-  begunOn?: number,
+  { begunOn, held }: { readonly begunOn?: number | undefined; readonly held?: Position | undefined } = {},
 ): Promise<Generation> {
   const installation = await control.installation();
   const current = await control.generation(sourceId);
@@ -29,7 +31,7 @@ export async function ensureStream(
   const gone =
     current &&
     (whyGone(await source.slotStatus(current.stream.slot, context), current) ??
-      (unpublished ? noLongerPublished(current) : undefined));
+      (unpublished ? noLongerPublished(current) : await historyLost(source, current, held, context)));
   if (begunOn !== undefined && gone) throw gone;
   if (begunOn !== undefined && current && begunOn < current.generation) throw leftBehind(current.stream.slot);
   if (current && !gone) return current;
@@ -66,6 +68,22 @@ function noLongerPublished({ stream }: Generation): TerraFusionError {
     'SOURCE_HISTORY_LOST',
     `Publication ${stream.publication} was dropped at the source: what slot ${stream.slot} would bring since cannot be read`,
   );
+}
+
+/** A slot that has come along with a failover is none to go on with when what the topic holds has not. */
+async function historyLost(
+  source: Source,
+  { generation, stream }: Generation,
+  held: Position | undefined,
+  context: ConnectorContext,
+): Promise<TerraFusionError | undefined> {
+  try {
+    await source.checkContinues?.(stream, held?.generation === generation ? held : undefined, context);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TerraFusionError && error.code === 'SOURCE_HISTORY_LOST') return error;
+    throw error;
+  }
 }
 
 /** For a load that has begun on a slot before this one: nothing will bring it what came after. */

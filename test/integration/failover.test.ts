@@ -123,6 +123,9 @@ test('Promise 2: a new primary that never had what we hold is not continued', as
     await installation.control.runs.requestResync(pair.id);
     await untilEqual(there, target);
     expect(await target.query('SELECT id FROM parcel WHERE id > 2')).toEqual([{ id: 6 }]);
+    // Loaded is not yet in step: what comes after must arrive too.
+    await there.query(`INSERT INTO parcel VALUES (8, 'streamed from the new primary')`);
+    await untilEqual(there, target);
   });
 });
 

@@ -23,7 +23,7 @@ import { readColumns } from './read-columns.ts';
 import { sampleRows } from './sample.ts';
 import { listTables } from './table-list.ts';
 import { readStates, readTypeNames } from './table-states.ts';
-import { createStream, identifySource } from './stream.ts';
+import { checkContinues, createStream, identifySource } from './stream.ts';
 import type pg from 'pg';
 
 /** People wait for the list: whoever has locked a table that has to be measured is not waited for. */
@@ -71,6 +71,8 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
           lockTimeoutMs: options.lockWaitMs,
         },
       ),
+
+    checkContinues: (stream, held, context) => checkContinues(settings, context, stream, held),
 
     createStream: (slot, publication, context) => createStream(settings, context, options, slot, publication),
 

@@ -3,10 +3,12 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { StreamIdentity } from '#connectors/contract/source.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { parseLsn } from '#schemas/lsn.ts';
+import type { Position } from '#schemas/position.ts';
 import { cancelBackend, connect, destroy, endClient, withClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { describeBlocker, firstBlocker } from './blockers.ts';
+import { checkHistory } from './history.ts';
 import type { SourceOptions } from './options.ts';
 import { identifySystem, type SystemIdentity } from './replication-client.ts';
 
@@ -56,6 +58,23 @@ export async function identifySource(settings: PostgresSettings, context: Connec
     return await identifySystem(client);
   } catch (cause) {
     throw translateError(cause, 'source', 'Could not identify the source');
+  } finally {
+    await endClient(client);
+  }
+}
+
+/** @throws {TerraFusionError} SOURCE_HISTORY_LOST, SOURCE_IDENTITY_CHANGED */
+export async function checkContinues(
+  settings: PostgresSettings,
+  context: ConnectorContext,
+  stream: StreamIdentity,
+  held: Position | undefined,
+): Promise<void> {
+  const client = await connect(settings, context, { role: 'source', replication: true, purpose: 'slot' });
+  try {
+    await checkHistory(client, stream, held);
+  } catch (cause) {
+    throw translateError(cause, 'source', 'Could not look at the history of the source');
   } finally {
     await endClient(client);
   }
