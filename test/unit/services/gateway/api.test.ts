@@ -198,7 +198,6 @@ describe('unknown things', () => {
     ['DELETE', `/api/sessions/${missing}`],
     ['DELETE', '/api/sessions/none'],
     ['GET', '/api/nonsense'],
-    ['POST', '/api/status'],
     ['GET', '/dashboard/..%2f..%2fpackage.json'],
     ['GET', '/dashboard/README.md'],
   ] as const)('%s %s is not found', async (method, path) => {
