@@ -1,3 +1,4 @@
+import { eventually } from '#test/support/eventually.ts';
 import type { Family } from '../fault.ts';
 import type { Scene } from '../scene.ts';
 
@@ -48,6 +49,11 @@ export const schema: Family = {
         );
         await scene.untilTold('SOURCE_DISCONNECTED');
         scene.source.proxy.open();
+        // A new table is loaded beside the stream, which is in step without it.
+        await eventually(async () => (await scene.target.database.value('SELECT count(*) FROM branch')) === '5000', {
+          within: 120_000,
+          what: 'the new table',
+        });
       },
     },
     {
