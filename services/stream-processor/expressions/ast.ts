@@ -62,7 +62,7 @@ export function prepare(
   const visit = (node: ASTNode, loops: number): void => {
     switch (node.op) {
       case 'value':
-        if (decimals.has(node.start)) set(node, Decimal.parse(source.slice(node.start, node.end)));
+        if (decimals.has(node.start)) set(node, decimalOf(node, source, fail));
         return;
       case 'id':
         if (node.args === 'row') fail('row is the whole row; name a column of it, as in row.name or row["name"]', node);
@@ -114,6 +114,17 @@ export function prepare(
   };
   visit(ast, 0);
   return { inputs: [...inputs].sort((a, b) => a - b) };
+}
+
+/** The literal as it is written, since a double would have lost digits; whole numbers may be hexadecimal, and are exact anyway. */
+function decimalOf(node: ASTNode, source: string, fail: (message: string, node: ASTNode) => never): Decimal {
+  const value: unknown = node.args;
+  if (typeof value === 'bigint') return Decimal.of(value);
+  try {
+    return Decimal.parse(source.slice(node.start, node.end));
+  } catch (cause) {
+    return fail((cause as RangeError).message, node);
+  }
 }
 
 /** Name of a column's field in `row`. */

@@ -75,6 +75,7 @@ describe('an expression gives, as PostgreSQL reads it,', () => {
     ['row.paid + 1', '1001.25'],
     ['decimal("0.1") + decimal("0.2")', '0.3'],
     ['row.value * 2 - row.year', '-1823.00'],
+    ['row.value + 0x10', '116.50'],
     ['row.value / 3', '33.5000000000000000'],
     ['row.value % 3', '1.50'],
     ['-row.value', '-100.50'],
