@@ -80,7 +80,7 @@ function lastRows(tables: number, rows: number): string {
   return `SELECT ${[...conditions, `EXISTS (SELECT FROM ${MARKER})`].join(' AND ')}`;
 }
 
-const ofPairs = (pairs: number): Variant => ({
+export const ofPairs = (pairs: number): Variant => ({
   name: pairs === 1 ? '1 pair' : `${pairs} pairs`,
   value: pairs,
   backlog: {

@@ -3,7 +3,7 @@ import { runTurn } from '#test/bench/backlog-bench.ts';
 import { openClusters, type Clusters } from '#test/bench/clusters.ts';
 import { runOutageTurn } from '#test/bench/outage-bench.ts';
 import { shapes } from '#test/bench/price.ts';
-import { scalings } from '#test/bench/scaling.ts';
+import { ofPairs, scalings } from '#test/bench/scaling.ts';
 import { NativeSide } from '#test/bench/sides/native.ts';
 import { PipelineSide } from '#test/bench/sides/pipeline.ts';
 import { runSoak } from '#test/bench/soak-bench.ts';
@@ -59,8 +59,8 @@ describe('backlogs', () => {
   });
 
   test('scaling: as many pairs as said, each with its own table, and every row arrives', async () => {
-    const { backlog } = scalings['scale-pairs']!.variants.find(({ value }) => value === 10)!;
-    const runs = await runTurn(clusters, backlog, [new NativeSide(), ours()], { turn: 0, rows: 12_500, say });
+    const { backlog } = ofPairs(3);
+    const runs = await runTurn(clusters, backlog, [new NativeSide(), ours()], { turn: 0, rows: 3500, say });
     expect(runs).toHaveLength(2);
   });
 
