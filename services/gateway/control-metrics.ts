@@ -60,6 +60,8 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
     async (gauge) => {
       const found = await look();
       gauge.reset();
+      // 0 is told too, where there are letters at all: what is not there cannot be watched.
+      for (const { pair } of found?.letters ?? []) gauge.set({ pair }, 0);
       for (const { pair, count } of found?.newLetters ?? []) gauge.set({ pair }, count);
     },
   );

@@ -1,5 +1,5 @@
-/** Transactions of more bytes than this, on the average, are large. */
-const LARGE_BYTES = 1024 * 1024;
+/** Transactions of more bytes than this, on the average, are large: some hundred rows. */
+const LARGE_BYTES = 16 * 1024;
 
 /** Tells, from the messages that pass, whether they come in small transactions. */
 export class TransactionSizes {

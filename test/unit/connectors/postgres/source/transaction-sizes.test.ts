@@ -12,7 +12,7 @@ function told(sizes: TransactionSizes, transactions: readonly number[]): boolean
 }
 
 test('small transactions are told of once a window is full', () => {
-  expect(told(new TransactionSizes(100 * KIB), [60 * KIB, 60 * KIB, 60 * KIB, 60 * KIB])).toEqual([
+  expect(told(new TransactionSizes(20 * KIB), [12 * KIB, 12 * KIB, 12 * KIB, 12 * KIB])).toEqual([
     false,
     true,
     false,
@@ -21,6 +21,6 @@ test('small transactions are told of once a window is full', () => {
 });
 
 test('a large one is not, and forgotten with its window', () => {
-  const sizes = new TransactionSizes(100 * KIB);
-  expect(told(sizes, [50_000 * KIB, 60 * KIB, 60 * KIB])).toEqual([false, false, true]);
+  const sizes = new TransactionSizes(20 * KIB);
+  expect(told(sizes, [50_000 * KIB, 12 * KIB, 12 * KIB])).toEqual([false, false, true]);
 });
