@@ -155,6 +155,26 @@ describe('a connection that goes', () => {
     expect(await count()).toBe(200);
   });
 
+  test('at the last moment, when rows and position are written: neither stays (Promise 3)', async () => {
+    const slices = [pair.history.block(rows(0, 100)), pair.history.block(rows(100, 200))] as const;
+    await pair.apply([slices[0]]);
+    const cut = new Error('cut');
+    {
+      const steps = {
+        beforeCommit: () => {
+          throw cut;
+        },
+      };
+      await using writer = await pair.target.openWriter(pair.id, contextOf(), steps);
+      await expect(writer.apply(pair.batch([slices[1]]), pair.reject)).rejects.toMatchObject({ cause: cut });
+    }
+    expect(await count()).toBe(100);
+    await using writer = await pair.open();
+    expect(writer.held?.position).toEqual(slices[0].last);
+    await writer.apply(pair.batch([slices[1]]), pair.reject);
+    expect(await count()).toBe(200);
+  });
+
   test('again and again at any moment: every row once', { timeout: 120_000 }, async () => {
     const slices: Slice[] = [];
     for (let i = 0; i < 60; i++) {

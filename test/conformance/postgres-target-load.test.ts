@@ -106,6 +106,16 @@ describe('a first load', () => {
     expect(await pair.applied()).toMatchObject(applied);
   });
 
+  test('a chunk that is not waiting any more leaves no rows', async () => {
+    await using load = await openLoad(['public.parent']);
+    await plan(load, 'public.parent', 2);
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('1\tAnn\n', 0));
+    await using second = await load.openSession(contextOf());
+    await expect(copy(second, parentRows('2\tBea\n', 0))).rejects.toMatchObject({ code: 'TARGET_FENCED' });
+    expect(await pair.rows('parent')).toEqual([['1', 'Ann']]);
+  });
+
   test('several sessions write at the same time', async () => {
     await using load = await openLoad(['public.parent']);
     await plan(load, 'public.parent', 8);

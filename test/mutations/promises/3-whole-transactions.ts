@@ -26,7 +26,7 @@ export const promise3: Broken = {
     }
 `,
       test: 'test/conformance/postgres-target-faults.test.ts',
-      title: 'in the middle of a batch: nothing of it stays',
+      title: 'at the last moment, when rows and position are written: neither stays',
     },
     {
       name: 'altered-outside-the-transaction',
@@ -72,7 +72,7 @@ export const promise3: Broken = {
     this.#pipeline.run('BEGIN');
     this.#pipeline.run(\`SELECT \${SCHEMA}.finish_chunk_1(`,
       test: 'test/conformance/postgres-target-load.test.ts',
-      title: 'a chunk is there with its note, or neither is',
+      title: 'a chunk that is not waiting any more leaves no rows',
     },
   ],
 };

@@ -32,6 +32,19 @@ test('what is put comes out in order, gathered, and never beyond the limit by mo
   );
 });
 
+test('who has filled it waits until somebody takes (Promise 6)', async () => {
+  const queue = new BlockQueue<ReturnType<typeof block>>(10);
+  let room = false;
+  const waiting = queue.put(block(10)).then(() => {
+    room = true;
+  });
+  await new Promise(setImmediate);
+  expect(room).toBe(false);
+  await queue.take();
+  await waiting;
+  expect(room).toBe(true);
+});
+
 test('blocks that were put before a failure come out before it', async () => {
   const queue = new BlockQueue<ReturnType<typeof block>>(100);
   await queue.put(block(1));

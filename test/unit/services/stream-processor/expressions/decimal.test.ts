@@ -28,6 +28,11 @@ describe('a decimal', () => {
     );
   });
 
+  test('tells apart what is the same to a double (Promise 4)', () => {
+    const [more, less] = [Decimal.parse('9007199254740993'), Decimal.parse('9007199254740992')];
+    expect([more.compare(less), less.compare(more), more.compare(more)].map(Math.sign)).toEqual([1, -1, 0]);
+  });
+
   test('adds, subtracts, multiplies and compares exactly', () => {
     fc.assert(
       fc.property(arbParts, arbParts, (a, b) => {
