@@ -5,7 +5,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { pairConfigPatch } from '#schemas/http/pairs.ts';
 import { pairConfig, tableInput } from '#schemas/pairs.ts';
 import { toOurs } from '#services/gateway/errors.ts';
-import { fieldProblems, formatPath, invalidFields } from '#services/gateway/fields.ts';
+import { fieldProblems, formatPath, invalidFields, unstorableTexts } from '#services/gateway/fields.ts';
 import { hostOf, isLoopback } from '#services/gateway/loopback.ts';
 
 const told = (schema: z.ZodType, value: unknown) =>
@@ -94,4 +94,14 @@ test('loopback is this machine and nothing else', () => {
     expect(isLoopback(there), there).toBe(false);
   }
   expect(['localhost:5000', '[::1]:5000', '127.0.0.1'].map(hostOf)).toEqual(['localhost', '[::1]', '127.0.0.1']);
+});
+
+test('texts that PostgreSQL cannot hold are told by their field, names of fields included (CHECKLIST 40)', () => {
+  const told = (value: unknown): string[] => unstorableTexts(value).map(({ path }) => path);
+  expect(told({ name: 'Ann', tables: [{ source: 'a.b' }], note: '\u{1f600}', none: null, many: 3 })).toEqual([]);
+  expect(told({ name: 'a\0b', tables: [{ source: 'a.b' }, { source: '\ud800' }] })).toEqual([
+    'name',
+    'tables[1].source',
+  ]);
+  expect(told({ ['a\0']: 1 })).toHaveLength(1);
 });
