@@ -168,15 +168,17 @@ function sample(): void {
   if (connection.value.state !== 'live') return;
   const at = Date.now();
   // Rates are added and not counters: a pair that is made or deleted is no burst of changes.
-  let rate = 0;
+  let rate: number | undefined;
   let lag: number | null = null;
   for (const pair of pairs.value) {
     const series = seriesOf(pair.id);
     series.add(pair.changes_applied, pair.lag_seconds, at);
-    rate += series.points.at(-1)?.rate ?? 0;
+    const point = series.points.at(-1);
+    if (point !== undefined) rate = (rate ?? 0) + point.rate;
     if (pair.lag_seconds !== null) lag = Math.max(lag ?? 0, pair.lag_seconds);
   }
-  whole.push({ at: at / 1000, rate, lag });
+  // Before any pair was looked at twice nothing is known, which is not 0.
+  if (rate !== undefined || pairs.value.length === 0) whole.push({ at: at / 1000, rate: rate ?? 0, lag });
   tick.value += 1;
 }
 
