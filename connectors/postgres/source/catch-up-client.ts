@@ -2,10 +2,18 @@ import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
-import { cancelBackend, connect, endClient } from '../connection.ts';
+import { cancelBackend, connect, describeAddress, endClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
 import { quoteIdentifier, quoteLiteral } from '../identifiers.ts';
-import type { PostgresSettings } from '../settings.ts';
+import { resolveAddress, type PostgresSettings } from '../settings.ts';
+import {
+  askServer,
+  identifyBackend,
+  Patience,
+  watchSilence,
+  type Backend as BackendSession,
+  type WatchedSession,
+} from '../silence.ts';
 import { readServerError, type ServerError } from '../wire/backend.ts';
 import { FrontendWriter } from '../wire/frontend.ts';
 import { Backend } from '../wire/protocol.ts';
@@ -69,6 +77,7 @@ export class CatchUpClient implements ChangeStream {
   #advanced: Lsn;
   #advancedAt: number;
   #pausedSince: NodeJS.Timeout | undefined;
+  readonly #watch: Disposable;
 
   private constructor(
     settings: PostgresSettings,
@@ -76,6 +85,7 @@ export class CatchUpClient implements ChangeStream {
     request: CatchUpRequest,
     handlers: CatchUpHandlers,
     session: pg.Client,
+    backend: BackendSession,
   ) {
     this.#settings = settings;
     this.#context = context;
@@ -96,6 +106,11 @@ export class CatchUpClient implements ChangeStream {
         this.#onClose(error);
       },
     });
+    // A server may decode for long without a word. (CHECKLIST 4)
+    this.#watch = watchSilence(this.#watched, () => askServer(settings, 'source', backend), new Patience(), {
+      role: 'source',
+      address: describeAddress(resolveAddress(settings)),
+    });
   }
 
   /**
@@ -111,8 +126,10 @@ export class CatchUpClient implements ChangeStream {
     accept: (session: pg.Client) => Promise<void>,
   ): Promise<CatchUpClient | undefined> {
     const session = await connect(settings, context, { role: 'source', replication: true, purpose: 'reader' });
+    let backend: BackendSession;
     try {
       await accept(session);
+      backend = await identifyBackend(session);
       if (!(await copySlot(session, request, context))) {
         await endClient(session);
         return undefined;
@@ -121,9 +138,25 @@ export class CatchUpClient implements ChangeStream {
       await endClient(session);
       throw translateError(cause, 'source', `Could not catch up with slot ${request.slot}`);
     }
-    const client = new CatchUpClient(settings, context, request, handlers, session);
+    const client = new CatchUpClient(settings, context, request, handlers, session, backend);
     client.#ask();
     return client;
+  }
+
+  get #watched(): WatchedSession {
+    const raw = this.#raw;
+    const waits = (): boolean => this.#underWay.length > 0 && !raw.isPaused;
+    return {
+      get waits() {
+        return waits();
+      },
+      get bytesMoved() {
+        return raw.bytesRead;
+      },
+      lose: (error) => {
+        raw.destroy(error);
+      },
+    };
   }
 
   get walEnd(): Lsn {
@@ -230,9 +263,8 @@ export class CatchUpClient implements ChangeStream {
     // first of it comes, and is better streamed; more like it may follow.
     if (messages < most || messages > most * LARGE) this.#state = 'finishing';
     else {
-      const fitting = Math.round(messages * (PORTION_BYTES / bytes));
-      this.#most = Math.min(Math.max(fitting, FEWEST_MESSAGES, most / 4), MOST_MESSAGES, most * 4);
-      this.#most = Math.round(this.#most);
+      const fitting = messages * (PORTION_BYTES / bytes);
+      this.#most = Math.round(Math.min(Math.max(fitting, FEWEST_MESSAGES, most / 4), MOST_MESSAGES, most * 4));
     }
   }
 
@@ -258,6 +290,7 @@ export class CatchUpClient implements ChangeStream {
 
   #finish(): void {
     this.#state = 'ended';
+    this.#watch[Symbol.dispose]();
     clearTimeout(this.#pausedSince);
     void this.#raw.end();
     this.#handlers.onCaughtUp();
@@ -286,6 +319,7 @@ export class CatchUpClient implements ChangeStream {
 
   #onClose(error: Error | undefined): void {
     clearTimeout(this.#pausedSince);
+    this.#watch[Symbol.dispose]();
     this.#idle.resolve(undefined);
     const before = this.#state;
     this.#state = 'ended';
