@@ -6,6 +6,7 @@ import { copyOf } from '#connectors/postgres/source/slot-copy.ts';
 import { parseLsn } from '#schemas/lsn.ts';
 import { eventually } from '#test/support/eventually.ts';
 import { startPostgres, type TestDatabase, type TestPostgres } from '#test/support/postgres.ts';
+import { openProxy } from '#test/support/proxy.ts';
 import { postgresOf } from '#test/support/versions.ts';
 import { testChanges } from './postgres-source-changes.ts';
 import { contextOf, dataOf, readUntil, sourceOf, TestStream } from './postgres-source-fixture.ts';
@@ -146,6 +147,33 @@ describe('a backlog', () => {
     }
     held.push(...(await stream.readAll(held.at(-1)!.last)));
     expect(ids(held)).toEqual(upTo(20_000));
+  });
+
+  test('CHECKLIST 4: a way that swallows everything is found out, though no error ever comes', async () => {
+    const stream = await backlog('swallowed', 30_000);
+    await using proxy = await openProxy(server.host, server.port);
+    const source = sourceOf(proxy.through(database.url), { ...portions, ...small, catchUpSilenceMs: 600 });
+    const held: SourceBlock[] = [];
+    {
+      await using reader = await stream.open(undefined, contextOf(), source);
+      const blocks = iterate(reader);
+      held.push(...(await untilCatchingUp(stream, blocks)));
+      proxy.swallow();
+      // The server must be there to be asked.
+      proxy.open();
+      const rest = (async () => {
+        for (;;) held.push(((await blocks.next()) as { value: SourceBlock }).value);
+      })();
+      await expect(rest).rejects.toThrow(
+        expect.objectContaining({
+          code: 'SOURCE_DISCONNECTED',
+          message: expect.stringMatching(/silent for .*leads nowhere/) as string,
+        }) as Error,
+      );
+    }
+    await database.query('SELECT pg_terminate_backend($1)', [await copyPid(stream)]);
+    held.push(...(await stream.readAll(held.at(-1)!.last)));
+    expect(ids(held)).toEqual(upTo(30_000));
   });
 
   test('a large transaction in it is no portion of it: the stream takes over, and portions go on after it', async () => {

@@ -9,9 +9,9 @@ import { resolveAddress, type PostgresSettings } from '../settings.ts';
 import {
   askServer,
   identifyBackend,
-  Patience,
   watchSilence,
   type Backend as BackendSession,
+  type Patience,
   type WatchedSession,
 } from '../silence.ts';
 import { readServerError, type ServerError } from '../wire/backend.ts';
@@ -26,6 +26,8 @@ import { within } from './within.ts';
 export interface CatchUpRequest extends ChangeRequest {
   /** A portion that nobody takes holds a snapshot at the source, and with it vacuum: after so many milliseconds it is given back. (Promise 7) */
   readonly pauseMs: number;
+  /** How long a portion is waited for in silence. */
+  readonly patience: Patience;
 }
 
 export interface CatchUpHandlers extends Pick<ChangeHandlers, 'onMessage' | 'onChunkEnd' | 'progress' | 'onEnd'> {
@@ -107,7 +109,7 @@ export class CatchUpClient implements ChangeStream {
       },
     });
     // A server may decode for long without a word. (CHECKLIST 4)
-    this.#watch = watchSilence(this.#watched, () => askServer(settings, 'source', backend), new Patience(), {
+    this.#watch = watchSilence(this.#watched, () => askServer(settings, 'source', backend), request.patience, {
       role: 'source',
       address: describeAddress(resolveAddress(settings)),
     });

@@ -14,6 +14,8 @@ export interface SourceOptions {
   readonly catchUpWindowBytes: number;
   /** A portion that nobody takes for so long is given back. */
   readonly catchUpPauseMs: number;
+  /** After so long without a word while a portion is waited for, the server is asked what has become of it. */
+  readonly catchUpSilenceMs: number;
   /** Longest wait for the transactions that keep a slot from being made. */
   readonly slotWaitMs: number;
   /** Whether standbys keep a copy of our slot, where the source can have that. (CHECKLIST 12) */
@@ -34,6 +36,7 @@ export const defaultSourceOptions: SourceOptions = {
   catchUpBytes: 16n * 1024n * 1024n,
   catchUpWindowBytes: 256 * 1024,
   catchUpPauseMs: 30_000,
+  catchUpSilenceMs: 60_000,
   slotWaitMs: 60_000,
   failoverSlot: true,
   snapshotWaitMs: 60_000,

@@ -5,6 +5,7 @@ import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { Patience } from '../silence.ts';
 import { CatchUpClient } from './catch-up-client.ts';
 import type { ChangeHandlers, ChangeStream } from './change-stream.ts';
 import { checkHistory } from './history.ts';
@@ -14,7 +15,10 @@ import { expectNoCopy } from './slot-copy.ts';
 import { slotInUse } from './slot-holder.ts';
 import { TransactionSizes } from './transaction-sizes.ts';
 
-type ReadingOptions = Pick<SourceOptions, 'catchUpBytes' | 'catchUpWindowBytes' | 'catchUpPauseMs' | 'takeOverMs'>;
+type ReadingOptions = Pick<
+  SourceOptions,
+  'catchUpBytes' | 'catchUpWindowBytes' | 'catchUpPauseMs' | 'catchUpSilenceMs' | 'takeOverMs'
+>;
 
 export interface ReadingRequest {
   readonly stream: StreamIdentity;
@@ -45,6 +49,7 @@ export class SlotReading implements ChangeStream {
   readonly #context: ConnectorContext;
   readonly #host: ReadingHost;
   readonly #sizes: TransactionSizes;
+  readonly #patience: Patience;
   #session: ChangeStream | undefined;
   /** From one way to the other. */
   #changing: Promise<void> | undefined;
@@ -68,6 +73,7 @@ export class SlotReading implements ChangeStream {
     this.#host = host;
     this.#timeline = request.stream.timeline;
     this.#sizes = new TransactionSizes(options.catchUpWindowBytes);
+    this.#patience = new Patience(options.catchUpSilenceMs);
   }
 
   /** @throws {TerraFusionError} SOURCE_SLOT_IN_USE, SOURCE_HISTORY_LOST, SOURCE_UNREACHABLE … */
@@ -160,7 +166,13 @@ export class SlotReading implements ChangeStream {
       CatchUpClient.start(
         this.#settings,
         this.#context,
-        { slot, publication, start: this.#host.progress().durable, pauseMs: this.#options.catchUpPauseMs },
+        {
+          slot,
+          publication,
+          start: this.#host.progress().durable,
+          pauseMs: this.#options.catchUpPauseMs,
+          patience: this.#patience,
+        },
         {
           ...this.#streamHandlers,
           onMessage: (buf, start, end) => {
