@@ -4,7 +4,6 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import { cancelBackend, connect, describeAddress, endClient } from '../connection.ts';
 import { translateError } from '../errors.ts';
-import { quoteIdentifier, quoteLiteral } from '../identifiers.ts';
 import { resolveAddress, type PostgresSettings } from '../settings.ts';
 import {
   askServer,
@@ -20,7 +19,7 @@ import { Backend } from '../wire/protocol.ts';
 import { RawConnection } from '../wire/raw-connection.ts';
 import type { ChangeHandlers, ChangeRequest, ChangeStream } from './change-stream.ts';
 import { CopiedMessages } from './copied-messages.ts';
-import { advanceCommand, copyOf, copySlot, dropCopyCommand } from './slot-copy.ts';
+import { advanceCommand, copySlot, dropCopyCommand, portionCommand } from './slot-copy.ts';
 import { within } from './within.ts';
 
 export interface CatchUpRequest extends ChangeRequest {
@@ -200,17 +199,11 @@ export class CatchUpClient implements ChangeStream {
 
   /** Portions are asked for until there are enough under way. */
   #ask(): void {
-    const { slot, publication } = this.#request;
     const { durable } = this.#handlers.progress();
     const now = this.#context.clock.monotonic();
     if (durable > this.#advanced && now - this.#advancedAt >= ADVANCE_EVERY_MS) this.#advance(durable, now);
-    const options = ['proto_version', '1', 'publication_names', quoteIdentifier(publication), 'messages', 'true'];
     while (this.#underWay.filter(({ kind }) => kind === 'changes').length < AHEAD) {
-      this.#send(
-        { kind: 'changes', most: this.#most },
-        `COPY (SELECT data FROM pg_logical_slot_get_binary_changes(${quoteLiteral(copyOf(slot))}, NULL, ${this.#most}, ` +
-          `${options.map(quoteLiteral).join(', ')})) TO STDOUT (FORMAT binary)`,
-      );
+      this.#send({ kind: 'changes', most: this.#most }, portionCommand(this.#request, this.#most));
     }
   }
 

@@ -3,7 +3,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import { isPostgresError } from '../errors.ts';
-import { quoteLiteral } from '../identifiers.ts';
+import { quoteIdentifier, quoteLiteral } from '../identifiers.ts';
 import type { ChangeRequest } from './change-stream.ts';
 
 /** The copy's name tells that somebody catches up: there can be one only. (CHECKLIST 6) */
@@ -14,6 +14,15 @@ export function copyOf(slot: string): string {
 /** Moves the slot on to exactly there; the server refuses while somebody reads from it. */
 export function advanceCommand(slot: string, to: Lsn): string {
   return `SELECT pg_replication_slot_advance(${quoteLiteral(slot)}, ${quoteLiteral(formatLsn(to))})`;
+}
+
+/** About so many messages of the copy, whole transactions; the options are those of the stream. */
+export function portionCommand({ slot, publication }: ChangeRequest, most: number): string {
+  const options = ['proto_version', '1', 'publication_names', quoteIdentifier(publication), 'messages', 'true'];
+  return (
+    `COPY (SELECT data FROM pg_logical_slot_get_binary_changes(${quoteLiteral(copyOf(slot))}, NULL, ${most}, ` +
+    `${options.map(quoteLiteral).join(', ')})) TO STDOUT (FORMAT binary)`
+  );
 }
 
 export function dropCopyCommand(slot: string): string {

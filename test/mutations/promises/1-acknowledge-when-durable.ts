@@ -111,5 +111,17 @@ export const promise1: Broken = {
       replace: '    await session.connected.catch(() => undefined);\n',
       test: 'test/unit/services/kernel/bus/kafka-appender.test.ts',
     },
+    {
+      name: 'portions-are-forgotten-as-they-come',
+      stage: 'reader',
+      mistake: 'At the end of a backlog that was read in portions, the slot is moved to what came in.',
+      file: 'connectors/postgres/source/catch-up-client.ts',
+      find: `    const { durable } = this.#handlers.progress();
+    const to = `,
+      replace: `    const { received: durable } = this.#handlers.progress();
+    const to = `,
+      test: 'test/conformance/postgres-source-catch-up.test.ts',
+      title: 'moves the slot to what is durable and no further',
+    },
   ],
 };

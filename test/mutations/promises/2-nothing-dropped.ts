@@ -293,5 +293,16 @@ export const promise2: Broken = {
       test: 'test/conformance/postgres-target.test.ts',
       title: 'a first load that is laid over',
     },
+    {
+      name: 'backlog-is-forgotten-at-once',
+      stage: 'reader',
+      mistake: 'When a backlog begins to be read in portions, the slot is moved to its end.',
+      file: 'connectors/postgres/source/slot-copy.ts',
+      find: '  await session.query(advanceCommand(slot, start));\n',
+      replace:
+        '  await session.query(`SELECT pg_replication_slot_advance(${quoteLiteral(slot)}, pg_current_wal_lsn()), ${start}`);\n',
+      test: 'test/conformance/postgres-source-catch-up.test.ts',
+      title: 'a session that is ended in the midst of it leaves no copy behind',
+    },
   ],
 };

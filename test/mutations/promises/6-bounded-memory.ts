@@ -140,5 +140,18 @@ export const promise6: Broken = {
       test: 'test/unit/services/kernel/audit.test.ts',
       title: 'is read in pieces',
     },
+    {
+      name: 'reading-is-never-paused',
+      stage: 'reader',
+      mistake: 'A reader that waits for its consumer takes whatever the server has.',
+      file: 'connectors/postgres/source/slot-reading.ts',
+      find: `    this.#paused = true;
+    this.#session?.pause();
+`,
+      replace: `    this.#paused = true;
+`,
+      test: 'test/conformance/postgres-source-reader.test.ts',
+      title: 'a consumer that stalls for longer than wal_sender_timeout',
+    },
   ],
 };

@@ -72,5 +72,15 @@ export const promise7: Broken = {
       replace: '    return atOnce || this.#mostTables > 0;',
       test: 'test/unit/services/loader/schedule.test.ts',
     },
+    {
+      name: 'portion-is-held-for-ever',
+      stage: 'reader',
+      mistake: 'A portion that nobody takes keeps its snapshot at the source, and vacuum from its work.',
+      file: 'connectors/postgres/source/catch-up-client.ts',
+      find: '    }, this.#request.pauseMs);',
+      replace: '    }, this.#request.pauseMs * 1000);',
+      test: 'test/conformance/postgres-source-catch-up.test.ts',
+      title: 'a portion that nobody takes is given back',
+    },
   ],
 };
