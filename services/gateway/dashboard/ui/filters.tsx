@@ -86,18 +86,21 @@ export function PairFilter() {
   );
 }
 
-/** Looks among what is shown, without asking anybody. */
+/** A text to look for; with a list, its entries are offered. */
 export function SearchField({
   label,
   placeholder,
   value,
   onInput,
+  list,
 }: {
   readonly label: string;
   readonly placeholder: string;
   readonly value: string;
   readonly onInput: (text: string) => void;
+  readonly list?: readonly string[] | undefined;
 }) {
+  const listId = useId();
   return (
     <label>
       <span class="sr-only">{label}</span>
@@ -105,10 +108,18 @@ export function SearchField({
         type="search"
         placeholder={placeholder}
         value={value}
+        {...(list === undefined ? {} : { list: listId })}
         onInput={(event) => {
           onInput(event.currentTarget.value);
         }}
       />
+      {list === undefined ? null : (
+        <datalist id={listId}>
+          {list.map((each) => (
+            <option key={each} value={each} />
+          ))}
+        </datalist>
+      )}
     </label>
   );
 }
@@ -126,7 +137,6 @@ export function TextFilter({
   const [text, setText] = useState(value);
   const sent = useRef(value);
   const timer = useRef(0);
-  const listId = useId();
   useEffect(() => {
     // Changed by a link or by "Clear filters", and not by what was typed here.
     if (value === sent.current) return;
@@ -140,31 +150,20 @@ export function TextFilter({
     [],
   );
   return (
-    <label>
-      <span class="sr-only">{label}</span>
-      <input
-        type="search"
-        placeholder={placeholder}
-        value={text}
-        {...(list === undefined ? {} : { list: listId })}
-        onInput={(event) => {
-          const { value: typed } = event.currentTarget;
-          setText(typed);
-          clearTimeout(timer.current);
-          timer.current = setTimeout(() => {
-            sent.current = typed;
-            setQuery({ [name]: typed });
-          }, TYPING);
-        }}
-      />
-      {list === undefined ? null : (
-        <datalist id={listId}>
-          {list.map((each) => (
-            <option key={each} value={each} />
-          ))}
-        </datalist>
-      )}
-    </label>
+    <SearchField
+      label={label}
+      placeholder={placeholder}
+      value={text}
+      list={list}
+      onInput={(typed) => {
+        setText(typed);
+        clearTimeout(timer.current);
+        timer.current = setTimeout(() => {
+          sent.current = typed;
+          setQuery({ [name]: typed });
+        }, TYPING);
+      }}
+    />
   );
 }
 
