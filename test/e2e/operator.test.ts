@@ -253,7 +253,8 @@ describe('the operator', () => {
     await page.getByRole('button', { name: 'Check', exact: true }).click();
     await page.getByText('the change can be saved').waitFor();
     await page.getByRole('button', { name: 'Save' }).click();
-    await page.getByText('counted and written all the same').waitFor();
+    const saved = page.getByRole('region', { name: 'cama.parcel ← pacs.property' });
+    await saved.getByText('counted and written all the same').waitFor();
     expect(await stored()).toEqual(
       before.map((table) =>
         table.source === 'pacs.property'

@@ -115,5 +115,15 @@ export const promise4: Broken = {
       test: 'test/unit/services/writer/schema-gate.test.ts',
       title: 'a table that the stream announces in another shape',
     },
+    {
+      name: 'bytes-are-taken-for-another-type',
+      stage: 'loader',
+      mistake: 'A column that was altered since bytes were agreed upon takes them all the same.',
+      file: 'connectors/postgres/target/load-session.ts',
+      find: "      if (format === 'binary') this.#requireTypes(table, columns);\n",
+      replace: "      if (format !== 'binary') this.#requireTypes(table, columns);\n",
+      test: 'test/conformance/postgres-binary-load.test.ts',
+      title: 'never takes them for something else',
+    },
   ],
 };

@@ -129,5 +129,15 @@ export const promise5: Broken = {
       test: 'test/unit/services/kernel/leases.test.ts',
       title: 'tells at once when somebody else has it',
     },
+    {
+      name: 'silence-is-waited-out',
+      stage: 'writer',
+      mistake: 'A session that leads nowhere is waited for, since no error has come of it.',
+      file: 'connectors/postgres/silence.ts',
+      find: '++suspected < 2) return;',
+      replace: '++suspected < Infinity) return;',
+      test: 'test/unit/connectors/postgres/silence.test.ts',
+      title: 'is given up when the server waits for it too',
+    },
   ],
 };

@@ -153,5 +153,15 @@ export const promise6: Broken = {
       test: 'test/conformance/postgres-source-reader.test.ts',
       title: 'a consumer that stalls for longer than wal_sender_timeout',
     },
+    {
+      name: 'large-transactions-are-one',
+      stage: 'writer',
+      mistake: 'Where no block ends between two transactions, all of them are one transaction of the target.',
+      file: 'services/writer/batch.ts',
+      find: '    if (this.#open <= this.#mostOpen) return [news.slice(0, whole), rest];\n',
+      replace: '    if (this.#open <= Infinity) return [news.slice(0, whole), rest];\n',
+      test: 'test/unit/services/writer/batch.test.ts',
+      title: 'are cut where a transaction has ended once it is large',
+    },
   ],
 };

@@ -105,5 +105,14 @@ export const promise9: Broken = {
       test: 'test/unit/services/gateway/idempotency.test.ts',
       title: 'holds for commands too',
     },
+    {
+      name: 'given-up-rows-are-counted',
+      stage: 'loader',
+      mistake: 'Rows of a chunk that was given up stay told as copied.',
+      file: 'services/loader/copy.ts',
+      find: '      options.observer.givenUp(load.shape.table, counts[i]!.rows, counts[i]!.bytes);\n',
+      replace: '      options.observer.givenUp(load.shape.table, 0, counts[i]!.bytes);\n',
+      test: 'test/unit/services/loader/refused-bytes.test.ts',
+    },
   ],
 };
