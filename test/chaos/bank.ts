@@ -43,6 +43,9 @@ export const bankTables: NonNullable<NewTestPair['tables']> = [
 /** What is not done by chance alone, but when a crash point waits for it. */
 export type Special = 'large' | 'swap' | 'rule' | 'refused' | 'altered';
 
+/** Transactions between two large ones, or two that alter a table, at the least: a service that is killed all the time would never catch up. */
+const BETWEEN = 80;
+
 /** Moves money at the source, transaction after transaction, until it is stopped. The source may die under it. */
 export class Mover {
   readonly #client: SteadyClient;
@@ -50,6 +53,8 @@ export class Mover {
   #entry = 0;
   #note = 0;
   #columns = 0;
+  /** Transactions since the last one of these. */
+  #spared = BETWEEN;
   #wanted: Special | undefined;
   /** Rows that the target refuses would end a first load: they come once the pair streams. */
   #manners: readonly [Special, ...Special[]] = ['swap', 'rule'];
@@ -97,16 +102,23 @@ export class Mover {
 
   #statements(): string[] {
     const special = this.#wanted !== undefined && this.#random.chance(0.3) ? this.#wanted : this.#bySurprise();
-    if (special === 'large') return this.#large();
+    this.#spared += 1;
+    if (special === 'large' && this.#isTime()) return this.#large();
     if (special === 'swap') return this.#swap();
     if (special === 'rule') return this.#noteOf(-1, 'breaks the rule');
     if (special === 'refused') return this.#noteOf(1, 'refused');
-    if (special === 'altered' && this.#random.chance(0.2)) return this.#alter();
+    if (special === 'altered' && this.#isTime()) return this.#alter();
     return this.#random.weighted<() => string[]>([
       [8, () => this.#transfers()],
       [1, () => this.#reopen()],
       [1, () => this.#noteOf(1, 'good')],
     ])();
+  }
+
+  #isTime(): boolean {
+    if (this.#spared < BETWEEN) return false;
+    this.#spared = 0;
+    return true;
   }
 
   #bySurprise(): Special | undefined {
