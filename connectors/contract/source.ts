@@ -252,7 +252,7 @@ export interface NumberedColumn {
 export interface ColumnsRead {
   /** Numbers of the columns that are there, in the order of the request. */
   readonly columns: readonly number[];
-  /** In COPY's text format: the key's columns, then these. */
+  /** In COPY's text format: the key's columns, then these. The bytes are the consumer's only until it asks for more. */
   readonly rows: AsyncIterable<Buffer>;
 }
 
@@ -352,6 +352,7 @@ export type RawFormat = 'text' | 'binary';
 
 /** Some bytes of a COPY, cut anywhere. */
 export interface RawPiece {
+  /** The consumer's only until it asks for the next piece. */
   readonly bytes: Buffer;
   /** Rows that ended since the piece before it. */
   readonly rows: number;

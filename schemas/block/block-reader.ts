@@ -205,19 +205,17 @@ export class CellCursor {
     const kind = (bytes[pos++]! >>> 1) as Cell;
     this.kind = kind;
     if (kind === Cell.text || kind === Cell.bytes) {
-      let length = bytes[pos++]!;
-      if (length >= 0x80) {
-        length &= 0x7f;
-        let scale = 0x80;
-        let byte: number;
-        do {
-          byte = bytes[pos++]!;
-          length += (byte & 0x7f) * scale;
-          scale *= 0x80;
-        } while (byte >= 0x80);
+      const byte = bytes[pos++]!;
+      // The length of a value is twice itself in its encoding, so a value of less than 64 bytes has one byte of it.
+      if (byte < 0x80) {
+        this.from = pos;
+        pos += byte >>> 1;
+      } else {
+        this.#pos = pos;
+        const length = this.#longLength(byte);
+        this.from = this.#pos;
+        pos = this.from + length;
       }
-      this.from = pos;
-      pos += length / 2;
       this.to = pos;
     } else {
       this.from = pos;
@@ -228,6 +226,21 @@ export class CellCursor {
     return true;
   }
 
+  #longLength(first: number): number {
+    const bytes = this.#bytes;
+    let pos = this.#pos;
+    let doubled = first & 0x7f;
+    let scale = 0x80;
+    let byte: number;
+    do {
+      byte = bytes[pos++]!;
+      doubled += (byte & 0x7f) * scale;
+      scale *= 0x80;
+    } while (byte >= 0x80);
+    this.#pos = pos;
+    return doubled / 2;
+  }
+
   /** The current cell's text; null for a null cell, undefined for an unchanged one. */
   text(): string | null | undefined {
     if (this.kind === Cell.null) return null;
@@ -236,6 +249,12 @@ export class CellCursor {
   }
 
   #run(): number {
+    // Less than 64 cells, or the end of them: a byte, for which no reader is made.
+    const byte = this.#bytes[this.#pos]!;
+    if (byte < 0x80 && (byte & 1) === 0) {
+      this.#pos++;
+      return byte >>> 1;
+    }
     const wire = new WireReader(this.#bytes, this.#pos);
     const count = wire.run();
     this.#pos = wire.pos;

@@ -146,11 +146,11 @@ export class BlockWriter {
   }
 
   /** A text cell from bytes that are valid UTF-8. */
-  textCell(src: Uint8Array, start: number, end: number): void {
+  textCell(src: Buffer, start: number, end: number): void {
     this.#value(2, src, start, end);
   }
 
-  bytesCell(src: Uint8Array, start: number, end: number): void {
+  bytesCell(src: Buffer, start: number, end: number): void {
     this.#value(6, src, start, end);
   }
 
@@ -275,7 +275,7 @@ export class BlockWriter {
     this.#pos += this.#buf.write(text, this.#pos, 'utf8');
   }
 
-  #value(kind: number, src: Uint8Array, start: number, end: number): void {
+  #value(kind: number, src: Buffer, start: number, end: number): void {
     const length = end - start;
     this.#need(length + 11);
     const buf = this.#buf;
@@ -287,7 +287,8 @@ export class BlockWriter {
       this.#pos = pos;
     } else {
       pos = putLong(buf, pos, length);
-      buf.set(src.subarray(start, end), pos);
+      // Natively, and without a view of the bytes: one for each long value would be most of the garbage there is.
+      src.copy(buf, pos, start, end);
       this.#pos = pos + length;
     }
   }

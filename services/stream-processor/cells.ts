@@ -8,6 +8,7 @@ import { decodeBytes, readText, type CelValue, type ValueKind } from './values.t
  */
 export class CellIndex {
   bytes: Buffer = Buffer.alloc(0);
+  #wire = new WireReader(this.bytes);
   /** Cells that were found; -1 when there is no row. */
   count = -1;
   readonly #kinds: Uint8Array;
@@ -37,7 +38,10 @@ export class CellIndex {
    */
   load(bytes: Buffer, offset: number, needed = this.#kinds.length): void {
     const { length } = this.#kinds;
-    const wire = new WireReader(bytes, offset);
+    // One reader for all rows of a block.
+    if (this.#wire.buf !== bytes) this.#wire = new WireReader(bytes);
+    const wire = this.#wire;
+    wire.pos = offset;
     let count = 0;
     for (let run = wire.run(); run > 0; run = wire.run()) {
       if (count + run > length) throw new RangeError(`a row has more cells than the table's ${length} columns`);

@@ -18,7 +18,7 @@ const whole = { by: 'whole' } as const;
 
 async function textOf(pieces: AsyncIterable<RawPiece>): Promise<string> {
   const all: Buffer[] = [];
-  for await (const { bytes } of pieces) all.push(bytes);
+  for await (const { bytes } of pieces) all.push(Buffer.from(bytes));
   return Buffer.concat(all).toString();
 }
 

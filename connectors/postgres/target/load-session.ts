@@ -9,7 +9,6 @@ import { isPostgresError, translateError } from '../errors.ts';
 import { quoteColumns, quoteTable } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
 import type { ServerError } from '../wire/backend.ts';
-import { copyDataHeader } from '../wire/frontend.ts';
 import { FENCED, SCHEMA } from './bookkeeping.ts';
 import { arrayLiteral } from './catalog.ts';
 import { writeCopyLine } from './copy-lines.ts';
@@ -96,7 +95,7 @@ class PostgresLoadSession implements LoadSession {
       const binary = format === 'binary' ? ' (FORMAT binary)' : '';
       pipeline.runOnce(`COPY ${place} (${quoteColumns(columns)}) FROM STDIN${binary}`);
       for await (const piece of pieces) {
-        pipeline.writeThrough(copyDataHeader(piece.length), piece);
+        pipeline.out.copyBytes(piece);
         await pipeline.room();
         if (pipeline.failure) throw pipeline.failure;
       }

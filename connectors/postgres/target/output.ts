@@ -147,6 +147,18 @@ export class Output {
     this.#copyAt = -1;
   }
 
+  /** A message of COPY data, or several, of bytes that are copied: they are the caller's again once it returns. */
+  copyBytes(bytes: Buffer): void {
+    this.beginCopyData();
+    for (let from = 0; from < bytes.length;) {
+      this.copyRoom(1);
+      const copied = bytes.copy(this.buf, this.pos, from);
+      this.pos += copied;
+      from += copied;
+    }
+    this.endCopyData();
+  }
+
   /** Ends the COPY. */
   copyDone(): void {
     this.#need(8);

@@ -128,12 +128,6 @@ export class Pipeline {
     return rows;
   }
 
-  /** Writes bytes of COPY data without copying them. They must not be changed afterwards. */
-  writeThrough(header: Buffer, bytes: Buffer): void {
-    this.out.flush();
-    this.#raw.write([header, bytes]);
-  }
-
   /** Resolves once the server has taken enough for us to build more. */
   async room(): Promise<void> {
     this.out.flush();

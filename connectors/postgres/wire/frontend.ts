@@ -192,11 +192,3 @@ export class FrontendWriter {
     this.#buf = larger;
   }
 }
-
-/** Type byte and length of a CopyData message with a body of so many bytes: to be written before the body, without copying it. */
-export function copyDataHeader(bodyLength: number): Buffer {
-  const header = Buffer.allocUnsafe(5);
-  header[0] = Frontend.copyData;
-  header.writeInt32BE(bodyLength + 4, 1);
-  return header;
-}

@@ -76,7 +76,7 @@ function writeRow(cells: ModelRow, writer: BlockWriter): void {
         const bytes = Buffer.from(`..${cell}.`);
         writer.textCell(bytes, 2, bytes.length - 1);
       }
-    } else writer.bytesCell(cell, 0, cell.length);
+    } else writer.bytesCell(Buffer.from(cell), 0, cell.length);
   }
   writer.endRow();
 }

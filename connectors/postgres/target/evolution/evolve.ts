@@ -2,7 +2,6 @@ import type { ColumnsRead, ColumnsRequest } from '#connectors/contract/source.ts
 import type { HeldTable, Refill, SchemaNews, SchemaPlan } from '#connectors/contract/target.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
 import { quoteColumns, quoteIdentifier, quoteTable } from '../../identifiers.ts';
-import { copyDataHeader } from '../../wire/frontend.ts';
 import { catalogSql, type CatalogTable, catalogValues, readCatalog } from '../catalog.ts';
 import type { Answers, Pipeline } from '../pipeline.ts';
 import { forgetTableSql, holdTableSql, holdTableValues } from './held-tables.ts';
@@ -90,7 +89,7 @@ export class Evolver {
     );
     pipeline.runOnce(`COPY terrafusion_refill (${quoteColumns(cells)}) FROM STDIN`);
     for await (const chunk of read.rows) {
-      pipeline.writeThrough(copyDataHeader(chunk.length), chunk);
+      pipeline.out.copyBytes(chunk);
       await pipeline.room();
       if (pipeline.failure) throw pipeline.failure;
     }

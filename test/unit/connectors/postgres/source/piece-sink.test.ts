@@ -23,6 +23,8 @@ describe.each(['text', 'binary'] as const)('rows of a COPY in %s', (format) => {
         const take = (rest: boolean): void => {
           for (let piece = sink.take(rest); piece !== undefined; piece = sink.take(rest)) {
             taken.push(Buffer.from(piece.bytes));
+            // Nobody but the taker has the bytes until it asks for more; what it leaves in them is in nobody's way.
+            piece.bytes.fill(0xff);
             rows += piece.rows;
           }
         };

@@ -36,6 +36,7 @@ const act = fc.oneof(
   fc.record({ kind: fc.constant('copy' as const), rows: fc.nat(200), size: fc.nat(2000) }),
   fc.record({ kind: fc.constant('arrays' as const), rows: fc.integer({ min: 1, max: 200 }), size: fc.nat(3000) }),
   fc.record({ kind: fc.constant('texts' as const), rows: fc.nat(3), size: fc.nat(300_000) }),
+  fc.record({ kind: fc.constant('bytes' as const), size: fc.oneof(fc.nat(300), fc.nat(500_000)) }),
   fc.record({ kind: fc.constant('slow' as const) }),
   fc.record({ kind: fc.constant('fast' as const) }),
   fc.record({ kind: fc.constant('drain' as const) }),
@@ -62,6 +63,12 @@ test('whatever the socket holds back, every message leaves whole, in order and u
           output.endCopyData();
           output.copyDone();
           expected.push(`d${rows.at.map((_, i) => `${n}.${i}\t${'x'.repeat(one.size)}\n`).join('')}`, 'c');
+        } else if (one.kind === 'bytes') {
+          const bytes = Buffer.alloc(one.size, `${n}.`);
+          expected.push(`d${bytes.toString()}`, 'c');
+          output.copyBytes(bytes);
+          output.copyDone();
+          bytes.fill(0);
         } else if (one.kind === 'arrays') {
           const array = new TextArray();
           for (let i = 0; i < one.rows; i++)

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readCommandTag, readDataRow, readServerError, rowsOfTag } from '#connectors/postgres/wire/backend.ts';
 import { Framer } from '#connectors/postgres/wire/framer.ts';
-import { copyDataHeader, FrontendWriter } from '#connectors/postgres/wire/frontend.ts';
+import { FrontendWriter } from '#connectors/postgres/wire/frontend.ts';
 
 function messagesOf(bytes: Buffer): { readonly type: string; readonly body: Buffer }[] {
   const messages: { type: string; body: Buffer }[] = [];
@@ -48,9 +48,6 @@ describe('messages to the server', () => {
       ['c', ''],
       ['f', 'why\0'],
       ['X', ''],
-    ]);
-    expect(messagesOf(Buffer.concat([copyDataHeader(2), Buffer.from('ab')]))).toEqual([
-      { type: 'd', body: Buffer.from('ab') },
     ]);
   });
 
