@@ -8,7 +8,8 @@ import { eventually } from '#test/support/eventually.ts';
 import { startPostgres, type TestDatabase, type TestPostgres } from '#test/support/postgres.ts';
 import { changesOf, contextOf, dataOf, readUntil, sourceOf, TestStream } from './postgres-source-fixture.ts';
 
-const SENDER_TIMEOUT_S = 2;
+/** Seconds: long enough for a machine that runs other tests beside it, too. */
+const SENDER_TIMEOUT_S = 4;
 const MIB = 2 ** 20;
 
 let server: TestPostgres;
