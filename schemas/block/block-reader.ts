@@ -56,12 +56,14 @@ export class BlockReader {
   }
 
   static open(bytes: Buffer): BlockReader {
-    return guarded(bytes, () => {
+    try {
       const format = new WireReader(bytes).long();
       const current = format === BLOCK_FORMAT ? bytes : upgradeBlock(bytes, format);
       const wire = new WireReader(current);
       return new BlockReader(current, readHeader(wire), wire);
-    });
+    } catch (cause) {
+      throw corrupt(bytes, cause);
+    }
   }
 
   /** Moves the cursor back to before the first transaction. */
@@ -75,8 +77,8 @@ export class BlockReader {
   }
 
   nextTransaction(): boolean {
-    return guarded(this.bytes, () => {
-      const wire = this.#wire;
+    const wire = this.#wire;
+    try {
       if (this.#transactionsLeft === 0) this.#transactionsLeft = wire.run();
       if (this.#transactionsLeft === 0) {
         if (!wire.atEnd) throw new RangeError('bytes follow the last transaction');
@@ -90,7 +92,9 @@ export class BlockReader {
       this.transaction = { xid, commitLsn, commitTime, origin };
       this.complete = false;
       return true;
-    });
+    } catch (cause) {
+      throw corrupt(this.bytes, cause);
+    }
   }
 
   nextChange(): boolean {
@@ -272,11 +276,3 @@ export function readRow(bytes: Buffer, offset: number): (string | null | undefin
 }
 
 const NO_TRANSACTION: BlockTransaction = { xid: 0, commitLsn: 0n, commitTime: 0, origin: undefined };
-
-function guarded<T>(bytes: Buffer, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw corrupt(bytes, cause);
-  }
-}

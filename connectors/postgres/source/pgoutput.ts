@@ -1,7 +1,7 @@
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { Before, BlockWriter, Op } from '#schemas/block/index.ts';
 import { endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
-import { lsnAt, MessageReader, malformed, timeAt } from './message-reader.ts';
+import { highAt, lowAt, lsnOf, MessageReader, malformed, timeAt } from './message-reader.ts';
 import { type Relation, RelationCache } from './relations.ts';
 
 export interface DecoderOptions {
@@ -35,6 +35,9 @@ export class PgoutputDecoder {
   #inTransaction = false;
   #xid = 0;
   #commitLsn = 0n;
+  /** Its halves. */
+  #commitHigh = 0;
+  #commitLow = 0;
   #commitTime = 0;
   #origin: string | undefined;
   /** Of the last change the server sent for the transaction. */
@@ -49,7 +52,9 @@ export class PgoutputDecoder {
   #lastCommitTime = 0;
   /** The end of the last transaction in the open block, when complete. */
   #completeThrough: Position | undefined;
-  #receivedLsn = 0n;
+  /** Halves of the WAL location after the last commit that came in. */
+  #receivedHigh = 0;
+  #receivedLow = 0;
 
   constructor(options: DecoderOptions) {
     this.#options = options;
@@ -65,7 +70,7 @@ export class PgoutputDecoder {
 
   /** The WAL location after the last commit that came in. */
   get receivedLsn(): bigint {
-    return this.#receivedLsn;
+    return lsnOf(this.#receivedHigh, this.#receivedLow);
   }
 
   /** Bytes in the open block. */
@@ -129,7 +134,9 @@ export class PgoutputDecoder {
     if (this.#inTransaction) malformed('a transaction within a transaction');
     // In place, like rows: with one-row transactions this is as frequent as they are.
     if (end - start !== 20) malformed(`a begin of ${end - start} bytes`);
-    this.#commitLsn = lsnAt(buf, start);
+    this.#commitHigh = highAt(buf, start);
+    this.#commitLow = lowAt(buf, start);
+    this.#commitLsn = lsnOf(this.#commitHigh, this.#commitLow);
     this.#commitTime = timeAt(buf, start + 8);
     this.#xid = buf.readUInt32BE(start + 16);
     this.#inTransaction = true;
@@ -146,10 +153,9 @@ export class PgoutputDecoder {
     if (!this.#inTransaction) malformed('a commit outside of a transaction');
     // Flags (none are defined), the commit's location, its end, its time.
     if (end - start !== 25) malformed(`a commit of ${end - start} bytes`);
-    if (lsnAt(buf, start + 1) !== this.#commitLsn)
+    if (highAt(buf, start + 1) !== this.#commitHigh || lowAt(buf, start + 1) !== this.#commitLow)
       malformed('a commit at another WAL location than its transaction announced');
-    const endLsn = lsnAt(buf, start + 9);
-    if (endLsn > this.#receivedLsn) this.#receivedLsn = endLsn;
+    this.#received(highAt(buf, start + 9), lowAt(buf, start + 9));
     this.#inTransaction = false;
     if (this.#skipThrough === LAST_ORDINAL) return;
     // A transaction without any change for us leaves no trace; one whose beginning was stored needs its end.
@@ -158,6 +164,12 @@ export class PgoutputDecoder {
     this.#writer.endTransaction(true, this.#ordinal);
     this.#begun = false;
     this.#completeThrough = endOf(this.#options.generation, this.#commitLsn);
+  }
+
+  #received(high: number, low: number): void {
+    if (high < this.#receivedHigh || (high === this.#receivedHigh && low <= this.#receivedLow)) return;
+    this.#receivedHigh = high;
+    this.#receivedLow = low;
   }
 
   #insert(buf: Buffer, start: number, end: number): void {

@@ -24,9 +24,9 @@ export async function connectSchema(source: TestDatabase, table: string): Promis
   const columns = await source.query<Column>(
     `SELECT c.column_name AS name, c.data_type AS type, c.numeric_precision AS precision, c.numeric_scale AS scale,
        EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-         WHERE i.indrelid = $1::regclass AND i.indisprimary AND a.attname = c.column_name) AS key
+         WHERE i.indrelid = $1::text::regclass AND i.indisprimary AND a.attname = c.column_name) AS key
      FROM information_schema.columns c
-     WHERE c.table_schema || '.' || c.table_name = $1 ORDER BY c.ordinal_position`,
+     WHERE c.table_schema || '.' || c.table_name = $1::text ORDER BY c.ordinal_position`,
     [table],
   );
   const row = { type: 'struct', optional: false, fields: columns.map(fieldOf) };
