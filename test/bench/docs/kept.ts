@@ -19,7 +19,20 @@ export interface Kept {
   readonly node: string;
   readonly machine: Readonly<Record<string, string | number>>;
   readonly samples?: readonly SoakSample[];
+  /** Of `bench:gateway` (G1), which has no sides. */
+  readonly figures?: GatewayFigures;
   readonly runs: readonly Run[];
+}
+
+/** The medians of the turns. */
+export interface GatewayFigures {
+  /** Milliseconds. */
+  readonly requestsP99: number;
+  readonly failures: number;
+  /** Of the lag while requests are answered, to that while nobody asks. */
+  readonly lagRatio: number;
+  /** Share of a core that all event streams cost. */
+  readonly streamsCpu: number;
 }
 
 /** Fewer turns than this are a look, not a figure; where nothing better is kept, they are shown as what they are. */
@@ -30,7 +43,11 @@ export function readKept(folder = fileURLToPath(RESULTS)): Kept[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .sort()
-    .map((file) => ({ file, ...(JSON.parse(readFileSync(join(folder, file), 'utf8')) as Omit<Kept, 'file'>) }));
+    .map((file) => {
+      const stored = JSON.parse(readFileSync(join(folder, file), 'utf8')) as Partial<Pick<Kept, 'sides'>> &
+        Omit<Kept, 'file' | 'sides'>;
+      return { ...stored, file, sides: stored.sides ?? [] };
+    });
 }
 
 /** What is measured, a rate or a size that is not the usual one included: "B1", "L1-1000", "X1-5000000". */

@@ -31,6 +31,7 @@ export function page(kept: readonly Kept[]): string {
     outageSection(kept),
     priceSection(kept),
     peerSection(kept),
+    gatewaySection(kept),
     scalingSection(kept),
     soakSection(kept),
   ];
@@ -234,6 +235,26 @@ function peerSection(kept: readonly Kept[]): string {
   const heads = ['peer', 'workload', 'what', 'ours rows/s', 'theirs rows/s', 'ratio', 'CPU s/M theirs', 'peak RSS MiB theirs', 'p50 / p99 ms ours', 'theirs']; // prettier-ignore
   const list = Object.entries(PEERS).map(([peer, is]) => `\`${peer}\`: ${is}.`);
   return `## Other ways\n\n${list.join(' ')}\n\n${table(heads, rows)}`;
+}
+
+// ---- the gateway
+
+function gatewaySection(kept: readonly Kept[]): string {
+  const one = kept.findLast(({ workload }) => workload === 'G1');
+  if (one?.figures === undefined) return '';
+  const { requestsP99, failures, lagRatio, streamsCpu } = one.figures;
+  const row = (what: string, measured: string, target: string, isMet: boolean): string[] => [what, measured, target, isMet ? 'met' : '**missed**']; // prettier-ignore
+  const rows = [
+    row('p99 of an answer, from when it was due', `${requestsP99.toFixed(0)} ms`, 'under 50 ms', requestsP99 < 50),
+    row('requests that failed', String(failures), '0', failures === 0),
+    row('lag while it answers, ratio to while nobody asks', lagRatio.toFixed(2), 'under 1.20', lagRatio < 1.2),
+    row('CPU for all event streams', `${(100 * streamsCpu).toFixed(1)} % of a core`, 'under 5 %', streamsCpu < 0.05),
+  ];
+  return `## The gateway
+
+[G1](${raw(one.file)}): ${one.title} (${turnsOf(one)} turns). Source, target, control database, sync-service, gateway and those who ask share the two cores.
+
+${table(['what', 'measured', 'target', ''], rows)}`;
 }
 
 // ---- scaling, soak
