@@ -35,7 +35,7 @@ async function readAll(snapshot: SourceSnapshot, shape: TableShape, plan: readon
     // As it comes back from where it was stored.
     const stored = JSON.parse(JSON.stringify(range)) as ChunkRange;
     for await (const { bytes, rows } of reader.copyOut(shape.table, columns, stored, 'text', never)) {
-      pieces.push(bytes);
+      pieces.push(Buffer.from(bytes));
       counted += rows;
     }
     chunks.push(Buffer.concat(pieces).toString().split('\n').slice(0, -1));
@@ -181,7 +181,7 @@ test("CHECKLIST 29: a role's limits of time do not end a snapshot; between chunk
     const rows = async (): Promise<string> => {
       const pieces: Buffer[] = [];
       for await (const { bytes } of reader.copyOut(shape.table, ['id'], { by: 'whole' }, 'text', never))
-        pieces.push(bytes);
+        pieces.push(Buffer.from(bytes));
       return Buffer.concat(pieces).toString();
     };
     expect(await rows()).toBe('1\n');
