@@ -20,9 +20,7 @@ describe('SIGKILL, Kafka', () => {
   afterAll(() => kafka?.stop());
   const options = {
     seed: chaosSeed,
-    get brokers(): readonly string[] {
-      return kafka!.brokers;
-    },
+    brokers: (): readonly string[] => kafka!.brokers,
   };
   // Each start waits until the lease of the one that was killed has run out.
   testStreamKills([...streamPoints, ...kafkaPoints], 1, options);

@@ -11,7 +11,8 @@ import { startPoints, type StreamPoint } from './points.ts';
 
 export interface ChaosOptions {
   readonly seed: number;
-  readonly brokers?: readonly string[];
+  /** Asked once a test runs: before, no broker may be there yet. */
+  readonly brokers?: () => readonly string[];
 }
 
 const timeout = 30 * 60_000;
@@ -135,7 +136,7 @@ async function fromScratch(options: ChaosOptions, work: (installation: Installat
 async function onStage({ seed, brokers }: ChaosOptions, work: (scene: Scene) => Promise<void>): Promise<void> {
   const [source, target] = [await loneSource(), await freshDatabase('target')];
   await createBank(source, target);
-  await using installation = await freshInstallation(brokers && { brokers });
+  await using installation = await freshInstallation(brokers && { brokers: brokers() });
   const mover = new Mover(() => source.url, seed);
   const auditor = new Auditor(target);
   try {
