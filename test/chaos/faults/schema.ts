@@ -61,10 +61,13 @@ export const schema: Family = {
       what: 'ALTER TABLE … DROP COLUMN at the source: values would go at the target.',
       outcome: { halts: 'SCHEMA_CHANGE_NEEDS_APPROVAL', fix: 'Approve it.' },
       strike: async (scene) => {
-        await scene.source.database.query(
-          'BEGIN; LOCK TABLE note; UPDATE note SET amount = amount + 1; ALTER TABLE note DROP COLUMN amount; COMMIT',
+        const { database } = scene.source;
+        // One that nobody else writes to: who moves money goes on meanwhile.
+        await database.query('ALTER TABLE note ADD COLUMN spare int DEFAULT 1');
+        await database.query(
+          'BEGIN; LOCK TABLE note; UPDATE note SET spare = spare + 1; ALTER TABLE note DROP COLUMN spare; COMMIT',
         );
-        await scene.source.database.query('INSERT INTO note (id) VALUES (-10)');
+        await database.query("INSERT INTO note (id, amount, body) VALUES (-10, 1, 'without it')");
       },
       fix: approve,
     },
