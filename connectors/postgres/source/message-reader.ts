@@ -8,25 +8,8 @@ export function malformed(what: string): never {
 
 /** A WAL location; 63 bits are more than any server will ever write. */
 export function lsnAt(buf: Buffer, at: number): bigint {
-  return lsnOf(highAt(buf, at), lowAt(buf, at));
-}
-
-/** The upper 32 bits of a WAL location. Halves are compared and kept where a transaction has several of them: big integers are objects. */
-export function highAt(buf: Buffer, at: number): number {
-  const high = buf.readUInt32BE(at);
-  return high < 0x8000_0000 ? high : malformed('a WAL location beyond 63 bits');
-}
-
-/** The lower 32 bits. */
-export function lowAt(buf: Buffer, at: number): number {
-  return buf.readUInt32BE(at + 4);
-}
-
-/** Below this a location is exact as a double: eight million GB of WAL. */
-const EXACT_HIGH = 2 ** 21;
-
-export function lsnOf(high: number, low: number): bigint {
-  return high < EXACT_HIGH ? BigInt(high * 2 ** 32 + low) : (BigInt(high) << 32n) | BigInt(low);
+  const value = buf.readBigUInt64BE(at);
+  return buf[at]! < 0x80 ? value : malformed('a WAL location beyond 63 bits');
 }
 
 /** A PostgreSQL time (µs since 2000) as µs since 1970. */

@@ -1,7 +1,7 @@
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { Before, BlockWriter, Op } from '#schemas/block/index.ts';
 import { endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
-import { highAt, lowAt, lsnOf, MessageReader, malformed, timeAt } from './message-reader.ts';
+import { lsnAt, MessageReader, malformed, timeAt } from './message-reader.ts';
 import { type Relation, RelationCache } from './relations.ts';
 
 export interface DecoderOptions {
@@ -35,9 +35,6 @@ export class PgoutputDecoder {
   #inTransaction = false;
   #xid = 0;
   #commitLsn = 0n;
-  /** Its halves. */
-  #commitHigh = 0;
-  #commitLow = 0;
   #commitTime = 0;
   #origin: string | undefined;
   /** Of the last change the server sent for the transaction. */
@@ -52,9 +49,7 @@ export class PgoutputDecoder {
   #lastCommitTime = 0;
   /** The end of the last transaction in the open block, when complete. */
   #completeThrough: Position | undefined;
-  /** Halves of the WAL location after the last commit that came in. */
-  #receivedHigh = 0;
-  #receivedLow = 0;
+  #receivedLsn = 0n;
 
   constructor(options: DecoderOptions) {
     this.#options = options;
@@ -70,7 +65,7 @@ export class PgoutputDecoder {
 
   /** The WAL location after the last commit that came in. */
   get receivedLsn(): bigint {
-    return lsnOf(this.#receivedHigh, this.#receivedLow);
+    return this.#receivedLsn;
   }
 
   /** Bytes in the open block. */
@@ -134,9 +129,7 @@ export class PgoutputDecoder {
     if (this.#inTransaction) malformed('a transaction within a transaction');
     // In place, like rows: with one-row transactions this is as frequent as they are.
     if (end - start !== 20) malformed(`a begin of ${end - start} bytes`);
-    this.#commitHigh = highAt(buf, start);
-    this.#commitLow = lowAt(buf, start);
-    this.#commitLsn = lsnOf(this.#commitHigh, this.#commitLow);
+    this.#commitLsn = lsnAt(buf, start);
     this.#commitTime = timeAt(buf, start + 8);
     this.#xid = buf.readUInt32BE(start + 16);
     this.#inTransaction = true;
@@ -153,9 +146,10 @@ export class PgoutputDecoder {
     if (!this.#inTransaction) malformed('a commit outside of a transaction');
     // Flags (none are defined), the commit's location, its end, its time.
     if (end - start !== 25) malformed(`a commit of ${end - start} bytes`);
-    if (highAt(buf, start + 1) !== this.#commitHigh || lowAt(buf, start + 1) !== this.#commitLow)
+    if (lsnAt(buf, start + 1) !== this.#commitLsn)
       malformed('a commit at another WAL location than its transaction announced');
-    this.#received(highAt(buf, start + 9), lowAt(buf, start + 9));
+    const endLsn = lsnAt(buf, start + 9);
+    if (endLsn > this.#receivedLsn) this.#receivedLsn = endLsn;
     this.#inTransaction = false;
     if (this.#skipThrough === LAST_ORDINAL) return;
     // A transaction without any change for us leaves no trace; one whose beginning was stored needs its end.
@@ -164,12 +158,6 @@ export class PgoutputDecoder {
     this.#writer.endTransaction(true, this.#ordinal);
     this.#begun = false;
     this.#completeThrough = endOf(this.#options.generation, this.#commitLsn);
-  }
-
-  #received(high: number, low: number): void {
-    if (high < this.#receivedHigh || (high === this.#receivedHigh && low <= this.#receivedLow)) return;
-    this.#receivedHigh = high;
-    this.#receivedLow = low;
   }
 
   #insert(buf: Buffer, start: number, end: number): void {

@@ -106,17 +106,12 @@ export class RawConnection {
   }
 
   /**
-   * Writes the pieces in order. The bytes must not be changed afterwards. Works while reading is paused.
+   * The bytes must not be changed afterwards. Works while reading is paused.
    * @returns false when the socket would rather have us wait for `drained`. Once the connection is closed nothing is written.
    */
-  write(bytes: Uint8Array | readonly Uint8Array[]): boolean {
+  write(bytes: Uint8Array): boolean {
     if (this.#closed || this.#socket.destroyed || this.#ending) return false;
-    if (bytes instanceof Uint8Array) return this.#socket.write(bytes);
-    let room = true;
-    this.#socket.cork();
-    for (const piece of bytes) room = this.#socket.write(piece);
-    this.#socket.uncork();
-    return room;
+    return this.#socket.write(bytes);
   }
 
   /** Resolves once the socket takes more; at once when it does already, or when the connection is closed. */
