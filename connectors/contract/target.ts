@@ -179,6 +179,11 @@ export interface LoadRequest {
    */
   readonly staged?: boolean;
   /**
+   * Those whose rows come just as the source has them, so that what is unique there is unique here: their primary keys may be made once all rows
+   * are there. None when left out.
+   */
+  readonly unaltered?: readonly TableName[];
+  /**
    * What the load has begun with, whatever that is: where its stream begins, what its tables look like. What was loaded with another one is
    * emptied as the load is opened.
    */
@@ -232,6 +237,8 @@ export interface TargetLoad extends AsyncDisposable {
   reset(tables: readonly TableName[]): Promise<void>;
   /** A connection of its own for chunks; several may write at the same time. */
   openSession(context: ConnectorContext): Promise<LoadSession>;
+  /** Makes the primary keys that were kept for when all rows are there. @throws TARGET_CONFLICT when rows have one in common */
+  makeKeys(): Promise<void>;
   /** Tells the target's planner what has come; also after `commit`. A table that it cannot do that for is left out. */
   analyze(tables: readonly TableName[]): Promise<void>;
   /** Stores the position: the load is done. */

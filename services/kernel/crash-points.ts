@@ -46,6 +46,8 @@ export const crashPoints = {
   LOADER_CHUNK_COMMITTED_NOT_NOTED: 'loader.chunk-committed-not-noted',
   /** A table is complete, others are not: the next try goes on with those. */
   LOADER_BETWEEN_TABLES: 'loader.between-tables',
+  /** Chunks and primary keys are there, the load is not noted as complete: the next try finds nothing to do. */
+  LOADER_KEYS_MADE: 'loader.keys-made',
   /** All chunks are there, the position to stream from is not: the next try has nothing to read. */
   LOADER_BEFORE_COMMIT: 'loader.before-commit',
   /** The target holds the load and the position to stream from, the control database still says loading: the target is believed. */

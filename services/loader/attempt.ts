@@ -31,7 +31,15 @@ export async function attempt(options: LoadOptions, outer: ConnectorContext): Pr
   try {
     const { pairId, number, existingRows, staged = false, begun, target } = options;
     await using load = await target.openLoad(
-      { pairId, number, existingRows, staged, begun, tables: options.tables.map((table) => table.target) },
+      {
+        pairId,
+        number,
+        existingRows,
+        staged,
+        begun,
+        tables: options.tables.map(({ target }) => target),
+        unaltered: options.tables.filter(({ identity }) => identity).map(({ target }) => target),
+      },
       context,
     );
     const outcome = await copyAll(options, load, context);
@@ -170,6 +178,13 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
       return 'again';
     }
   }
+  try {
+    await load.makeKeys();
+  } catch (error) {
+    if (several.size === 0 || !isConflict(error)) throw error;
+    return await repeatAll(error, options, load, context);
+  }
+  crashPoint(crashPoints.LOADER_KEYS_MADE);
   await options.checkStream();
   const loaded = loadedTables(chunks, options.tables);
   await options.noteLoaded(loaded);
@@ -190,21 +205,23 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
   } catch (error) {
     // Rows that were kept beside their tables meet the others only here.
     if (!options.staged || several.size === 0 || !isConflict(error)) throw error;
-    tellMixed(
-      options,
-      error,
-      load.tables.map(({ table }) => table),
-      context,
-    );
-    await emptyAgain(
-      load.tables.map(({ table }) => table),
-      options,
-      load,
-    );
-    return 'again';
+    return await repeatAll(error, options, load, context);
   }
   crashPoint(crashPoints.LOADER_AFTER_COMMIT);
   // Nobody has to wait for it any more; after a kill just here the target's own autovacuum sees to it.
   await load.analyze(load.tables.map(({ table }: LoadTable) => table));
   return applied;
+}
+
+/** Where only the end shows that the chunks contradict each other. */
+async function repeatAll(
+  error: unknown,
+  options: LoadOptions,
+  load: TargetLoad,
+  context: ConnectorContext,
+): Promise<'again'> {
+  const names = load.tables.map(({ table }) => table);
+  tellMixed(options, error, names, context);
+  await emptyAgain(names, options, load);
+  return 'again';
 }

@@ -34,6 +34,7 @@ export const startPoints: readonly CrashPoint[] = [
   crashPoints.LOADER_CHUNK_COMMITTED_NOT_NOTED,
   crashPoints.LOADER_BETWEEN_TABLES,
   crashPoints.LOADER_DEAD_LETTERS_STORED_NOT_COMMITTED,
+  crashPoints.LOADER_KEYS_MADE,
   crashPoints.LOADER_BEFORE_COMMIT,
   crashPoints.LOADER_AFTER_COMMIT,
   crashPoints.SUPERVISOR_LOADED_NOT_COMPLETED,

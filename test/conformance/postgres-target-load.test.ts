@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { LoadRequest, LoadSession, TargetLoad } from '#connectors/contract/target.ts';
+import { ensureMadeObjects, recordMade } from '#connectors/postgres/schema/made.ts';
 import { postgresTarget } from '#connectors/postgres/target/target.ts';
 import { before } from '#schemas/position.ts';
 import { parseTableName } from '#schemas/tables.ts';
@@ -62,6 +63,123 @@ beforeAll(async () => {
 beforeEach(async () => {
   await database.query(`DROP SCHEMA IF EXISTS _terrafusion CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public`);
   pair = new Pair(database);
+});
+
+describe('primary keys of tables that we have made', () => {
+  const parent = 'public.parent';
+  const open = (number = 1, unaltered: readonly string[] = [parent]): Promise<TargetLoad> =>
+    pair.target.openLoad(
+      {
+        pairId: pair.id,
+        number,
+        tables: [name(parent)],
+        existingRows: number === 1 ? 'refuse' : 'replace',
+        begun: 'here',
+        unaltered: unaltered.map(name),
+      },
+      contextOf(),
+    );
+  const keys = (): Promise<{ readonly definition: string }[]> =>
+    database.query(
+      `SELECT conname || ' ' || pg_get_constraintdef(oid) AS definition FROM pg_constraint WHERE conrelid = 'parent'::regclass AND contype = 'p'`,
+    );
+  const KEY = [{ definition: 'one key PRIMARY KEY (id)' }];
+
+  beforeEach(async () => {
+    await database.query('CREATE TABLE parent (id int NOT NULL, name text, CONSTRAINT "one key" PRIMARY KEY (id))');
+    const client = await database.connect();
+    await ensureMadeObjects(client);
+    await recordMade(client, 'table public.parent', ['CREATE …'], 'public.parent');
+  });
+
+  test('are made once all rows are there, and known meanwhile', async () => {
+    await using load = await open();
+    expect(load.tables[0]!.primaryKey).toEqual(['id']);
+    expect(await keys()).toEqual([]);
+    const [described] = await pair.target.describe([name(parent)], contextOf());
+    expect(described).toMatchObject({ primaryKey: ['id'], uniqueKeys: [['id']] });
+    await plan(load, parent);
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('2\tBea\n1\tAnn\n'));
+    await load.makeKeys();
+    expect(await keys()).toEqual(KEY);
+    await load.makeKeys();
+    await load.commit(applied);
+    expect(await database.query('SELECT FROM _terrafusion.late_keys')).toEqual([]);
+    expect(await database.query('SELECT id FROM parent ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }]);
+  });
+
+  test('are made by whoever goes on with the load', async () => {
+    {
+      await using load = await open();
+      await plan(load, parent);
+      await using session = await load.openSession(contextOf());
+      await copy(session, parentRows('1\tAnn\n'));
+    }
+    await using load = await open();
+    expect(load.tables[0]!.primaryKey).toEqual(['id']);
+    expect(await keys()).toEqual([]);
+    await load.makeKeys();
+    expect(await keys()).toEqual(KEY);
+  });
+
+  test('are not made of rows that have one in common', async () => {
+    await using load = await open();
+    await plan(load, parent);
+    await using session = await load.openSession(contextOf());
+    await copy(session, parentRows('1\tAnn\n1\tBea\n'));
+    await expect(load.makeKeys()).rejects.toMatchObject({ code: 'TARGET_CONFLICT' });
+    expect(await keys()).toEqual([]);
+    await load.reset([name(parent)]);
+    await load.makeKeys();
+    expect(await keys()).toEqual(KEY);
+  });
+
+  test('are there again when the pair goes in the middle of its load, unless rows contradict them', async () => {
+    {
+      await using load = await open();
+      await plan(load, parent, 2);
+      await using session = await load.openSession(contextOf());
+      await copy(session, parentRows('1\tAnn\n'));
+    }
+    await pair.target.forget(pair.id, contextOf());
+    expect(await keys()).toEqual(KEY);
+    expect(await database.query('SELECT FROM _terrafusion.late_keys')).toEqual([]);
+    {
+      await using load = await open(2);
+      expect(await keys()).toEqual([]);
+      await plan(load, parent);
+      await using session = await load.openSession(contextOf());
+      await copy(session, parentRows('1\tAnn\n1\tBea\n'));
+    }
+    await pair.target.forget(pair.id, contextOf());
+    expect(await keys()).toEqual([]);
+  });
+
+  test('that somebody has made meanwhile are taken as they are', async () => {
+    await using load = await open();
+    await database.query('ALTER TABLE parent ADD CONSTRAINT theirs PRIMARY KEY (name, id)');
+    await load.makeKeys();
+    expect(await keys()).toEqual([{ definition: 'theirs PRIMARY KEY (name, id)' }]);
+  });
+
+  test.each([
+    ['rows come through a chain', ''],
+    ['the table is not ours', 'DELETE FROM _terrafusion.made_objects'],
+    ['the table was made again', 'DROP TABLE parent; CREATE TABLE parent (id int CONSTRAINT "one key" PRIMARY KEY)'],
+    ['a foreign key points to it', 'CREATE TABLE child (id int REFERENCES parent)'],
+    ['a view groups by it', 'CREATE VIEW named AS SELECT name FROM parent GROUP BY id'],
+    ['it is published', 'CREATE PUBLICATION onward FOR TABLE parent'],
+    ['it has storage parameters', 'ALTER INDEX "one key" SET (fillfactor = 50)'],
+    ['tables inherit from it', 'CREATE TABLE heir () INHERITS (parent)'],
+  ])('stay where they are: %s', async (_why, sql) => {
+    await database.query(sql);
+    await using load = await open(1, sql === '' ? [] : [parent]);
+    expect(await keys()).toEqual(KEY);
+    await load.makeKeys();
+    await load.commit(applied);
+    await database.query('DROP PUBLICATION IF EXISTS onward');
+  });
 });
 
 describe('a first load', () => {

@@ -194,7 +194,8 @@ export class TableMaker {
         await this.#attempts.make(objectName.default(table, column.name), [ddl.setDefault(table, column.name, value)]);
     }
     const key = wanted.constraints.find(({ kind }) => kind === 'primary');
-    if (key && !there.constraints.some(({ kind }) => kind === 'primary'))
+    const comes = this.#state.lateKeys.has(formatTableName(table));
+    if (key && !comes && !there.constraints.some(({ kind }) => kind === 'primary'))
       await this.#attempts.make(objectName.constraint(table, key), [ddl.addConstraint(table, key)]);
     if (wanted.options.length > 0 && there.options.length === 0 && wanted.partitionKey === undefined)
       await this.#attempts.make(`storage parameters of ${formatTableName(table)}`, [ddl.setOptions(wanted)]);

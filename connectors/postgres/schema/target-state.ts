@@ -8,6 +8,7 @@ import type {
   TypeModel,
 } from '#connectors/contract/schema.ts';
 import { formatTableName, type TableName } from '#schemas/tables.ts';
+import { readLateKeys } from '../target/late-keys.ts';
 import { type MadeObjects, readMadeObjects } from './made.ts';
 import { inCatalog } from './read.ts';
 import { readSequences } from './read-sequences.ts';
@@ -26,6 +27,8 @@ export interface TargetState {
   /** Views and the like in a table's place, by formatted name. */
   readonly otherRelations: ReadonlySet<string>;
   readonly made: MadeObjects;
+  /** Formatted names of tables whose primary key a load makes at its end. */
+  readonly lateKeys: ReadonlySet<string>;
 }
 
 export async function readTargetState(client: pg.ClientBase, model: SchemaModel): Promise<TargetState> {
@@ -34,14 +37,17 @@ export async function readTargetState(client: pg.ClientBase, model: SchemaModel)
     const { rows } = await client.query<{ version: number; schemas: string[] }>(
       `SELECT current_setting('server_version_num')::int AS version, (SELECT array_agg(nspname::text) FROM pg_namespace) AS schemas`,
     );
+    const found = await findTables(
+      client,
+      model.tables.map(({ name }) => name),
+    );
     const tables = await readTables(
       client,
-      (
-        await findTables(
-          client,
-          model.tables.map(({ name }) => name),
-        )
-      ).map(({ oid }) => oid),
+      found.map(({ oid }) => oid),
+    );
+    const late = await readLateKeys(
+      client,
+      found.map(({ oid }) => oid),
     );
     return {
       serverVersion: rows[0]!.version,
@@ -61,6 +67,7 @@ export async function readTargetState(client: pg.ClientBase, model: SchemaModel)
         ),
       ),
       made,
+      lateKeys: new Set(found.filter(({ oid }) => late.has(oid)).map(formatTableName)),
     };
   });
 }

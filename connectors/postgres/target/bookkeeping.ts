@@ -4,6 +4,7 @@ import { formatLsn, type Lsn, parseLsn } from '#schemas/lsn.ts';
 import { formatPosition, parsePosition, type Position } from '#schemas/position.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { heldTablesSql } from './evolution/held-tables.ts';
+import { lateKeysSql, putKeysBack } from './late-keys.ts';
 import { SCHEMA } from './own-schema.ts';
 import { dropAllStaged } from './staging.ts';
 
@@ -158,6 +159,7 @@ const tables: Readonly<Record<string, string>> = {
   loads: loadsSql,
   load_chunks: chunksSql,
   held_tables: heldTablesSql,
+  late_keys: lateKeysSql,
 };
 
 const presentSql = `SELECT ${Object.keys(tables)
@@ -281,6 +283,7 @@ export async function keepWritersOut(client: pg.ClientBase, key: string): Promis
 /** Forgets the pair: its position and what is kept of its load, those of its table syncs included. */
 export async function forgetApplied(client: pg.ClientBase, pairId: string): Promise<void> {
   await dropAllStaged(client, pairId);
+  await putKeysBack(client, pairId);
   for (const table of Object.keys(tables)) {
     const { rows } = await client.query<{ there: boolean }>(
       `SELECT to_regclass('${SCHEMA}.${table}') IS NOT NULL AS there`,

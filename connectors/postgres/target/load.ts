@@ -23,6 +23,7 @@ import { hasRows, readTables } from './describe.ts';
 import { emptyTables } from './empty-tables.ts';
 import { circlesOf, rankByForeignKeys } from './foreign-key-order.ts';
 import { rowFailure } from './failures.ts';
+import { putKeyBack, readLateKeys, takeKeysOff } from './late-keys.ts';
 import { loadFailure, openLoadSession } from './load-session.ts';
 import { LOCK_TIMEOUT_MS, type TargetOptions } from './session.ts';
 import { areStaged, createStaged, emptyStaged, putInPlace, stagedName } from './staging.ts';
@@ -146,7 +147,7 @@ class PostgresLoad implements TargetLoad {
    * that had begun with something else goes, together with the note of what it had begun with.
    */
   #prepare(): Promise<void> {
-    const { pairId, existingRows, begun } = this.#request;
+    const { pairId, existingRows, begun, unaltered = [] } = this.#request;
     return this.#transaction(async (client) => {
       const { rows } = await client.query<{ readonly prepared: boolean; readonly begun: string }>(
         `SELECT prepared, begun FROM ${SCHEMA}.loads WHERE pair_id = $1`,
@@ -163,6 +164,12 @@ class PostgresLoad implements TargetLoad {
       if (held.prepared && held.begun === begun) return;
       if (held.prepared || existingRows === 'replace') await emptyTables(client, this.#catalog);
       else await requireEmpty(client, this.#catalog);
+      const unique = new Set(unaltered.map(formatTableName));
+      await takeKeysOff(
+        client,
+        pairId,
+        this.#catalog.filter((table) => unique.has(formatTableName(table))),
+      );
       await client.query(`DELETE FROM ${SCHEMA}.load_chunks WHERE pair_id = $1`, [pairId]);
       await client.query(`UPDATE ${SCHEMA}.loads SET prepared = true, begun = $2 WHERE pair_id = $1`, [pairId, begun]);
     });
@@ -227,6 +234,29 @@ class PostgresLoad implements TargetLoad {
   #typesOf(table: TableName): ReadonlyMap<string, string> {
     const place = this.#catalog.findIndex((one) => formatTableName(one) === formatTableName(table));
     return new Map([...(this.#binary[place] ?? [])].map(([name, { typeOid }]) => [name, typeOid]));
+  }
+
+  async makeKeys(): Promise<void> {
+    const late = await this.#guarded('Could not read which keys are to be made', () =>
+      readLateKeys(
+        this.#client,
+        this.#catalog.map(({ oid }) => oid),
+      ),
+    );
+    for (const table of this.#catalog) {
+      const key = late.get(table.oid);
+      if (key === undefined) continue;
+      const what = `Could not make the primary key of ${formatTableName(table)}`;
+      await this.#guarded(what, () =>
+        this.#transaction(async (client) => {
+          try {
+            await putKeyBack(client, table, key);
+          } catch (error) {
+            throw rowFailure(error) === undefined ? error : loadFailure(error, what);
+          }
+        }),
+      );
+    }
   }
 
   async analyze(tables: readonly TableName[]): Promise<void> {

@@ -35,6 +35,7 @@ export interface PipelineOptions {
 export class PipelineSide implements Side {
   readonly name: string;
   readonly slots = 'terrafusion%';
+  readonly makesTables = true;
   readonly #controlServer: string;
   readonly #options: PipelineOptions;
   #ends: Ends | undefined;

@@ -40,6 +40,8 @@ export interface Side {
    * Instead of `prepare` and `start`: begins to bring the rows over that are there now; see {@link untilCopying}. Left out: it has no load.
    */
   load?(ends: Ends): Promise<Started>;
+  /** It makes the tables at the target by itself as it loads them; else they are given to it, with their keys. */
+  readonly makesTables?: boolean;
   /** Whether the rows of that load are committed at the target, and from where to go on: asked every few milliseconds. */
   loaded?(): Promise<boolean>;
   /** What was made of the rows on their way is checked and undone, so that both ends can be compared. Left out: nothing was. */

@@ -10,6 +10,7 @@ import { readTables } from '../describe.ts';
 import { reasonOf } from '../failures.ts';
 import { emptyTables } from '../empty-tables.ts';
 import { rankByForeignKeys } from '../foreign-key-order.ts';
+import { putKeysOn } from '../late-keys.ts';
 import { SCHEMA } from '../own-schema.ts';
 import { forgetTableSql, holdTableSql, holdTableValues, readHeldTables } from './held-tables.ts';
 import { planEvolution } from './plan.ts';
@@ -43,6 +44,8 @@ export async function alterLoaded(
     const there = await readTables(client, [...all.values()]);
     const emptied = tied(there, names);
     await emptyTables(client, emptied);
+    // With its key a table is altered like any other.
+    await putKeysOn(client, emptied);
     const ours = await madeByUs(client);
     for (const { target } of gone) await dropTable(client, target, there, ours);
     for (const { now, was } of altered) await alterTable(client, now, was, there, ours);
