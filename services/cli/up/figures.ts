@@ -6,8 +6,8 @@ export interface Figures {
   readonly at: number;
   /** Pairs by state. */
   readonly states: Readonly<Record<string, number>>;
-  /** Changes applied a second, since the last look. */
-  readonly changesPerSecond: number;
+  /** Changes applied a second, since the last look; null at the first one. */
+  readonly changesPerSecond: number | null;
   readonly changesApplied: number;
   /** Of the pair that is furthest behind; null while none is known. */
   readonly lagSeconds: number | null;
@@ -40,8 +40,8 @@ export class FigureKeeper {
     const last = this.#last;
     const seconds = last === undefined ? 0 : (at - last.at) / 1000;
     // What fell (a pair was deleted or loaded anew) is no negative rate.
-    const rate = (now: number, before: number | undefined): number =>
-      before === undefined || seconds <= 0 ? 0 : Math.max(0, now - before) / seconds;
+    const rate = (now: number, before: number | undefined): number | null =>
+      before === undefined || seconds <= 0 ? null : Math.max(0, now - before) / seconds;
     this.#last = { at, applied: changesApplied, copied: rowsCopied };
     const lags = pairs.flatMap(({ lag_seconds }) => (lag_seconds === null ? [] : [lag_seconds]));
     return {
@@ -51,7 +51,7 @@ export class FigureKeeper {
       changesApplied,
       lagSeconds: lags.length === 0 ? null : Math.max(...lags),
       rowsCopied,
-      load: load(pairs, tables, rate(rowsCopied, last?.copied)),
+      load: load(pairs, tables, rate(rowsCopied, last?.copied) ?? 0),
       deadLetters: sum(pairs.map(({ dead_letters }) => dead_letters)),
       failures: pairs.flatMap(({ name, error }) =>
         error === null ? [] : [{ pair: name, message: `${error.code}: ${error.message}`, fix: error.fix }],

@@ -54,7 +54,7 @@ export function figuresLine(figures: Figures): string {
   if (figures.load !== undefined) parts.push(loadText(figures.load));
   else
     parts.push(
-      `${figures.changesPerSecond.toFixed(figures.changesPerSecond < 10 ? 1 : 0)} changes/s`,
+      `${rateText(figures.changesPerSecond)} changes/s`,
       `lag ${duration(figures.lagSeconds)}`,
       `${count(figures.changesApplied)} changes`,
     );
@@ -63,6 +63,8 @@ export function figuresLine(figures: Figures): string {
     parts.push(figures.deadLetters === 1 ? '1 dead letter' : `${count(figures.deadLetters)} dead letters`);
   return parts.join(' · ');
 }
+
+const rateText = (rate: number | null): string => (rate === null ? '-' : rate.toFixed(rate < 10 ? 1 : 0));
 
 function loadText({ copied, total, rowsPerSecond }: NonNullable<Figures['load']>): string {
   const share = total === 0 ? 0 : Math.min(1, copied / total);

@@ -42,6 +42,8 @@ describe('the live line', () => {
     expect(
       figuresLine({ ...figures, states: { streaming: 2, failed: 1 }, deadLetters: 0, lagSeconds: null }),
     ).toContain('2 streaming, failed · 63 changes/s · lag - ·');
+    expect(figuresLine({ ...figures, changesPerSecond: null })).toContain('streaming · - changes/s · lag 12 ms');
+    expect(figuresLine({ ...figures, changesPerSecond: 0 })).toContain('streaming · 0.0 changes/s');
     expect(figuresLine({ ...figures, states: {} })).toContain('no pairs');
   });
 
