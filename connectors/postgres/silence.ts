@@ -5,7 +5,7 @@ import type { Role } from './errors.ts';
 import type { PostgresSettings } from './settings.ts';
 
 /** How long a session may wait for an answer in silence before the server is asked what has become of it, in ms. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 20_000;
 const MOST_PATIENCE_MS = 600_000;
 /** How long the asking may take, in ms. */
 const ASK_MS = 10_000;

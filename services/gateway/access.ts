@@ -13,14 +13,21 @@ import {
   KnownCredentials,
   type Credential,
   type Identity,
+  type Remembered,
 } from './access/credentials.ts';
 import { Lockout, type Locked, type Subject } from './access/lockout.ts';
 import { actorOf, type App, type GatewayDeps, type Principal } from './gateway.ts';
 import { hostOf, isLoopback, isOpen } from './loopback.ts';
+import { Rush } from './rush.ts';
 import { accessOf, mayAct, needsAllSystems, type Access } from './roles.ts';
 
 /** How long what was good is still believed when the control database does not answer, in ms. For reading only. */
 const BELIEVED = 15 * 60_000;
+/**
+ * How long a key that was good is not asked about again, in ms: only for reading, only when many requests come with it, and until something is
+ * changed through this gateway.
+ */
+const UNASKED = 1000;
 
 /** Not counted: they are asked by machines, often. */
 const uncounted = new Set(['/health', '/health/live', '/health/ready', '/metrics']);
@@ -55,7 +62,9 @@ export function guardRoutes(app: App, deps: GatewayDeps): void {
 export class Guard {
   readonly #deps: GatewayDeps;
   readonly #database: App['controlDatabase'];
+  readonly #changes: App['changes'];
   readonly #known = new KnownCredentials();
+  readonly #rush = new Rush();
   readonly #open: boolean;
   readonly #lockout: Lockout;
   readonly #lockouts: Counter<'by'>;
@@ -64,6 +73,7 @@ export class Guard {
   constructor(app: App, deps: GatewayDeps) {
     this.#deps = deps;
     this.#database = app.controlDatabase;
+    this.#changes = app.changes;
     const { authRequired, host, rateLimitPerMinute, lockoutFailures } = deps.options;
     this.#lockout = new Lockout(deps.clock, lockoutFailures);
     this.#lockouts = deps.metrics.counter({
@@ -184,18 +194,36 @@ export class Guard {
     // who shares an address with somebody who guesses does not.
     const remembered = this.#known.get(credential);
     if (!remembered && counted) await this.#count(request, reply);
-    const identity = await this.#verify(credential, remembered, request);
+    // As of before the question: a change that comes meanwhile makes that it is asked again.
+    const asOf = { at: this.#deps.clock.now(), changes: this.#changes.count };
+    const unasked = remembered && this.#isSure(remembered, credential, request) ? remembered : undefined;
+    const identity = unasked?.identity ?? (await this.#verify(credential, remembered, request));
     if (!identity) return this.#ended(credential, request, reply);
-    this.#known.remember(credential, identity, this.#deps.clock.now());
+    // What was believed has not been seen to be good.
+    if (identity !== remembered?.identity) this.#known.remember(credential, { identity, ...asOf });
     this.#admitted(request, identity);
     if (remembered && counted) await this.#count(request, reply);
     if (credential.kind === 'session') assertOwnPage(request, credential.text);
     return identity;
   }
 
+  /** Whether a key that reads was found good a moment ago. Sessions are asked about each time: that keeps them open. */
+  #isSure({ identity, at, changes }: Remembered, { kind }: Credential, request: FastifyRequest): boolean {
+    const { clock } = this.#deps;
+    const now = clock.now();
+    return (
+      kind === 'key' &&
+      reads(request) &&
+      this.#rush.has(identity.principal.id, clock.monotonic()) &&
+      changes === this.#changes.count &&
+      Math.abs(now - at) <= UNASKED &&
+      (identity.expiresAt === undefined || identity.expiresAt.getTime() > now)
+    );
+  }
+
   async #verify(
     credential: Credential,
-    remembered: { readonly identity: Identity; readonly at: number } | undefined,
+    remembered: Remembered | undefined,
     request: FastifyRequest,
   ): Promise<Identity | undefined> {
     try {

@@ -17,6 +17,7 @@ import { answerFromMemory } from './last-known.ts';
 import { knowMethods, nothingThere } from './methods.ts';
 import { PatientDatabase } from './patience.ts';
 import { countRequests } from './request-metrics.ts';
+import { countChanges, shareAnswers } from './shared-answers.ts';
 
 /** A body may be this large unless its route says otherwise, in bytes. */
 const BODY_LIMIT = 1024 * 1024;
@@ -84,6 +85,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
     if (closing.signal.aborted) void reply.header('connection', 'close');
     done();
   });
+  countChanges(app);
   countRequests(app, deps.metrics);
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -114,6 +116,7 @@ export async function buildApp(deps: GatewayDeps): Promise<App> {
   await app.register(rateLimit, { global: false });
   guardRoutes(app, deps);
   answerFromMemory(app, deps);
+  shareAnswers(app, deps);
   return app;
 }
 

@@ -7,6 +7,9 @@ export const PATIENCE = 2500;
 /** The same where the answer is all that is wanted, and there is nothing to show without it. */
 const LONGER = 5000;
 
+/** Nobody sees it. One for all, since to make one for each question costs more than some answers. */
+const ANSWERED = new Error('answered');
+
 /** @throws {TerraFusionError} `late` when the work takes longer; what it comes to then is nobody's business any more */
 export async function within<T>(
   clock: Clock,
@@ -26,7 +29,7 @@ export async function within<T>(
     working.catch(() => undefined);
     return await Promise.race([working, tooLate]);
   } finally {
-    done.abort();
+    done.abort(ANSWERED);
   }
 }
 

@@ -17,6 +17,12 @@ const writersAlive = () =>
     `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%' AND datname = current_database()`,
   );
 
+const inTransaction = () =>
+  database.value<number>(
+    `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'terrafusion writer%' AND state LIKE 'idle in%'
+       AND datname = current_database()`,
+  );
+
 beforeAll(async () => {
   database = await freshDatabase('target');
 });
@@ -134,6 +140,43 @@ describe('two writers of one pair', () => {
     await old.apply(pair.batch([slices[1]!]), pair.reject);
     await waiting;
     expect(await count()).toBe(20);
+  });
+});
+
+describe('a writer that was stopped in the middle of a transaction', () => {
+  test('is sent away by whoever has its work, and what it had begun is gone', async () => {
+    await using stopped = await pair.open();
+    const slices = pair.history.cut([rows(0, 10), rows(10, 20)]);
+    await stopped.apply(pair.batch([slices[0]!]), pair.reject);
+    // It may be at work, for all that is known at first.
+    await using early = await pair.open();
+    expect(await inTransaction()).toBe(1);
+    await early[Symbol.asyncDispose]();
+
+    pair.target = postgresTarget({ url: database.url }, { stillMs: 0 });
+    await using young = await pair.open();
+    await young.apply(pair.batch([slices[0]!]), pair.reject);
+    await young.apply(pair.batch([slices[1]!]), pair.reject);
+    expect(await count()).toBe(20);
+    await expect(stopped.apply(pair.batch([slices[1]!]), pair.reject)).rejects.toMatchObject({ heals: true });
+    expect(await count()).toBe(20);
+  });
+
+  test('sessions of other pairs, and those that rest between transactions, are left alone', async () => {
+    await using resting = await pair.open();
+    await using other = await pair.target.openWriter('pair-10', contextOf());
+    const elsewhere = await database.connect();
+    await elsewhere.query(`SET application_name = 'terrafusion writer pair-2'; BEGIN; SELECT 1`);
+    pair.target = postgresTarget({ url: database.url }, { stillMs: 0 });
+    await using young = await pair.open();
+    expect(await inTransaction()).toBe(1);
+    await elsewhere.query('COMMIT');
+    await elsewhere.end();
+    await young.apply(pair.batch([pair.history.block(rows(0, 10))]), pair.reject);
+    await expect(resting.apply(pair.batch([pair.history.block(rows(10, 20))]), pair.reject)).rejects.toMatchObject({
+      code: 'TARGET_FENCED',
+    });
+    await other[Symbol.asyncDispose]();
   });
 });
 

@@ -180,7 +180,7 @@ export function contextOf(signal: AbortSignal = new AbortController().signal): C
 export class Pair {
   readonly database: TestDatabase;
   readonly id = 'pair-1';
-  readonly target: ReturnType<typeof postgresTarget>;
+  target: ReturnType<typeof postgresTarget>;
   readonly history: History;
   readonly letters: DeadLetter[] = [];
 

@@ -24,6 +24,7 @@ import { emptyTables } from './empty-tables.ts';
 import { circlesOf, rankByForeignKeys } from './foreign-key-order.ts';
 import { rowFailure } from './failures.ts';
 import { putKeyBack, readLateKeys, takeKeysOff } from './late-keys.ts';
+import { endLeftBehind } from './left-behind.ts';
 import { loadFailure, openLoadSession } from './load-session.ts';
 import { LOCK_TIMEOUT_MS, type TargetOptions } from './session.ts';
 import { areStaged, createStaged, emptyStaged, putInPlace, stagedName } from './staging.ts';
@@ -42,6 +43,7 @@ export async function openTargetLoad(
   });
   const load = new PostgresLoad(client, settings, request, options, context.signal);
   try {
+    await endLeftBehind(client, context.log, options.stillMs);
     await load.open();
     return load;
   } catch (error) {

@@ -9,6 +9,8 @@ import { Pipeline } from './pipeline.ts';
 export interface TargetOptions {
   /** Longest wait for a lock at the target, in milliseconds; then the batch is given up and repeated (TARGET_BUSY). */
   readonly lockTimeoutMs?: number;
+  /** How long a session of an earlier process rests in a transaction before it is ended, in milliseconds. */
+  readonly stillMs?: number;
   /** How long its sessions wait in silence. */
   readonly patience?: Patience;
 }

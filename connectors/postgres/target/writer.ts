@@ -27,6 +27,7 @@ import {
 import { Evolver, type ReadAgain } from './evolution/evolve.ts';
 import { readHeldTables } from './evolution/held-tables.ts';
 import { batchFailure, reasonOf } from './failures.ts';
+import { endLeftBehind } from './left-behind.ts';
 import { OrderedApplier } from './ordered-apply.ts';
 import type { Answers, Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
@@ -45,6 +46,7 @@ export async function openTargetWriter(
 ): Promise<TargetWriter> {
   try {
     const session = await openPipeline(settings, context, options, `writer ${pairId}`, async (client) => {
+      await endLeftBehind(client, context.log, options.stillMs);
       await ensureBookkeeping(client);
       const applied = await readApplied(client, pairId);
       const overlay = { until: applied?.overlayUntil ?? 0n, tables: await readOverlays(client, pairId) };

@@ -73,9 +73,12 @@ export const byKey = (holder: Verified): Identity => ({
 
 const REMEMBERED = 1000;
 
-interface Remembered {
+/** What was found when it was asked last. */
+export interface Remembered {
   readonly identity: Identity;
   readonly at: number;
+  /** How much had been changed through this gateway by then. */
+  readonly changes: number;
 }
 
 /** Credentials that were good lately, by hash: they themselves are not kept. */
@@ -86,11 +89,11 @@ export class KnownCredentials {
     return this.#known.get(hash(credential));
   }
 
-  remember(credential: Credential, identity: Identity, at: number): void {
+  remember(credential: Credential, remembered: Remembered): void {
     const key = hash(credential);
     // The latest at the end: the first one is the one to go.
     this.#known.delete(key);
-    this.#known.set(key, { identity, at });
+    this.#known.set(key, remembered);
     if (this.#known.size > REMEMBERED) this.#known.delete(this.#known.keys().next().value!);
   }
 

@@ -33,6 +33,7 @@ export function auditRoutes(app: App): void {
   app.get(
     '/api/audit',
     {
+      config: { shared: true },
       schema: {
         ...words('Audit', 'Search the audit trail', 'Latest first; as a table for spreadsheets with format=csv.'),
         querystring: auditQuery,

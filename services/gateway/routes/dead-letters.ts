@@ -43,6 +43,7 @@ export function deadLetterRoutes(app: App, deps: GatewayDeps): void {
   app.get(
     '/api/dead-letters',
     {
+      config: { shared: true },
       schema: {
         ...words('Dead letters', 'List dead letters', 'Latest first; as a table for spreadsheets with format=csv.'),
         querystring: deadLettersQuery,

@@ -25,6 +25,7 @@ export function statusRoutes(app: App, deps: GatewayDeps): void {
     app.get(
       url,
       {
+        config: { shared: true },
         schema: {
           ...words('Status', 'State of every component and pair', 'Answers also when a part is down, and says which.'),
           response: replies({ 200: statusView }),

@@ -1,0 +1,26 @@
+import type pg from 'pg';
+import type { Log } from '#connectors/contract/context.ts';
+
+/** A session of somebody who is at work does not rest for so long in a transaction, in milliseconds. */
+const STILL_MS = 5000;
+
+/**
+ * Ends sessions that a process which worked under our name has left in a transaction: stopped, or its machine frozen, its kernel goes on answering for
+ * it, and what it has locked stays locked. Whoever opens a session of the name has the work (its lease), so that nothing they could still send would
+ * be taken. Those that wait for their client only: what the server is at, it may finish.
+ */
+export async function endLeftBehind(client: pg.ClientBase, log: Log, stillMs = STILL_MS): Promise<void> {
+  const { rows } = await client.query<{ pid: number; state: string; still_ms: number; ended: boolean }>(
+    `SELECT pid, state, (extract(epoch FROM clock_timestamp() - since) * 1000)::float8 AS still_ms, pg_terminate_backend(pid) AS ended
+       FROM pg_stat_activity a CROSS JOIN LATERAL (SELECT greatest(a.query_start, a.state_change) AS since) s
+      WHERE a.application_name = current_setting('application_name') AND a.datname = current_database() AND a.usename = current_user
+        AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a.wait_event_type = 'Client'
+        AND since <= clock_timestamp() - $1::float8 * interval '1 millisecond'`,
+    [stillMs],
+  );
+  if (rows.length > 0)
+    log.warn(
+      { sessions: rows },
+      'Sessions at the target were ended that an earlier process has left in a transaction.',
+    );
+}
