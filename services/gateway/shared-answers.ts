@@ -18,16 +18,21 @@ declare module 'fastify' {
 /** How old an answer may be, in ms: no eye sees it, and however many ask, the control database is asked four times a second. */
 const FRESH = 250;
 /** Answers that are kept, at most. (Promise 6) */
-const KEPT = 300;
+const KEPT = 100;
 /** A longer one is made for each who asks, in characters. */
 const LARGEST = 256 * 1024;
 
-interface Answer {
-  /** By the clock that never runs backwards, when it was begun: what it tells is not older. */
+/** What an answer tells is not older than when it was begun, by the clock that never runs backwards, and knows of so many changes. */
+interface Begun {
   readonly begun: number;
   readonly changes: number;
-  /** undefined: it is not one for others. */
-  readonly text: Promise<string | undefined>;
+}
+
+/** Of those who ask for the same. */
+interface Shared {
+  answer?: Begun & { readonly text: string };
+  /** One that is being made; undefined: it is not one for others. */
+  next?: Begun & { readonly text: Promise<string | undefined> };
 }
 
 /** Counts requests that change something, before their answer is sent: who has it, asks for what came of it. */
@@ -45,47 +50,63 @@ export function countChanges(app: App): void {
  * something was changed through this gateway meanwhile. Who asks now and then is always told what is now. (Decision record 0045)
  */
 export function shareAnswers(app: App, { clock }: GatewayDeps): void {
-  const answers = new Map<string, Answer>();
+  const all = new Map<string, Shared>();
   const rush = new Rush();
-  const isFresh = ({ begun, changes }: Answer): boolean =>
-    changes === app.changes.count && clock.monotonic() - begun <= FRESH;
+  const age = ({ begun, changes }: Begun): number =>
+    changes === app.changes.count ? clock.monotonic() - begun : Infinity;
 
-  function keep(key: string, answer: Answer): void {
-    // In the order in which they were begun.
-    answers.delete(key);
-    for (const [old, held] of answers) {
-      if (isFresh(held) && answers.size < KEPT) break;
-      answers.delete(old);
-    }
-    answers.set(key, answer);
+  function sharedOf(key: string): Shared {
+    const shared = all.get(key) ?? {};
+    // The latest at the end: the first one is the one to go.
+    all.delete(key);
+    all.set(key, shared);
+    if (all.size > KEPT) all.delete(all.keys().next().value!);
+    return shared;
+  }
+
+  /** Has an answer made, for whoever asks from now on too. */
+  function begin(
+    shared: Shared,
+    reply: FastifyReply,
+    handle: () => unknown,
+  ): Promise<{ body: unknown; text?: string }> {
+    const begun: Begun = { begun: clock.monotonic(), changes: app.changes.count };
+    const made = (async () => {
+      const body = await handle();
+      if (!isForOthers(body, reply)) return { body };
+      const text: unknown = reply.serialize(body);
+      return typeof text === 'string' && text.length <= LARGEST ? { body, text } : { body };
+    })();
+    // What has failed for one is tried by the next.
+    const next = { ...begun, text: made.then(({ text }) => text).catch(() => undefined) };
+    shared.next = next;
+    void next.text.then((text) => {
+      if (shared.next !== next) return;
+      delete shared.next;
+      if (text !== undefined) shared.answer = { ...begun, text };
+    });
+    return made;
   }
 
   app.addHook('onRoute', (route: RouteOptions) => {
     const { config, handler } = route;
     if (route.method !== 'GET' || (config?.shared !== true && config?.lastKnown !== true)) return;
     route.handler = async function (request, reply) {
+      const handle = (): unknown => handler.call(this, request, reply);
       const key = keyOf(request);
-      if (!rush.has(key, clock.monotonic())) return (await handler.call(this, request, reply)) as unknown;
-      const held = answers.get(key);
-      const known = held && isFresh(held) ? await held.text : undefined;
+      if (!rush.has(key, clock.monotonic())) return await handle();
+      const shared = sharedOf(key);
+      const { answer, next } = shared;
+      const isUnderWay = next !== undefined && age(next) <= FRESH;
+      if (answer && age(answer) <= FRESH) {
+        // Made anew before it is too old, so that nobody has to wait for it.
+        if (age(answer) > FRESH / 2 && !isUnderWay) begin(shared, reply, handle).catch(() => undefined);
+        return send(reply, answer.text);
+      }
+      const known = isUnderWay ? await next.text : undefined;
       if (known !== undefined) return send(reply, known);
-
-      const answer = Promise.resolve(handler.call(this, request, reply));
-      const text = answer.then((body) => {
-        if (!isForOthers(body, reply)) return undefined;
-        const serialized = reply.serialize(body);
-        return typeof serialized === 'string' && serialized.length <= LARGEST ? serialized : undefined;
-      });
-      text.catch(() => undefined);
-      keep(key, {
-        begun: clock.monotonic(),
-        changes: app.changes.count,
-        // What has failed for one is tried by the next.
-        text: text.catch(() => undefined),
-      });
-      const body: unknown = await answer;
-      const own = await text;
-      return own === undefined ? body : send(reply, own);
+      const { body, text } = await begin(shared, reply, handle);
+      return text === undefined ? body : send(reply, text);
     };
   });
 }
@@ -95,7 +116,7 @@ const keyOf = ({ principal, url, headers }: FastifyRequest): string =>
   JSON.stringify([principal?.role, scopeName(principal?.systems), headers.accept, url]);
 
 /** Not what was sent already or is a table, and nothing from memory: that says how old it is, in headers too. */
-function isForOthers(body: unknown, reply: FastifyReply): boolean {
+function isForOthers(body: unknown, reply: FastifyReply): body is Record<string, unknown> {
   return (
     typeof body === 'object' &&
     body !== null &&

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { stdout } from 'node:process';
-import { tuneHeapForBlocks } from '#services/kernel/heap.ts';
+import { tuneHeap } from '#services/kernel/heap.ts';
 import { run, type Service } from '#services/kernel/lifecycle.ts';
 import { createLog, type Log } from '#services/kernel/log.ts';
 import { loadSettings, type Settings } from '#services/kernel/settings.ts';
@@ -10,20 +10,21 @@ type Stage = 'reader' | 'stream-processor' | 'writer';
 
 /** `terrafusion gateway` */
 export async function runGateway(): Promise<void> {
+  tuneHeap();
   const { gateway } = await import('#services/gateway/main.ts');
   await runProcess('gateway', (settings, log) => gateway(settings, { log }));
 }
 
 /** `terrafusion sync-service`: by itself, or as the child of a gateway that watches it. */
 export async function runSyncService(): Promise<void> {
-  tuneHeapForBlocks();
+  tuneHeap();
   const { syncService } = await import('#services/sync-service/main.ts');
   await runProcess('sync-service', (settings, log) => syncService(settings, { log }));
 }
 
 /** `terrafusion reader`, `stream-processor`, `writer` */
 export async function runStage(stage: Stage): Promise<void> {
-  tuneHeapForBlocks();
+  tuneHeap();
   const { syncService } = await import('#services/sync-service/main.ts');
   await runProcess(stage, (settings, log) => syncService(settings, { log, stage }));
 }

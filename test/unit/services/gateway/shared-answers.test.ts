@@ -3,6 +3,7 @@ import type { App } from '#services/gateway/gateway.ts';
 import { ApiKeys } from '#services/control/api-keys.ts';
 import { SyncPairs } from '#services/control/sync-pairs.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
+import { eventually } from '#test/support/eventually.ts';
 import { makePair } from '../control/fixture.ts';
 import { withGateway } from './fixture.ts';
 
@@ -55,6 +56,17 @@ test('in a rush one answer does for a quarter of a second, just as it was sent',
   expect(lists).not.toHaveBeenCalled();
   clock.advance(251);
   expect((await listed()).sort()).toEqual(['first', 'second']);
+  expect(lists).toHaveBeenCalledTimes(1);
+});
+
+test('after half of that it is made anew, and nobody waits for it', async () => {
+  await makePair(gateway.control, 'first');
+  await rush();
+  lists.mockClear();
+  await makePair(gateway.control, 'second');
+  clock.advance(130);
+  expect(await listed()).toEqual(['first']);
+  await eventually(async () => (await listed()).length === 2, { what: 'the new answer' });
   expect(lists).toHaveBeenCalledTimes(1);
 });
 

@@ -24,7 +24,7 @@ const measured = async (before: string): Promise<{ stderr: string; young: number
 test('the heap of a process through which blocks pass keeps little room for young objects; its settings are known to this Node', async () => {
   const [plain, tuned, unknown] = await Promise.all([
     measured(''),
-    measured(`(await import(${JSON.stringify(heap)})).tuneHeapForBlocks();`),
+    measured(`(await import(${JSON.stringify(heap)})).tuneHeap();`),
     measured("(await import('node:v8')).setFlagsFromString('--heap-of-bytes');"),
   ]);
   expect(unknown.stderr).toContain('heap-of-bytes');
