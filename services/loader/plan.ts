@@ -6,7 +6,7 @@ import type { LoadOptions, TableLoad } from './options.ts';
 import type { Unit } from './schedule.ts';
 
 /** A chunk: large enough that a transaction costs nothing beside it, small enough that a kill loses little. */
-const CHUNK_BYTES = 16 * 1024 * 1024;
+const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** What goes over in one target transaction: a chunk, or all of several tables. */
 export interface Job {

@@ -33,25 +33,25 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   const { control, clock } = env;
   const context: ConnectorContext = { clock, log: env.log, signal };
   crashPoint(crashPoints.SUPERVISOR_PAIR_CREATED_NOT_STARTED);
-  const source = await control.openSource(pair.sourceId);
-  const target = await control.openTarget(pair.targetId);
+  const [source, target] = await Promise.all([control.openSource(pair.sourceId), control.openTarget(pair.targetId)]);
 
   if (pair.load.state === 'requested') {
     // What the target holds is of an earlier load; noted only once it is gone, so that a position there means this load.
     await record(pair.load, pair, env);
     await target.forget(pair.id, context);
     await control.forgetLoadLetters(pair.id);
-  } else if (await target.applied(pair.id, context)) {
+  }
+  const planning = plannedTables(pair, source, target, context);
+  planning.catch(() => undefined);
+  if (pair.load.state !== 'requested' && (await target.applied(pair.id, context))) {
     if (isOneMoment(pair.load)) await completeTargetSchema(pair, { source, target, env, context });
     await finish(pair, pair.load, source, env, context);
     return;
   }
   await control.recordState(pair, 'loading');
-  const tables = await plannedTables(pair, source, target, context);
-  if (pair.load.state === 'running') await beginAlteredAnew(pair.id, tables, { source, target, log: env.log }, context);
-  await assertPossible(pair, { source, target }, env, context);
-  await prepareTargetSchema(pair, tables, { source, target, env, context });
-  const held = await tablesToHold(tables, source, context);
+  const tables = await planning;
+  const ends = { source, target, env, context };
+  const held = (await goOn(pair, tables, ends)) ?? (await prepare(pair, tables, ends));
   await target.holdTables(pair.id, held, context);
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
   const begin = await chooseStart(pair, tables, source, env, context);
@@ -77,6 +77,32 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   if (isOneMoment(load)) await completeTargetSchema({ ...pair, members }, { source, target, env, context });
   await finish(pair, load, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
+}
+
+/**
+ * What goes on was looked at, and its tables were made, when it began: what has become impossible since stops the work with an error of its own, and a
+ * table that is gone by now is missed, not made anew without the rows that it had.
+ * @returns the tables to hold; undefined when the load begins, or some of them begin anew
+ */
+async function goOn(
+  pair: SupervisedPair,
+  tables: readonly PlannedTable[],
+  { source, target, env, context }: Ends,
+): Promise<readonly HeldTable[] | undefined> {
+  if (pair.load.state !== 'running') return undefined;
+  const { held, anew } = await beginAlteredAnew(pair.id, tables, { source, target, log: env.log }, context);
+  return anew ? undefined : held;
+}
+
+/** Whether it can be, and what must be there before the first row. @returns the tables to hold */
+async function prepare(
+  pair: SupervisedPair,
+  tables: readonly PlannedTable[],
+  { source, target, env, context }: Ends,
+): Promise<readonly HeldTable[]> {
+  await assertPossible(pair, { source, target }, env, context);
+  await prepareTargetSchema(pair, tables, { source, target, env, context });
+  return await tablesToHold(tables, source, context);
 }
 
 /** What was made at the source since the load has begun comes with the stream, beside it: see `takeIn`. */

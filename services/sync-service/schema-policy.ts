@@ -198,24 +198,27 @@ export async function tablesToHold(
 /**
  * For a load that goes on: tables that were altered at the source since the last try begin anew, in the shape that they have now. To be called
  * before anything of the target is looked at. (CHECKLIST 20)
+ * @returns the tables as they are now, to be held; and whether any begins anew
  */
 export async function beginAlteredAnew(
   key: string,
   tables: readonly PlannedTable[],
   { source, target, log }: { readonly source: Source; readonly target: Target; readonly log: Log },
   context: ConnectorContext,
-): Promise<void> {
+): Promise<{ readonly held: readonly HeldTable[]; readonly anew: boolean }> {
   const inputs = new Map(tables.map(({ shape, input }) => [shape.table.relationId, input]));
-  const now = (await tablesToHold(tables, source, context)).map((table) => {
+  const held = await tablesToHold(tables, source, context);
+  const now = held.map((table) => {
     const { exclude = [], columns = 'same' } = inputs.get(table.source.relation_id) ?? {};
     return { ...table, exclude, follows: columns === 'same' };
   });
   const anew = await target.alterLoaded(key, now, context);
-  if (anew.length === 0) return;
+  if (anew.length === 0) return { held, anew: false };
   log.warn(
     { load: key, tables: anew.map(formatTableName) },
     'Tables were altered at the source since they were loaded in part; their load begins anew.',
   );
+  return { held, anew: true };
 }
 
 /** @throws {TerraFusionError} SOURCE_TABLE_CHANGED when a table is not what it was when the load was planned: its snapshot shows another one */
