@@ -77,6 +77,10 @@ export const settingsSchema = z
 
     GATEWAY_HOST: host.default('127.0.0.1').describe('Address the gateway listens on; 0.0.0.0 for all.'),
     GATEWAY_PORT: port().default(5000).describe('Port of the gateway: API and dashboard.'),
+    GATEWAY_PUBLIC_URL: z
+      .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+      .optional()
+      .describe('Where people find the gateway: links in alerts that are sent begin with it.'),
     SYNC_SERVICE_HOST: host.default('127.0.0.1').describe('Address the sync-service listens on; 0.0.0.0 for all.'),
     SYNC_SERVICE_PORT: port().default(8080).describe('Port of the sync-service.'),
     SYNC_SERVICE_URL: z
@@ -309,6 +313,8 @@ export interface Settings {
   readonly alerts: {
     readonly webhook: { readonly url: Secret; readonly secret: Secret | undefined } | undefined;
     readonly email: { readonly smtp: Secret; readonly from: string; readonly to: readonly string[] } | undefined;
+    /** Where people find the gateway. */
+    readonly publicUrl: string | undefined;
     readonly repeatMs: number;
     readonly groupMs: number;
     /** By setting: ALERT_LAG_SECONDS and so on. */
@@ -387,6 +393,7 @@ function alerts(raw: Raw): Settings['alerts'] {
       raw.ALERT_SMTP_URL !== undefined && raw.ALERT_EMAIL_FROM !== undefined && raw.ALERT_EMAIL_TO.length > 0
         ? { smtp: raw.ALERT_SMTP_URL, from: raw.ALERT_EMAIL_FROM, to: raw.ALERT_EMAIL_TO }
         : undefined,
+    publicUrl: raw.GATEWAY_PUBLIC_URL,
     repeatMs: raw.ALERT_REPEAT_MINUTES * 60_000,
     groupMs: raw.ALERT_GROUP_S * 1000,
     thresholds: Object.fromEntries(

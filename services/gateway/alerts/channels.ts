@@ -30,8 +30,30 @@ export class DeliveryError extends Error {
 export interface ChannelSettings {
   readonly webhook: { readonly url: Secret; readonly secret: Secret | undefined } | undefined;
   readonly email: { readonly smtp: Secret; readonly from: string; readonly to: readonly string[] } | undefined;
+  /** Where people find the gateway; undefined: it is not known. */
+  readonly publicUrl?: string | undefined;
 }
 
-export function openChannels({ webhook, email }: ChannelSettings, clock: Clock): Channel[] {
-  return [...(webhook ? [webhookChannel(webhook, clock)] : []), ...(email ? [emailChannel(email)] : [])];
+export function openChannels({ webhook, email, publicUrl }: ChannelSettings, clock: Clock): Channel[] {
+  const channels = [...(webhook ? [webhookChannel(webhook, clock)] : []), ...(email ? [emailChannel(email)] : [])];
+  return publicUrl === undefined ? channels : channels.map((channel) => withLinks(channel, publicUrl));
+}
+
+/** Pages of the gateway are links that open wherever the message is read. */
+function withLinks(channel: Channel, publicUrl: string): Channel {
+  const base = publicUrl.endsWith('/') ? publicUrl : `${publicUrl}/`;
+  return {
+    name: channel.name,
+    to: channel.to,
+    send: ({ alerts, ...message }, signal) =>
+      channel.send(
+        {
+          ...message,
+          // Relative to it: behind a proxy the gateway may be below a path.
+          alerts: alerts.map((alert) => ({ ...alert, runbook: new URL(alert.runbook.replace(/^\//, ''), base).href })),
+        },
+        signal,
+      ),
+    [Symbol.asyncDispose]: () => channel[Symbol.asyncDispose](),
+  };
 }

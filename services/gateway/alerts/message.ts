@@ -66,7 +66,9 @@ export function textOf({ id, alerts }: AlertMessage): string {
       `${what === 'resolved' ? 'resolved' : severity.toUpperCase()}: ${code}${pair === null ? '' : `, pair ${pair}`}${words[what]}`,
       message,
       `Since ${since}${resolved === null ? '' : `, until ${resolved}`}`,
-      ...(what === 'resolved' ? [] : [`What to do: ${runbook} at the gateway`]),
+      ...(what === 'resolved'
+        ? []
+        : [`What to do: ${runbook.startsWith('/') ? `${runbook} at the gateway` : runbook}`]),
     ].join('\n'),
   );
   return `${parts.join('\n\n')}\n\n--\nTerraFusion Sync, message ${id}\n`;

@@ -114,5 +114,23 @@ export const promise9: Broken = {
       replace: '      options.observer.givenUp(load.shape.table, 0, counts[i]!.bytes);\n',
       test: 'test/unit/services/loader/refused-bytes.test.ts',
     },
+    {
+      name: 'loaded-without-keys',
+      stage: 'loader',
+      mistake: 'A load is done before the keys of its tables are made.',
+      file: 'services/loader/attempt.ts',
+      find: '    await load.makeKeys();\n',
+      replace: '    await Promise.resolve();\n',
+      test: 'test/integration/load-traffic.test.ts',
+    },
+    {
+      name: 'answers-outlive-changes',
+      stage: 'gateway',
+      mistake: 'An answer from before a change is given to who has made it.',
+      file: 'services/gateway/shared-answers.ts',
+      find: 'if (!reads(request)) changes.count += 1;',
+      replace: 'if (request.url === "") changes.count += 1;',
+      test: 'test/unit/services/gateway/shared-answers.test.ts',
+    },
   ],
 };

@@ -68,7 +68,8 @@ const sending = `
 \`ALERT_WEBHOOK_URL\` (with \`ALERT_WEBHOOK_SECRET\`), \`ALERT_SMTP_URL\` with \`ALERT_EMAIL_FROM\` and \`ALERT_EMAIL_TO\`, or both. What comes within
 \`ALERT_GROUP_S\` seconds (30) goes into one message: what is new, what has become worse, what has gone. What fires on and nobody has acknowledged is
 sent again after \`ALERT_REPEAT_MINUTES\` (240). A message that is not taken is tried again for three quarters of an hour, over restarts too, and that it
-is not taken is an alert by itself. That the control database is away is told without it.
+is not taken is an alert by itself. That the control database is away is told without it. With \`GATEWAY_PUBLIC_URL\` set, \`runbook\` is a link that
+opens wherever the message is read; without it, a path at the gateway.
 
 A webhook gets a POST with this body; an e-mail says the same in words.`;
 

@@ -35,6 +35,7 @@ describe('the settings', () => {
       alerts: {
         webhook: undefined,
         email: undefined,
+        publicUrl: undefined,
         repeatMs: 4 * 3600_000,
         groupMs: 30_000,
         thresholds: {

@@ -91,6 +91,22 @@ describe('a webhook', () => {
     expect(v1).toBe(createHmac('sha256', secret.reveal()).update(`${t!}.${body}`).digest('hex'));
   });
 
+  test('gets links that open where it is read, when it is known where the gateway is found', async () => {
+    for (const publicUrl of ['https://sync.county.example/tf', 'https://sync.county.example/tf/']) {
+      await using linked = openChannels(
+        { webhook: { url: new Secret(`${url}/hook`), secret }, email: undefined, publicUrl },
+        clock,
+      )[0]!;
+      await linked.send(message, signal);
+      const body = alertMessage.parse(JSON.parse(seen.at(-1)!.body));
+      expect(new Set(body.alerts.map(({ runbook }) => runbook))).toEqual(
+        new Set(['https://sync.county.example/tf/runbooks/lag']),
+      );
+      expect(textOf(body)).toContain('What to do: https://sync.county.example/tf/runbooks/lag\n');
+    }
+    expect(textOf(message)).toContain('What to do: /runbooks/lag at the gateway\n');
+  });
+
   test.each([
     [500, true],
     [503, true],
