@@ -136,13 +136,18 @@ async function cutShort(name: string, env: Record<string, string>): Promise<void
   const ended = once(child, 'exit');
   let text = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  await eventually(() => text.includes('127.0.0.1') || child.exitCode !== null, {
-    within: 60_000,
-    what: `${name} to say something`,
-  });
-  child.kill('SIGTERM');
-  child.kill('SIGTERM');
-  await ended;
+  try {
+    await eventually(() => text.includes('127.0.0.1') || child.exitCode !== null, {
+      within: 60_000,
+      what: `${name} to say something`,
+    });
+    child.kill('SIGTERM');
+    child.kill('SIGTERM');
+    await ended;
+  } finally {
+    // One that says nothing stays nobody's.
+    child.kill('SIGKILL');
+  }
   outputs[name] = text;
 }
 
