@@ -29,6 +29,8 @@ export interface SceneOptions {
   readonly source?: { readonly server: TestPostgres; readonly database: TestDatabase };
   /** More variables for the service. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Before anything is made in the control database. */
+  readonly prepareControl?: (server: TestPostgres) => Promise<void>;
   /** Before tables are made at the target. */
   readonly prepareTarget?: (target: Pick<End, 'server' | 'database'>) => Promise<void>;
   /** More tables at the source. */
@@ -86,6 +88,7 @@ export class Scene implements AsyncDisposable {
       await serverWith(await own(FAST), 'target'),
       await own(FAST),
     ];
+    await options.prepareControl?.(kept);
     await options.prepareTarget?.(to);
     await options.prepareSource?.(from.database);
     const [source, target] = [await end(from.server, from.database), await end(to.server, to.database)];

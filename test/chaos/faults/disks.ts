@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chown, mkdir, mkdtemp, open, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, rm, stat, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { eventually } from '#test/support/eventually.ts';
+import type { TestPostgres } from '#test/support/postgres.ts';
 import type { Family, Fault } from '../fault.ts';
 import { Scene, type SceneOptions } from '../scene.ts';
 
@@ -79,6 +82,30 @@ const targetDisk: Fault = {
   },
 };
 
+const controlDisk: Fault = {
+  name: 'disk of the control database full',
+  what: 'The disk with all of its files, its WAL included, has no byte left for longer than leases last; then there is room again, and a server that has ended is started.',
+  outcome: 'recovers',
+  strike: async (scene) => {
+    const disk = disks.get(scene)!;
+    const { server, database } = scene.control;
+    await disk.fill();
+    await eventually(
+      () =>
+        database
+          .query('CREATE TABLE public.no_room AS SELECT repeat(md5(n::text), 30) FROM generate_series(1, 20000) n')
+          .then(
+            () => database.query('DROP TABLE public.no_room').then(() => false),
+            () => true,
+          ),
+      { within: 30_000, what: 'the control database to have no room' },
+    );
+    await delay(12_000);
+    await disk.clear();
+    if (server.pid === undefined) await server.start();
+  },
+};
+
 /** Safe mode: while the target is away the reader goes on taking the source's WAL into the bus, as far as its budget goes. */
 const budget: Fault = {
   name: 'target away until the bus’s budget is used up',
@@ -101,12 +128,13 @@ const budget: Fault = {
 };
 
 async function stage(options: SceneOptions, work: (scene: Scene) => Promise<void>, fault: Fault): Promise<void> {
-  await using disk = await mountDisk(fault === budget ? 400 * MIB : 160 * MIB);
+  await using disk = await mountDisk((fault === budget ? 400 : fault === controlDisk ? 320 : 160) * MIB);
   const environment = { TERRAFUSION_DATA: join(disk.folder, 'data') };
   await using scene = await Scene.open({
     ...options,
     ...(fault === busDisk && { environment }),
     ...(fault === budget && { environment: { ...environment, BUS_MAX_BYTES: String(64 * MIB) } }),
+    ...(fault === controlDisk && { prepareControl: (server) => moveServer(disk.folder, server) }),
     ...(fault === targetDisk && { prepareTarget: (target) => moveTo(disk.folder, target) }),
     prepareSource: async (source) => {
       await source.query('CREATE TABLE bulk (id int PRIMARY KEY, body text)');
@@ -114,6 +142,17 @@ async function stage(options: SceneOptions, work: (scene: Scene) => Promise<void
   });
   disks.set(scene, disk);
   await work(scene);
+}
+
+/** All of the server's files lie there from now on. */
+async function moveServer(folder: string, server: TestPostgres): Promise<void> {
+  const data = join(server.folder, 'data');
+  const place = join(folder, 'data');
+  await server.shutdown();
+  await run('cp', ['-a', data, place]);
+  await rm(data, { recursive: true });
+  await symlink(place, data);
+  await server.start();
 }
 
 /** The database's files lie there from now on. */
@@ -133,7 +172,7 @@ async function moveTo(
 
 export const fullDisks: Family = {
   name: 'Disks',
-  faults: [busDisk, budget, targetDisk],
+  faults: [busDisk, budget, targetDisk, controlDisk],
   missing: whyNoDisk,
   stage,
 };

@@ -1,4 +1,5 @@
 import type { Family } from '../fault.ts';
+import { clockJumps } from './clocks.ts';
 import { fullDisks } from './disks.ts';
 import { failover } from './failover.ts';
 import { history } from './history.ts';
@@ -21,5 +22,6 @@ export const families: readonly Family[] = [
   history,
   failover,
   fullDisks,
+  clockJumps,
   kafka,
 ];
