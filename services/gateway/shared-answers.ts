@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import { scopeName } from '#services/control/scope.ts';
 import type { App, GatewayDeps } from './gateway.ts';
+import type {} from './last-known.ts';
 import { reads } from './access/browser.ts';
 import { Rush } from './rush.ts';
 
