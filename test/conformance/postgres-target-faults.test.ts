@@ -180,6 +180,21 @@ describe('a writer that was stopped in the middle of a transaction', () => {
   });
 });
 
+test('with names that the server has cut, sessions of other pairs cannot be told apart: nobody is sent away', async () => {
+  const named = new Pair(database);
+  named.target = postgresTarget({ url: database.url, application_name: 'county '.repeat(9) }, { stillMs: 0 });
+  await using busy = await named.target.openWriter('pair-1', contextOf());
+  const [slice] = pair.history.cut([rows(0, 10), rows(10, 20)]);
+  await busy.apply(pair.batch([slice!]), pair.reject);
+  await using other = await named.target.openWriter('pair-2', contextOf());
+  expect(other.held).toBeUndefined();
+  expect(
+    await database.value(
+      `SELECT count(*)::int FROM pg_stat_activity WHERE application_name LIKE 'county%' AND state = 'idle in transaction'`,
+    ),
+  ).toBe(1);
+});
+
 describe('a connection that goes', () => {
   const terminate = () =>
     database.query(

@@ -3,6 +3,8 @@ import type { Log } from '#connectors/contract/context.ts';
 
 /** A session of somebody who is at work does not rest for so long in a transaction, in milliseconds. */
 const STILL_MS = 5000;
+/** The server cuts names at 63 bytes, and one that was cut may be another pair's, too: with a long application_name nobody is sent away. */
+const WHOLE_NAME_BYTES = 60;
 
 /**
  * Ends sessions that a process which worked under our name has left in a transaction: stopped, or its machine frozen, its kernel goes on answering for
@@ -14,7 +16,7 @@ export async function endLeftBehind(client: pg.ClientBase, log: Log, stillMs = S
     `SELECT pid, state, (extract(epoch FROM clock_timestamp() - since) * 1000)::float8 AS still_ms, pg_terminate_backend(pid) AS ended
        FROM pg_stat_activity a CROSS JOIN LATERAL (SELECT greatest(a.query_start, a.state_change) AS since) s
       WHERE a.application_name = current_setting('application_name') AND a.datname = current_database() AND a.usename = current_user
-        AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a.wait_event_type = 'Client'
+        AND octet_length(a.application_name) < ${WHOLE_NAME_BYTES} AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a.wait_event_type = 'Client'
         AND since <= clock_timestamp() - $1::float8 * interval '1 millisecond'`,
     [stillMs],
   );
