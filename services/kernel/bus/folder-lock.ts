@@ -44,7 +44,7 @@ export async function lockFolder(
   const file = join(folder, name);
   const mine: Holder = {
     pid: process.pid,
-    started: await startOf(process.pid),
+    started: (await statusOf(process.pid)).started,
     host: hostname(),
     token: randomUUID(),
   };
@@ -141,7 +141,8 @@ async function lives(file: string, holder: Holder, touchEveryMs: number): Promis
     // EPERM: it is there and belongs to somebody else.
     if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
-  const started = await startOf(holder.pid);
+  const { started, dead } = await statusOf(holder.pid);
+  if (dead) return false;
   return started === '' || holder.started === '' || started === holder.started;
 }
 
@@ -162,17 +163,20 @@ async function modified(file: string): Promise<number> {
   );
 }
 
-/** Boot and start time of a process on Linux; empty elsewhere, where a reused PID is taken for the same process. */
-async function startOf(pid: number): Promise<string> {
+/**
+ * Boot and start time of a process on Linux; empty elsewhere, where a reused PID is taken for the same process. Dead: it was killed and has let go of
+ * everything, but nobody has asked yet how it ended, so that its number is still taken.
+ */
+async function statusOf(pid: number): Promise<{ readonly started: string; readonly dead: boolean }> {
   try {
     const [status, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, 'utf8'),
       readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     ]);
-    // The name may hold spaces and parentheses; fields count from behind it. Start time is the 22nd, in ticks since boot.
+    // The name may hold spaces and parentheses; fields count from behind it. The state is the third, start time the 22nd, in ticks since boot.
     const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
-    return `${boot.trim()}:${fields[19] ?? ''}`;
+    return { started: `${boot.trim()}:${fields[19] ?? ''}`, dead: fields[0] === 'Z' || fields[0] === 'X' };
   } catch {
-    return '';
+    return { started: '', dead: false };
   }
 }
