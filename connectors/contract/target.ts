@@ -104,9 +104,14 @@ export interface Target {
    * Tables that were altered at the source since an earlier try of a load has noted them: in one transaction they are emptied, with all that
    * foreign keys tie to them, altered where we have made them, and noted as they are now; their chunks are forgotten, so that the load of
    * these tables begins anew. One that is gone at the source goes, if it is ours. Left alone: what does not differ, and what is not noted.
-   * @returns those that begin anew. @throws SCHEMA_CHANGE_IMPOSSIBLE when the target holds something that is in the way
+   * @returns those that begin anew; undefined when the target has noted none, so that nothing of the load is there
+   * @throws SCHEMA_CHANGE_IMPOSSIBLE when the target holds something that is in the way
    */
-  alterLoaded(key: string, tables: readonly AlteredTable[], context: ConnectorContext): Promise<TableName[]>;
+  alterLoaded(
+    key: string,
+    tables: readonly AlteredTable[],
+    context: ConnectorContext,
+  ): Promise<TableName[] | undefined>;
   /** What is noted of the pair's tables; empty before a load. Makes nothing. */
   heldTables(pairId: string, context: ConnectorContext): Promise<HeldTable[]>;
   /** Removes the pair's position and what is kept of its load, those of its table syncs included. The rows stay. */

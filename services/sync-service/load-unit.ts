@@ -51,7 +51,12 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   await control.recordState(pair, 'loading');
   const tables = await planning;
   const ends = { source, target, env, context };
-  const held = (await goOn(pair, tables, ends)) ?? (await prepare(pair, tables, ends));
+  // What goes on was looked at, and its tables were made, when it began: what has become impossible since stops the work with an error of its own,
+  // and a table that is gone by now is missed, not made anew without the rows that it had.
+  const goesOn =
+    pair.load.state === 'running' &&
+    (await beginAlteredAnew(pair.id, tables, { source, target, log: env.log }, context));
+  const held = goesOn || (await prepare(pair, tables, ends));
   await target.holdTables(pair.id, held, context);
   crashPoint(crashPoints.SUPERVISOR_TABLES_CREATED_NOT_LOADED);
   const begin = await chooseStart(pair, tables, source, env, context);
@@ -77,21 +82,6 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
   if (isOneMoment(load)) await completeTargetSchema({ ...pair, members }, { source, target, env, context });
   await finish(pair, load, source, env, context);
   env.log.info({ pair: pair.name, rows: progress.rows }, 'The load is complete; changes follow.');
-}
-
-/**
- * What goes on was looked at, and its tables were made, when it began: what has become impossible since stops the work with an error of its own, and a
- * table that is gone by now is missed, not made anew without the rows that it had.
- * @returns the tables to hold; undefined when the load begins, or some of them begin anew
- */
-async function goOn(
-  pair: SupervisedPair,
-  tables: readonly PlannedTable[],
-  { source, target, env, context }: Ends,
-): Promise<readonly HeldTable[] | undefined> {
-  if (pair.load.state !== 'running') return undefined;
-  const { held, anew } = await beginAlteredAnew(pair.id, tables, { source, target, log: env.log }, context);
-  return anew ? undefined : held;
 }
 
 /** Whether it can be, and what must be there before the first row. @returns the tables to hold */

@@ -198,14 +198,14 @@ export async function tablesToHold(
 /**
  * For a load that goes on: tables that were altered at the source since the last try begin anew, in the shape that they have now. To be called
  * before anything of the target is looked at. (CHECKLIST 20)
- * @returns the tables as they are now, to be held; and whether any begins anew
+ * @returns the tables as they are now, to be held; undefined when some begin anew, or nothing of the load is at the target
  */
 export async function beginAlteredAnew(
   key: string,
   tables: readonly PlannedTable[],
   { source, target, log }: { readonly source: Source; readonly target: Target; readonly log: Log },
   context: ConnectorContext,
-): Promise<{ readonly held: readonly HeldTable[]; readonly anew: boolean }> {
+): Promise<readonly HeldTable[] | undefined> {
   const inputs = new Map(tables.map(({ shape, input }) => [shape.table.relationId, input]));
   const held = await tablesToHold(tables, source, context);
   const now = held.map((table) => {
@@ -213,12 +213,13 @@ export async function beginAlteredAnew(
     return { ...table, exclude, follows: columns === 'same' };
   });
   const anew = await target.alterLoaded(key, now, context);
-  if (anew.length === 0) return { held, anew: false };
+  if (anew === undefined) return undefined;
+  if (anew.length === 0) return held;
   log.warn(
     { load: key, tables: anew.map(formatTableName) },
     'Tables were altered at the source since they were loaded in part; their load begins anew.',
   );
-  return { held, anew: true };
+  return undefined;
 }
 
 /** @throws {TerraFusionError} SOURCE_TABLE_CHANGED when a table is not what it was when the load was planned: its snapshot shows another one */

@@ -107,6 +107,21 @@ describe('tables that are altered while their load is interrupted', () => {
     });
   });
 
+  test('a table that is gone at the target halts it, and is not made anew without the rows that it had', async () => {
+    const load = await interrupted(['first', 'second']);
+    await load.target.query('DROP TABLE first');
+    await goesOn(load, async () => {
+      await load.pair.until('failed');
+      expect((await load.pair.state()).error).toMatch(/^TARGET_TABLE_MISSING:/);
+    });
+  });
+
+  test('a target that has nothing of it any more is loaded from the beginning', async () => {
+    const load = await interrupted(['first', 'second']);
+    await load.target.query('DROP SCHEMA _terrafusion CASCADE; DROP TABLE first, second');
+    await goesOn(load, () => expectSame(load));
+  });
+
   test('something at the target that is in the way halts it, and nothing is mixed', async () => {
     const load = await interrupted(['parcel']);
     await load.target.query('CREATE VIEW of_theirs AS SELECT gone FROM parcel');

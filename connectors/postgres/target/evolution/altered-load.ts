@@ -27,8 +27,9 @@ export async function alterLoaded(
   client: pg.ClientBase,
   key: string,
   tables: readonly AlteredTable[],
-): Promise<TableName[]> {
+): Promise<TableName[] | undefined> {
   const noted = await readHeldTables(client, key);
+  if (noted.length === 0) return undefined;
   const { altered, gone } = differences(noted, tables);
   if (altered.length === 0 && gone.length === 0) return [];
   await ensureBookkeeping(client);
