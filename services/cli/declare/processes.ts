@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Terminal } from '../output.ts';
+import { processes } from '../processes.ts';
 import { examples } from './common.ts';
 
 /** What runs until it is told to stop. */
@@ -19,31 +20,5 @@ export function declareProcesses(root: Command, terminal: Terminal): void {
     'up',
     'up --no-demo',
   );
-  root
-    .command('gateway')
-    .description('the gateway: API and dashboard; starts and watches a sync-service unless SYNC_SERVICE_URL names one')
-    .action(async () => {
-      const { runGateway } = await import('../commands/processes.ts');
-      await runGateway();
-    });
-  root
-    .command('sync-service')
-    .description('the sync-service: runs the pairs')
-    .action(async () => {
-      const { runSyncService } = await import('../commands/processes.ts');
-      await runSyncService();
-    });
-  for (const [role, what] of [
-    ['reader', 'reads the sources into their topics'],
-    ['stream-processor', 'maps, filters and checks what was read'],
-    ['writer', 'writes to the targets'],
-  ] as const) {
-    root
-      .command(role)
-      .description(`one stage as a process of its own, with Kafka: ${what}`)
-      .action(async () => {
-        const { runStage } = await import('../commands/processes.ts');
-        await runStage(role);
-      });
-  }
+  for (const [name, { what, run }] of Object.entries(processes)) root.command(name).description(what).action(run);
 }
