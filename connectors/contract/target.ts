@@ -242,8 +242,8 @@ export interface TargetLoad extends AsyncDisposable {
   reset(tables: readonly TableName[]): Promise<void>;
   /** A connection of its own for chunks; several may write at the same time. */
   openSession(context: ConnectorContext): Promise<LoadSession>;
-  /** Makes the primary keys that were kept for when all rows are there. @throws TARGET_CONFLICT when rows have one in common */
-  makeKeys(): Promise<void>;
+  /** Makes the table's primary key, where that was kept for when all rows are there. @throws TARGET_CONFLICT when rows have one in common */
+  makeKey(table: TableName): Promise<void>;
   /** Tells the target's planner what has come; also after `commit`. A table that it cannot do that for is left out. */
   analyze(tables: readonly TableName[]): Promise<void>;
   /** Stores the position: the load is done. */

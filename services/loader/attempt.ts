@@ -138,24 +138,10 @@ async function repeatOrThrow(
       ?.some(({ finished }) => finished && compareSnapshots(finished.snapshot, snapshot) !== 0),
   );
   if (!mixed) throw error;
-  tellMixed(options, error, names, context);
-  await emptyAgain(names, options, load);
-  return 'again';
+  return await repeat(error, names, options, load, context);
 }
 
 const isConflict = (error: unknown): boolean => error instanceof TerraFusionError && error.code === 'TARGET_CONFLICT';
-
-function tellMixed(
-  { pairId }: LoadOptions,
-  error: unknown,
-  tables: readonly TableName[],
-  { log }: ConnectorContext,
-): void {
-  log.warn(
-    { pair: pairId, error, tables: tables.map(formatTableName) },
-    'What was loaded before an interruption does not fit what was loaded after it; these tables are loaded again.',
-  );
-}
 
 async function complete(options: LoadOptions, load: TargetLoad, context: ConnectorContext): Promise<Applied | 'again'> {
   const chunks: readonly LoadChunk[] = await load.chunks();
@@ -178,11 +164,13 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
       return 'again';
     }
   }
-  try {
-    await load.makeKeys();
-  } catch (error) {
-    if (several.size === 0 || !isConflict(error)) throw error;
-    return await repeatAll(error, options, load, context);
+  for (const { table } of load.tables) {
+    try {
+      await load.makeKey(table);
+    } catch (error) {
+      if (several.size === 0 || !isConflict(error)) throw error;
+      return await repeat(error, related(load.tables, [table]), options, load, context);
+    }
   }
   crashPoint(crashPoints.LOADER_KEYS_MADE);
   await options.checkStream();
@@ -205,7 +193,8 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
   } catch (error) {
     // Rows that were kept beside their tables meet the others only here.
     if (!options.staged || several.size === 0 || !isConflict(error)) throw error;
-    return await repeatAll(error, options, load, context);
+    const all = load.tables.map(({ table }) => table);
+    return await repeat(error, all, options, load, context);
   }
   crashPoint(crashPoints.LOADER_AFTER_COMMIT);
   // Nobody has to wait for it any more; after a kill just here the target's own autovacuum sees to it.
@@ -213,15 +202,18 @@ async function complete(options: LoadOptions, load: TargetLoad, context: Connect
   return applied;
 }
 
-/** Where only the end shows that the chunks contradict each other. */
-async function repeatAll(
+/** Reads tables again whose chunks contradict each other. */
+async function repeat(
   error: unknown,
+  names: readonly TableName[],
   options: LoadOptions,
   load: TargetLoad,
-  context: ConnectorContext,
+  { log }: ConnectorContext,
 ): Promise<'again'> {
-  const names = load.tables.map(({ table }) => table);
-  tellMixed(options, error, names, context);
+  log.warn(
+    { pair: options.pairId, error, tables: names.map(formatTableName) },
+    'What was loaded before an interruption does not fit what was loaded after it; these tables are loaded again.',
+  );
   await emptyAgain(names, options, load);
   return 'again';
 }

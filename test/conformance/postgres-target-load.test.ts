@@ -101,9 +101,9 @@ describe('primary keys of tables that we have made', () => {
     await plan(load, parent);
     await using session = await load.openSession(contextOf());
     await copy(session, parentRows('2\tBea\n1\tAnn\n'));
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     expect(await keys()).toEqual(KEY);
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     await load.commit(applied);
     expect(await database.query('SELECT FROM _terrafusion.late_keys')).toEqual([]);
     expect(await database.query('SELECT id FROM parent ORDER BY id')).toEqual([{ id: 1 }, { id: 2 }]);
@@ -119,7 +119,7 @@ describe('primary keys of tables that we have made', () => {
     await using load = await open();
     expect(load.tables[0]!.primaryKey).toEqual(['id']);
     expect(await keys()).toEqual([]);
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     expect(await keys()).toEqual(KEY);
   });
 
@@ -128,10 +128,10 @@ describe('primary keys of tables that we have made', () => {
     await plan(load, parent);
     await using session = await load.openSession(contextOf());
     await copy(session, parentRows('1\tAnn\n1\tBea\n'));
-    await expect(load.makeKeys()).rejects.toMatchObject({ code: 'TARGET_CONFLICT' });
+    await expect(load.makeKey(name(parent))).rejects.toMatchObject({ code: 'TARGET_CONFLICT' });
     expect(await keys()).toEqual([]);
     await load.reset([name(parent)]);
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     expect(await keys()).toEqual(KEY);
   });
 
@@ -159,7 +159,7 @@ describe('primary keys of tables that we have made', () => {
   test('that somebody has made meanwhile are taken as they are', async () => {
     await using load = await open();
     await database.query('ALTER TABLE parent ADD CONSTRAINT theirs PRIMARY KEY (name, id)');
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     expect(await keys()).toEqual([{ definition: 'theirs PRIMARY KEY (name, id)' }]);
   });
 
@@ -176,7 +176,7 @@ describe('primary keys of tables that we have made', () => {
     await database.query(sql);
     await using load = await open(1, sql === '' ? [] : [parent]);
     expect(await keys()).toEqual(KEY);
-    await load.makeKeys();
+    await load.makeKey(name(parent));
     await load.commit(applied);
     await database.query('DROP PUBLICATION IF EXISTS onward');
   });

@@ -114,6 +114,28 @@ describe('an interrupted load', () => {
     ]);
   });
 
+  test('a primary key that changes hands between two moments is made once its table was read again, at one', async () => {
+    const { source, target, before } = await interrupt({
+      // Told apart, and cut, by another index than the key.
+      schema: `CREATE TABLE parcel (id int PRIMARY KEY, pin int NOT NULL); CREATE UNIQUE INDEX parcel_pin ON parcel (pin);
+        ALTER TABLE parcel REPLICA IDENTITY USING INDEX parcel_pin; INSERT INTO parcel SELECT n, n FROM generate_series(1, 200) n;
+        ${PARCEL.replace('parcel', 'other')}; INSERT INTO other SELECT n, 'v' FROM generate_series(1, 20) n`,
+      tables: [{ source: 'public.other' }, { source: 'public.parcel' }],
+      after: 4,
+      meanwhile: async (database) => {
+        await database.query(`UPDATE parcel SET id = -1 WHERE pin = 1; UPDATE parcel SET id = 1 WHERE pin = 200`);
+      },
+    });
+    expect(before.get('public.parcel')).toBeGreaterThan(0);
+    await expectSameRows(source, target, ['public.other', 'public.parcel']);
+    expect(await snapshots(target, 'parcel')).toBe(1);
+    expect(
+      await target.value(
+        `SELECT count(*)::int FROM pg_constraint WHERE conrelid = 'parcel'::regclass AND contype = 'p'`,
+      ),
+    ).toBe(1);
+  });
+
   test('reads the rest only, and what has changed in both parts is right', async () => {
     const {
       source,

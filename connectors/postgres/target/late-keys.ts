@@ -22,8 +22,12 @@ CREATE TABLE IF NOT EXISTS ${TABLE} (
   definition text NOT NULL
 )`;
 
+/** A key that a table will have. */
 export interface LateKey {
+  /** Oid of the table. */
   readonly relation: string;
+  /** Its name, as SQL text for the session that has asked. */
+  readonly table: string;
   readonly name: string;
   readonly columns: readonly string[];
   readonly definition: string;
@@ -48,7 +52,9 @@ SELECT c.oid::text AS relation, k.conname AS name, pg_get_constraintdef(k.oid) A
 export async function takeKeysOff(client: pg.ClientBase, key: string, tables: readonly CatalogTable[]): Promise<void> {
   if (tables.length === 0 || !(await isThere(client, 'made_objects'))) return;
   const byOid = new Map(tables.map((table) => [table.oid, table]));
-  const { rows } = await client.query<Omit<LateKey, 'columns'>>(ownKeysSql, [[...byOid.keys()]]);
+  const { rows } = await client.query<Pick<LateKey, 'relation' | 'name' | 'definition'>>(ownKeysSql, [
+    [...byOid.keys()],
+  ]);
   for (const { relation, name, definition } of rows) {
     const table = byOid.get(relation)!;
     await client.query('SAVEPOINT late_key');
@@ -74,55 +80,40 @@ export async function readLateKeys(
   client: pg.ClientBase,
   relations: readonly string[],
 ): Promise<ReadonlyMap<string, LateKey>> {
-  if (relations.length === 0 || !(await isThere(client, 'late_keys'))) return new Map();
+  if (relations.length === 0) return new Map();
+  const keys = await keysWhere(client, 'l.relation = ANY ($1::oid[])', [relations]);
+  return new Map(keys.map((key) => [key.relation, key]));
+}
+
+/** Those of tables that are there. */
+async function keysWhere(client: pg.ClientBase, condition: string, values: readonly unknown[]): Promise<LateKey[]> {
+  if (!(await isThere(client, 'late_keys'))) return [];
   const { rows } = await client.query<LateKey>(
-    `SELECT relation::text, name, columns, definition FROM ${TABLE} WHERE relation = ANY ($1::oid[])`,
-    [relations],
+    `SELECT l.relation::text, c.oid::regclass::text AS table, l.name, l.columns, l.definition
+       FROM ${TABLE} l JOIN pg_class c ON c.oid = l.relation WHERE ${condition}`,
+    [...values],
   );
-  return new Map(rows.map((row) => [row.relation, row]));
+  return rows;
 }
 
-/** Puts a table's key back, and forgets that it was off. Within a transaction. @throws what the server says to rows that have the same key */
-export async function putKeyBack(client: pg.ClientBase, table: CatalogTable, key: LateKey): Promise<void> {
-  const { rows } = await client.query<{ there: boolean }>(
-    `SELECT EXISTS (SELECT FROM pg_constraint WHERE conrelid = $1::oid AND contype = 'p') AS there`,
-    [table.oid],
-  );
+/** Puts a table's key back, and forgets that it was off. @throws what the server says to rows that have the same key */
+export async function putKeyBack(client: pg.ClientBase, { relation, table, name, definition }: LateKey): Promise<void> {
+  const { rowCount } = await client.query(`SELECT FROM pg_constraint WHERE conrelid = $1::oid AND contype = 'p'`, [
+    relation,
+  ]);
   // Somebody may have given it one meanwhile.
-  if (!rows[0]!.there) await client.query(addKey(quoteTable(table), key));
-  await client.query(`DELETE FROM ${TABLE} WHERE relation = $1`, [table.oid]);
+  if (rowCount === 0) await client.query(`ALTER TABLE ${table} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`);
+  await client.query(`DELETE FROM ${TABLE} WHERE relation = $1`, [relation]);
 }
-
-/** As {@link putKeyBack}, for tables of which some have theirs. */
-export async function putKeysOn(client: pg.ClientBase, tables: readonly CatalogTable[]): Promise<void> {
-  const late = await readLateKeys(
-    client,
-    tables.map(({ oid }) => oid),
-  );
-  for (const table of tables) {
-    const key = late.get(table.oid);
-    if (key !== undefined) await putKeyBack(client, table, key);
-  }
-}
-
-const addKey = (table: string, { name, definition }: LateKey): string =>
-  `ALTER TABLE ${table} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`;
 
 /** A pair that goes in the middle of its load leaves its tables as they are made. One whose rows contradict its key stays without. */
 export async function putKeysBack(client: pg.ClientBase, pairId: string): Promise<void> {
-  if (!(await isThere(client, 'late_keys'))) return;
-  const { rows } = await client.query<LateKey & { readonly table: string | null }>(
-    `SELECT l.relation::text, l.name, l.columns, l.definition, (SELECT c.oid::regclass::text FROM pg_class c WHERE c.oid = l.relation) AS "table"
-       FROM ${TABLE} l WHERE l.pair_id = $1::text OR starts_with(l.pair_id, $1::text || '/')`,
-    [pairId],
-  );
-  for (const { table, ...key } of rows) {
-    if (table === null) continue;
+  const ofPair = `l.pair_id = $1::text OR starts_with(l.pair_id, $1::text || '/')`;
+  for (const key of await keysWhere(client, ofPair, [pairId])) {
     try {
-      await client.query(addKey(table, key));
+      await putKeyBack(client, key);
     } catch (error) {
-      // Rows that are there twice; or somebody has given the table a key of his own.
-      if (!isPostgresError(error, '23505') && !isPostgresError(error, '42P16')) throw error;
+      if (!isPostgresError(error, '23505')) throw error;
     }
   }
 }

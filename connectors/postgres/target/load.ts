@@ -23,7 +23,7 @@ import { hasRows, readTables } from './describe.ts';
 import { emptyTables } from './empty-tables.ts';
 import { circlesOf, rankByForeignKeys } from './foreign-key-order.ts';
 import { rowFailure } from './failures.ts';
-import { putKeyBack, readLateKeys, takeKeysOff } from './late-keys.ts';
+import { type LateKey, putKeyBack, readLateKeys, takeKeysOff } from './late-keys.ts';
 import { endLeftBehind } from './left-behind.ts';
 import { loadFailure, openLoadSession } from './load-session.ts';
 import { LOCK_TIMEOUT_MS, type TargetOptions } from './session.ts';
@@ -76,6 +76,8 @@ class PostgresLoad implements TargetLoad {
   /** In the catalog's order. */
   #binary: readonly ReadonlyMap<string, BinaryColumn>[] = [];
   #epoch = 0;
+  /** By the tables' oids; read when the first one is to be made. */
+  #late: ReadonlyMap<string, LateKey> | undefined;
 
   constructor(
     client: pg.Client,
@@ -238,27 +240,24 @@ class PostgresLoad implements TargetLoad {
     return new Map([...(this.#binary[place] ?? [])].map(([name, { typeOid }]) => [name, typeOid]));
   }
 
-  async makeKeys(): Promise<void> {
-    const late = await this.#guarded('Could not read which keys are to be made', () =>
-      readLateKeys(
+  async makeKey(table: TableName): Promise<void> {
+    const what = `Could not make the primary key of ${formatTableName(table)}`;
+    await this.#guarded(what, async () => {
+      this.#late ??= await readLateKeys(
         this.#client,
         this.#catalog.map(({ oid }) => oid),
-      ),
-    );
-    for (const table of this.#catalog) {
-      const key = late.get(table.oid);
-      if (key === undefined) continue;
-      const what = `Could not make the primary key of ${formatTableName(table)}`;
-      await this.#guarded(what, () =>
-        this.#transaction(async (client) => {
-          try {
-            await putKeyBack(client, table, key);
-          } catch (error) {
-            throw rowFailure(error) === undefined ? error : loadFailure(error, what);
-          }
-        }),
       );
-    }
+      const found = this.#catalog.find((one) => formatTableName(one) === formatTableName(table));
+      const key = found && this.#late.get(found.oid);
+      if (key === undefined) return;
+      await this.#transaction(async (client) => {
+        try {
+          await putKeyBack(client, key);
+        } catch (error) {
+          throw rowFailure(error) === undefined ? error : loadFailure(error, what);
+        }
+      });
+    });
   }
 
   async analyze(tables: readonly TableName[]): Promise<void> {

@@ -119,8 +119,8 @@ export const promise9: Broken = {
       stage: 'loader',
       mistake: 'A load is done before the keys of its tables are made.',
       file: 'services/loader/attempt.ts',
-      find: '    await load.makeKeys();\n',
-      replace: '    await Promise.resolve();\n',
+      find: '      await load.makeKey(table);\n',
+      replace: '      await Promise.resolve();\n',
       test: 'test/integration/load-traffic.test.ts',
     },
     {

@@ -10,7 +10,7 @@ import { readTables } from '../describe.ts';
 import { reasonOf } from '../failures.ts';
 import { emptyTables } from '../empty-tables.ts';
 import { rankByForeignKeys } from '../foreign-key-order.ts';
-import { putKeysOn } from '../late-keys.ts';
+import { putKeyBack, readLateKeys } from '../late-keys.ts';
 import { SCHEMA } from '../own-schema.ts';
 import { forgetTableSql, holdTableSql, holdTableValues, readHeldTables } from './held-tables.ts';
 import { planEvolution } from './plan.ts';
@@ -46,7 +46,11 @@ export async function alterLoaded(
     const emptied = tied(there, names);
     await emptyTables(client, emptied);
     // With its key a table is altered like any other.
-    await putKeysOn(client, emptied);
+    const late = await readLateKeys(
+      client,
+      emptied.map(({ oid }) => oid),
+    );
+    for (const key of late.values()) await putKeyBack(client, key);
     const ours = await madeByUs(client);
     for (const { target } of gone) await dropTable(client, target, there, ours);
     for (const { now, was } of altered) await alterTable(client, now, was, there, ours);

@@ -50,31 +50,29 @@ describe('the lock of a folder', () => {
     expect(lock.file).toBe(file);
   });
 
-  test.skipIf(process.platform !== 'linux')(
-    'of a process that was killed, and whose end nobody has asked for yet, is taken over',
-    async () => {
-      // What the shell becomes never asks what has become of the child that the shell had.
-      const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
-      try {
-        const [said] = (await once(parent.stdout, 'data')) as [Buffer];
-        const pid = Number(said.toString());
-        await leave({ pid, started: '', host: hostname(), token: 'x' });
-        await refused();
-        await eventually(async () => (await readFile(`/proc/${parent.pid!}/comm`, 'utf8')) === 'sleep\n', {
-          what: 'the shell to have become another program',
-        });
-        process.kill(pid, 'SIGKILL');
-        await eventually(async () => / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8')), {
-          what: 'the process to be dead',
-        });
-        await using lock = await lockFolder(folder, 'bus.lock');
-        expect(lock.file).toBe(file);
-      } finally {
-        parent.kill('SIGKILL');
-        await once(parent, 'exit');
-      }
-    },
-  );
+  test('of a process that was killed, and whose end nobody has asked for yet, is taken over', async ({ skip }) => {
+    skip(process.platform !== 'linux', 'only Linux tells such a process');
+    // What the shell becomes never asks what has become of the child that the shell had.
+    const parent = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const [said] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(said.toString());
+      await leave({ pid, started: '', host: hostname(), token: 'x' });
+      await refused();
+      await eventually(async () => (await readFile(`/proc/${parent.pid!}/comm`, 'utf8')) === 'sleep\n', {
+        what: 'the shell to have become another program',
+      });
+      process.kill(pid, 'SIGKILL');
+      await eventually(async () => / Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8')), {
+        what: 'the process to be dead',
+      });
+      await using lock = await lockFolder(folder, 'bus.lock');
+      expect(lock.file).toBe(file);
+    } finally {
+      parent.kill('SIGKILL');
+      await once(parent, 'exit');
+    }
+  });
 
   test('left by an earlier process with our own PID is taken over', async () => {
     await leave({ pid: process.pid, started: '', host: hostname(), token: 'x' });
