@@ -1,4 +1,4 @@
-import type { BlockTable } from '#schemas/block/index.ts';
+import type { BlockTable, CellFormat } from '#schemas/block/index.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
@@ -263,6 +263,11 @@ export interface ReaderRequest {
   readonly stream: StreamIdentity;
   /** Last position that is stored durably: the reader goes on after it, change by change. */
   readonly after: Position | undefined;
+  /**
+   * How values are wanted; text when left out. "binary" where whoever takes the blocks can do without text: a source gives text all the same
+   * where it has types of which only that is known. The columns of each block tell.
+   */
+  readonly cells?: CellFormat;
 }
 
 export interface SourceReader extends AsyncDisposable {

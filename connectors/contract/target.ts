@@ -65,6 +65,8 @@ export interface TableToCreate {
 
 /** One target system. */
 export interface Target {
+  /** Whether its writer takes cells in binary (`CellFormat`) of the types that blocks know. Left out: text only. */
+  readonly takesBinary?: true;
   check(tables: readonly TableName[], context: ConnectorContext): Promise<Check[]>;
   /** Creates the missing ones of the tables (and their schemas), all or none. @throws TARGET_TYPE_MISSING naming column and type, TARGET_NO_PRIVILEGE */
   createTables(tables: readonly TableToCreate[], context: ConnectorContext): Promise<TableName[]>;

@@ -43,6 +43,12 @@ export const postgresSettings = z
       .describe(
         'As a source (17+): whether standbys keep a copy of our slot, so that it outlives a failover; true unless told. Where synchronized_standby_slots is set, changes then come once those standbys have them.',
       ),
+    binary: z
+      .boolean()
+      .optional()
+      .describe(
+        'As a source (14+): whether values may be sent in binary where every pair takes rows as they are; true unless told. It costs both servers less; what arrives is the same.',
+      ),
   })
   .superRefine((settings, context) => {
     try {

@@ -1,6 +1,15 @@
 import { endOf, LAST_ORDINAL, type Position } from '../position.ts';
 import { corrupt, readHeader } from './header.ts';
-import { BLOCK_FORMAT, type Before, type BlockHeader, type BlockTransaction, Cell, type Op } from './model.ts';
+import { binaryFormOf, textOf } from './binary-text.ts';
+import {
+  BLOCK_FORMAT,
+  type Before,
+  type BlockColumn,
+  type BlockHeader,
+  type BlockTransaction,
+  Cell,
+  type Op,
+} from './model.ts';
 import { type BlockSummary, knownSummary, noteSummary } from './summary.ts';
 import { upgradeBlock } from './upgrade.ts';
 import { WireReader } from './wire.ts';
@@ -266,12 +275,22 @@ export class CellCursor {
   }
 }
 
-/** All cells of a row as strings: null, or undefined for "unchanged". For tools, dead letters and tests; not for the hot path. */
-export function readRow(bytes: Buffer, offset: number): (string | null | undefined)[] {
+/**
+ * All cells of a row as strings: null, or undefined for "unchanged". For tools, dead letters and tests; not for the hot path.
+ * @param columns of the row's table: of a cell in binary they tell the type. Left out: such cells are the bytes of a text, as a message's are.
+ */
+export function readRow(
+  bytes: Buffer,
+  offset: number,
+  columns: readonly BlockColumn[] = [],
+): (string | null | undefined)[] {
   const cells = new CellCursor(bytes);
   const row: (string | null | undefined)[] = [];
   cells.start(offset);
-  while (cells.next()) row.push(cells.text());
+  for (let column = 0; cells.next(); column++) {
+    const form = cells.kind === Cell.bytes ? binaryFormOf(columns[column]?.typeOid ?? 0) : undefined;
+    row.push(form === undefined ? cells.text() : textOf(form, bytes, cells.from, cells.to));
+  }
   return row;
 }
 

@@ -2,6 +2,8 @@ export * from './model.ts';
 export { BlockReader, CellCursor, readRow } from './block-reader.ts';
 export type { BlockSummary } from './summary.ts';
 export { BlockWriter } from './block-writer.ts';
+export { type BinaryForm, binaryFormOf, binaryTypes, isTextInBinary, textOf } from './binary-text.ts';
+export { isBinary, textual, textualTable } from './textual.ts';
 export { dropThrough } from './drop-through.ts';
 export { continuesFrom } from './header.ts';
 export { withoutChanges } from './without-changes.ts';

@@ -1,6 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { ReaderStatus, Source, SourceBlock, SourceReader, StreamIdentity } from '#connectors/contract/source.ts';
-import { BlockReader } from '#schemas/block/index.ts';
+import { BlockReader, type CellFormat } from '#schemas/block/index.ts';
 import { asTerraFusionError, type TerraFusionError } from '#schemas/errors.ts';
 import { LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
@@ -16,6 +16,8 @@ export interface ReaderOptions {
   readonly topic: string;
   readonly generation: number;
   readonly stream: StreamIdentity;
+  /** How values are wanted; text when left out. */
+  readonly cells?: CellFormat;
   readonly source: Pick<Source, 'openReader'>;
   readonly bus: Bus;
   readonly observer: ReaderObserver;
@@ -85,14 +87,14 @@ export class ReaderStage {
   }
 
   async #connectedRun(context: ConnectorContext, progressed: () => void): Promise<void> {
-    const { bus, topic, source, sourceId, generation, observer } = this.#options;
+    const { bus, topic, source, sourceId, generation, cells = 'text', observer } = this.#options;
     const stream = this.#stream;
     const tail = await bus.tail(topic);
     const held = tail && BlockReader.summary(tail.bytes).last;
     // A slot of a later generation starts its own history: what the topic holds of an earlier one is no place to go on from.
     const after = held?.generation === generation ? held : undefined;
 
-    await using reader = await source.openReader({ sourceId, generation, stream, after }, context);
+    await using reader = await source.openReader({ sourceId, generation, stream, after, cells }, context);
     if (reader.timeline !== stream.timeline) {
       // Before a block of the new timeline is stored: where the old one ended says nothing about positions that were read on the new.
       const moved = { ...stream, timeline: reader.timeline };

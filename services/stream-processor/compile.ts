@@ -1,4 +1,14 @@
-import { Before, BlockReader, BlockWriter, OP_NAMES, readRow, type BlockTable } from '#schemas/block/index.ts';
+import {
+  Before,
+  BlockReader,
+  BlockWriter,
+  isBinary,
+  OP_NAMES,
+  readRow,
+  textual,
+  textualTable,
+  type BlockTable,
+} from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { PairDefinition } from '#schemas/pairs.ts';
@@ -37,6 +47,13 @@ export interface KnownTable {
   readonly target: TableName;
 }
 
+export interface PairOptions {
+  /** Its tables, where they have been brought in line with the target before. */
+  readonly known?: readonly KnownTable[];
+  /** Whether rows that go over as they are may stay in binary; otherwise they are given as text. */
+  readonly takesBinary?: boolean;
+}
+
 /** A pair's chain. A pure function of the block: the same block gives the same result, however often. */
 export interface Processor {
   /**
@@ -51,10 +68,10 @@ export interface Processor {
  * Compiles a pair. What depends on the tables' columns is compiled when a block first brings them, and again when they change.
  * @throws {TerraFusionError} PAIR_INVALID for tables that cannot be in one pair
  */
-export function compilePair(definition: PairDefinition, known: readonly KnownTable[] = []): Processor {
+export function compilePair(definition: PairDefinition, options: PairOptions = {}): Processor {
   const problems = routeProblems(definition);
   if (isNonEmpty(problems)) throw problemsError(problems);
-  return new PairProcessor(definition, known);
+  return new PairProcessor(definition, options);
 }
 
 /** A table in one shape, with what the pair makes of it: undefined when the pair does not have it. */
@@ -79,21 +96,27 @@ class PairProcessor implements Processor {
   readonly #definition: PairDefinition;
   readonly #router: Router;
   readonly #known: ReadonlyMap<number, KnownTable>;
+  readonly #takesBinary: boolean;
   readonly #writer = new BlockWriter();
   /** By the table's oid, newest shape first. */
   readonly #chains = new Map<number, Chain[]>();
   #tally: Tally = newTally();
 
-  constructor(definition: PairDefinition, known: readonly KnownTable[]) {
+  constructor(definition: PairDefinition, { known = [], takesBinary = false }: PairOptions) {
     this.#definition = definition;
+    this.#takesBinary = takesBinary;
     this.#router = new Router(definition);
     this.#known = new Map(known.map((table) => [table.relationId, table]));
   }
 
   process(bytes: Buffer, inputOffset: bigint): ProcessedBlock {
     const block = BlockReader.open(bytes);
-    const chains = block.header.tables.map((table) => this.#chainOf(table));
-    if (isUntouched(block, chains)) return untouched(block.bytes);
+    const { tables } = block.header;
+    // A chain is the same whatever the cells are in.
+    const chains = tables.map((table) => this.#chainOf(textualTable(table)));
+    if (isUntouched(block, chains)) return untouched(this.#takesBinary ? block.bytes : textual(block.bytes));
+    // Who looks into rows needs their text.
+    if (tables.some(isBinary)) return this.process(textual(block.bytes), inputOffset);
     block.rewind();
     try {
       return this.#rewrite(block, chains, inputOffset);

@@ -71,6 +71,11 @@ function nameOf({ table }: TableShape): TableName {
   return { schema: table.schema, name: table.name };
 }
 
+/** Whether rows of all tables of the pair go over as they are: nobody on their way needs their text. */
+export function looksIntoNoRow({ tables }: PairDefinition): boolean {
+  return tables === undefined || tables.every(isIdentity);
+}
+
 function isIdentity(input: TableInput): boolean {
   return (
     input.columns === 'same' && input.exclude.length === 0 && input.where === undefined && input.rules.length === 0

@@ -1,5 +1,6 @@
 import type { Clock, Log } from '#connectors/contract/context.ts';
 import type { ReaderStatus } from '#connectors/contract/source.ts';
+import type { CellFormat } from '#schemas/block/index.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn } from '#schemas/lsn.ts';
 import { changesTopic } from '#schemas/topics.ts';
@@ -18,6 +19,8 @@ export interface SourceUnitOptions {
   readonly generation: Generation;
   /** Another number after somebody has asked for another try; only a halted reader is started again by it. */
   readonly attempt: number;
+  /** How values are wanted when the reader begins; pairs that come later take what there is. */
+  readonly cells: CellFormat;
   readonly bus: Bus;
   readonly control: ControlPort;
   readonly metrics: PipelineMetrics;
@@ -47,7 +50,7 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
 }
 
 async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promise<void> {
-  const { sourceId, generation, bus, control, metrics, clock, log } = options;
+  const { sourceId, generation, cells, bus, control, metrics, clock, log } = options;
   const context = { clock, log, signal };
   let trouble: TerraFusionError | undefined;
   const stage = new ReaderStage({
@@ -55,6 +58,7 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     topic: changesTopic(sourceId),
     generation: generation.generation,
     stream: generation.stream,
+    cells,
     // Opened anew at each connect: its connection may have been changed, to a new primary for one.
     source: { openReader: async (request, each) => (await control.openSource(sourceId)).openReader(request, each) },
     bus,

@@ -1,5 +1,5 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, Division } from '#connectors/contract/target.ts';
+import type { Applied, Division, Target } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
@@ -7,7 +7,7 @@ import { laidOverUntil } from '#schemas/loaded.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
 import type { BusBlock } from '#services/kernel/bus/port.ts';
-import { compilePair, type KnownTable } from '#services/stream-processor/compile.ts';
+import { compilePair, type KnownTable, type PairOptions } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
 import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
@@ -31,7 +31,7 @@ const TELL_MS = 1000;
  */
 export async function runStream(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const topic = changesTopic(pair.sourceId);
-  const processor = laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded);
+  const processor = laidOver(compilePair(pair.definition, await pairOptions(pair, env, signal)), pair.load.loaded);
   await runWriter(pair, topic, env, signal, (from, stop) => {
     assertNotOvertaken(from.division, pair);
     // Before the chain: what goes apart must not leave dead letters here.
@@ -47,14 +47,20 @@ export async function runStream(pair: SupervisedPair, env: WorkEnvironment, sign
   });
 }
 
+/** What the chain must know of the target. */
+async function pairOptions(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<PairOptions> {
+  const target = await env.control.openTarget(pair.targetId);
+  const known = pair.definition.tables === undefined ? [] : await knownTables(pair, target, env, signal);
+  return { known, takesBinary: target.takesBinary === true };
+}
+
 /** The pair's tables by their oids, as the target holds them: a pair that names its tables must hear when one is called otherwise. */
 async function knownTables(
   pair: SupervisedPair,
-  { control, clock, log }: WorkEnvironment,
+  target: Target,
+  { clock, log }: WorkEnvironment,
   signal: AbortSignal,
 ): Promise<KnownTable[]> {
-  if (pair.definition.tables === undefined) return [];
-  const target = await control.openTarget(pair.targetId);
   const held = await target.heldTables(pair.id, { clock, log, signal });
   return held.map(({ source, target: name }) => ({
     relationId: source.relation_id,
@@ -85,7 +91,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
       bus: env.bus,
       input,
       output: readyTopic(pair.id, number),
-      processor: laidOver(compilePair(pair.definition, await knownTables(pair, env, signal)), pair.load.loaded),
+      processor: laidOver(compilePair(pair.definition, await pairOptions(pair, env, signal)), pair.load.loaded),
       start: { offset: startOffset, position: parsePosition(startPosition) },
       storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
       onResumed: (offset) => {

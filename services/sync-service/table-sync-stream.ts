@@ -162,7 +162,7 @@ function blocksOf(
     inForce(pair),
     sync.tables.map(({ source }) => source),
   );
-  const processor = laidOver(compilePair(definition, tables), loadedOf(work));
+  const processor = laidOver(compilePair(definition, { known: tables }), loadedOf(work));
   return processed(env.bus.read(topic, from.nextOffset, signal), processor, (letters) =>
     storeLetters(pair, 'process', letters, env),
   );

@@ -3,10 +3,17 @@ import pg from 'pg';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BlockReader } from '#schemas/block/index.ts';
 import { before } from '#schemas/position.ts';
-import type { SourceOptions } from '#connectors/postgres/source/options.ts';
 import type { TestDatabase } from '#test/support/postgres.ts';
 import { freshDatabase } from '#test/support/servers.ts';
-import { changesOf, contextOf, dataOf, type SeenChange, sourceOf, TestStream } from './postgres-source-fixture.ts';
+import {
+  changesOf,
+  contextOf,
+  dataOf,
+  type SeenChange,
+  sourceOf,
+  TestStream,
+  type Way,
+} from './postgres-source-fixture.ts';
 
 const LONG = 'x'.repeat(10_000);
 /** Stored outside of the row, uncompressed: an update that leaves it alone does not send it. */
@@ -17,7 +24,7 @@ function brief({ op, beforeKind, before, after }: SeenChange) {
 }
 
 /** What a source's changes are like, whichever way they are read. */
-export function testChanges(way: Partial<SourceOptions>): void {
+export function testChanges(way: Way): void {
   const create: typeof TestStream.create = (database, tables, options) =>
     TestStream.create(database, tables, { ...way, ...options });
 

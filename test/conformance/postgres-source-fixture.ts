@@ -4,7 +4,7 @@ import type { Source, SourceBlock, SourceReader, StreamIdentity } from '#connect
 import { postgresSettings } from '#connectors/postgres/settings.ts';
 import type { SourceOptions } from '#connectors/postgres/source/options.ts';
 import { postgresSource } from '#connectors/postgres/source/source.ts';
-import { BlockReader, OP_NAMES, readRow } from '#schemas/block/index.ts';
+import { BlockReader, type CellFormat, OP_NAMES, readRow } from '#schemas/block/index.ts';
 import { formatPosition, type Position } from '#schemas/position.ts';
 import { parseTableName } from '#schemas/tables.ts';
 import { systemClock } from '#services/kernel/clock.ts';
@@ -29,7 +29,8 @@ export interface SeenChange {
 
 export function changesOf({ bytes }: SourceBlock): SeenChange[] {
   const block = BlockReader.open(bytes);
-  const row = (offset: number) => (offset < 0 ? undefined : readRow(block.bytes, offset));
+  const row = (offset: number) =>
+    offset < 0 ? undefined : readRow(block.bytes, offset, block.header.tables[block.table]?.columns);
   const changes: SeenChange[] = [];
   while (block.nextTransaction()) {
     const { transaction } = block;
@@ -63,29 +64,34 @@ export function sourceOf(url: string, options: Partial<SourceOptions> = {}): Sou
   return postgresSource(postgresSettings.parse({ url }), options);
 }
 
+/** How a stream is read. */
+export type Way = Partial<SourceOptions> & { readonly cells?: CellFormat };
+
 /** A stream of some tables of a database, with a slot of its own. */
 export class TestStream {
   readonly database: TestDatabase;
   readonly source: Source;
   readonly identity: StreamIdentity;
+  readonly #cells: CellFormat;
 
-  private constructor(database: TestDatabase, source: Source, identity: StreamIdentity) {
+  private constructor(database: TestDatabase, source: Source, identity: StreamIdentity, cells: CellFormat) {
     this.database = database;
     this.source = source;
     this.identity = identity;
+    this.#cells = cells;
   }
 
   /** @param tables of schema public unless told */
   static async create(
     database: TestDatabase,
     tables: readonly string[],
-    options: Partial<SourceOptions> = {},
+    { cells = 'text', ...options }: Way = {},
   ): Promise<TestStream> {
     const source = sourceOf(database.url, options);
     const name = `conformance_${randomBytes(4).toString('hex')}`;
     const names = tables.map((table) => parseTableName(table.includes('.') ? table : `public.${table}`));
     await source.publish(name, names, contextOf());
-    return new TestStream(database, source, await source.createStream(name, name, contextOf()));
+    return new TestStream(database, source, await source.createStream(name, name, contextOf()), cells);
   }
 
   open(
@@ -93,7 +99,8 @@ export class TestStream {
     context: ConnectorContext = contextOf(),
     source = this.source,
   ): Promise<SourceReader> {
-    return source.openReader({ sourceId: 'test', generation: 1, stream: this.identity, after }, context);
+    const request = { sourceId: 'test', generation: 1, stream: this.identity, after, cells: this.#cells };
+    return source.openReader(request, context);
   }
 
   /** Writes a marker now, and reads until it comes; blocks are acknowledged unless told. */

@@ -1,5 +1,7 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
+import type { CellFormat } from '#schemas/block/index.ts';
 import type { Lsn } from '#schemas/lsn.ts';
+import { quoteIdentifier } from '../identifiers.ts';
 
 /** What is to be read. */
 export interface ChangeRequest {
@@ -7,6 +9,21 @@ export interface ChangeRequest {
   readonly publication: string;
   /** Commits before this location are not wanted. The server goes on at the slot's confirmed location when that is later. */
   readonly start: Lsn;
+  /** How values are sent. */
+  readonly format: CellFormat;
+}
+
+type Option = readonly [name: string, value: string];
+
+/** pgoutput's options: the same however the slot is read, since ordinals count what the plugin sends. */
+export function pluginOptions({ publication, format }: ChangeRequest): readonly Option[] {
+  const options: readonly Option[] = [
+    ['proto_version', '1'],
+    ['publication_names', quoteIdentifier(publication)],
+    ['messages', 'true'],
+  ];
+  // Servers before 14 do not know it.
+  return format === 'binary' ? [...options, ['binary', 'true']] : options;
 }
 
 /** Who is told what comes. */

@@ -1,5 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { ReaderRequest } from '#connectors/contract/source.ts';
+import { binaryTypes } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import { formatPosition } from '#schemas/position.ts';
@@ -20,6 +21,8 @@ export interface SourceFacts {
   /** Names of the types that the stream does not announce, by oid. */
   readonly builtinTypes: ReadonlyMap<number, string>;
   readonly publicationOid: string;
+  /** Whether values can be sent in binary: the server can, and all columns that are published now are of types whose binary form is known here. */
+  readonly binary: boolean;
   /** Whether `pg_logical_emit_message` is there and allowed. */
   readonly mayWriteMessages: boolean;
 }
@@ -28,6 +31,7 @@ interface Row {
   readonly sender_timeout: string;
   readonly publication: string | null;
   readonly may_write: boolean | null;
+  readonly only_text: boolean;
   readonly types: readonly { readonly oid: number; readonly name: string }[];
 }
 
@@ -67,8 +71,14 @@ export async function inspectSource(
                 (SELECT oid::text FROM pg_publication WHERE pubname = $1) AS publication,
                 (SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) AND NOT pg_is_in_recovery() FROM pg_proc
                   WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace) AS may_write,
+                current_setting('server_version_num')::int < 140000 OR EXISTS (
+                  SELECT FROM pg_publication_tables p
+                    JOIN pg_namespace n ON n.nspname = p.schemaname
+                    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+                    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                   WHERE p.pubname = $1 AND a.atttypid <> ALL ($2::oid[])) AS only_text,
                 (SELECT json_agg(json_build_object('oid', oid::int, 'name', typname)) FROM pg_type WHERE oid < 10000) AS types`,
-        [stream.publication],
+        [stream.publication, binaryTypes()],
       );
       const row = rows[0]!;
       if (row.publication === null) throw publicationLost(stream.publication);
@@ -78,6 +88,7 @@ export async function inspectSource(
         senderTimeoutMs: Number(row.sender_timeout),
         builtinTypes: new Map(row.types.map(({ oid, name }) => [oid, name])),
         publicationOid: row.publication,
+        binary: !row.only_text,
         mayWriteMessages: row.may_write === true,
       };
     },

@@ -1,5 +1,5 @@
 import type { SourceBlock } from '#connectors/contract/source.ts';
-import { Before, BlockWriter, Op } from '#schemas/block/index.ts';
+import { Before, BlockWriter, type CellFormat, Op } from '#schemas/block/index.ts';
 import { endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import { lsnAt, MessageReader, malformed, timeAt } from './message-reader.ts';
 import { type Relation, RelationCache } from './relations.ts';
@@ -11,13 +11,15 @@ export interface DecoderOptions {
   readonly from: Position;
   /** See {@link RelationCache}. */
   readonly builtinTypes: ReadonlyMap<number, string>;
+  /** In which the stream was asked for values. */
+  readonly format: CellFormat;
   /** A block is closed before the first change beyond so many bytes. */
   readonly blockBytes: number;
   onBlock(block: SourceBlock): void;
 }
 
 /**
- * Decodes pgoutput's messages (protocol version 1, text) straight into blocks: a row's bytes become cells in place, without an
+ * Decodes pgoutput's messages (protocol version 1, values as text or in binary) straight into blocks: a row's bytes become cells in place, without an
  * object a row or cell. (Promise 4: nothing on this way knows numbers, dates or JSON.)
  *
  * Ordinals count the changes as the server sends them, skipped ones included, so that they repeat after a restart.
@@ -27,6 +29,8 @@ export class PgoutputDecoder {
   readonly #options: DecoderOptions;
   readonly #relations: RelationCache;
   readonly #writer: BlockWriter;
+  /** How a value that is there begins: "t" for text, "b" for binary. */
+  readonly #valueKind: number;
   /** The end of the last closed block. */
   #position: Position;
   /** Counts blocks, so that relations know whether they are in the open one's header. */
@@ -54,8 +58,9 @@ export class PgoutputDecoder {
   constructor(options: DecoderOptions) {
     this.#options = options;
     this.#position = options.from;
-    this.#relations = new RelationCache(options.builtinTypes);
+    this.#relations = new RelationCache(options.builtinTypes, options.format);
     this.#writer = new BlockWriter(options.blockBytes + 64 * 1024);
+    this.#valueKind = options.format === 'binary' ? 0x62 : 0x74;
   }
 
   /** The end of the last closed block. */
@@ -85,7 +90,7 @@ export class PgoutputDecoder {
 
   /**
    * One message.
-   * @throws {TerraFusionError} SOURCE_PROTOCOL for whatever is malformed or out of place
+   * @throws {TerraFusionError} SOURCE_PROTOCOL for whatever is malformed or out of place; {@link OnlyAsText}
    */
   message(buf: Buffer, start: number, end: number): void {
     if (start >= end) malformed('an empty message');
@@ -167,7 +172,7 @@ export class PgoutputDecoder {
     this.#writer.before(Before.absent);
     if (end - start < 5 || buf[start + 4] !== 0x4e) malformed('an insert without its row');
     this.#writer.after(true);
-    const pos = this.#row(buf, start + 5, end, relation.width);
+    const pos = this.#row(buf, start + 5, end, relation);
     if (pos !== end) malformed('an insert with bytes too many');
   }
 
@@ -177,10 +182,10 @@ export class PgoutputDecoder {
     this.#open(relation, Op.update);
     let pos = start + 4;
     if (buf[pos] === 0x4e || pos >= end) this.#writer.before(Before.absent);
-    else pos = this.#beforeRow(buf, pos, end, relation.width);
+    else pos = this.#beforeRow(buf, pos, end, relation);
     if (pos >= end || buf[pos] !== 0x4e) malformed('an update without its new row');
     this.#writer.after(true);
-    pos = this.#row(buf, pos + 1, end, relation.width);
+    pos = this.#row(buf, pos + 1, end, relation);
     if (pos !== end) malformed('an update with bytes too many');
   }
 
@@ -188,7 +193,7 @@ export class PgoutputDecoder {
     if (!this.#nextChange()) return;
     const relation = this.#relationAt(buf, start, end);
     this.#open(relation, Op.delete);
-    const pos = this.#beforeRow(buf, start + 4, end, relation.width);
+    const pos = this.#beforeRow(buf, start + 4, end, relation);
     this.#writer.after(false);
     if (pos !== end) malformed('a delete with bytes too many');
   }
@@ -293,31 +298,32 @@ export class PgoutputDecoder {
   }
 
   /** The old row, or its key. @returns the position after it */
-  #beforeRow(buf: Buffer, pos: number, end: number, width: number): number {
+  #beforeRow(buf: Buffer, pos: number, end: number, relation: Relation): number {
     const kind = pos < end ? buf[pos] : 0;
     if (kind === 0x4b) this.#writer.before(Before.key);
     else if (kind === 0x4f) this.#writer.before(Before.full);
     else malformed('a change without its old row or key');
-    return this.#row(buf, pos + 1, end, width);
+    return this.#row(buf, pos + 1, end, relation);
   }
 
   /** A row's cells, copied as they are. @returns the position after it */
-  #row(buf: Buffer, start: number, end: number, width: number): number {
+  #row(buf: Buffer, start: number, end: number, { width, isText }: Relation): number {
     const writer = this.#writer;
     if (end - start < 2) malformed('a row without its number of columns');
     const count = (buf[start]! << 8) | buf[start + 1]!;
     if (count !== width) malformed(`a row of ${count} columns for a table of ${width}`);
     writer.beginRow(count);
     let pos = start + 2;
-    for (let left = count; left > 0; left--) {
+    for (let column = 0; column < count; column++) {
       if (pos >= end) malformed('a row that ends before its last column');
       const kind = buf[pos++]!;
-      if (kind === 0x74) {
+      if (kind === this.#valueKind) {
         if (end - pos < 4) malformed('a row that ends within a length');
         const length = ((buf[pos]! << 24) | (buf[pos + 1]! << 16) | (buf[pos + 2]! << 8) | buf[pos + 3]!) >>> 0;
         pos += 4;
         if (length > end - pos) malformed('a row that ends within a value');
-        writer.textCell(buf, pos, pos + length);
+        if (isText[column] === 1) writer.textCell(buf, pos, pos + length);
+        else writer.bytesCell(buf, pos, pos + length);
         pos += length;
       } else if (kind === 0x6e) writer.nullCell();
       else if (kind === 0x75) writer.unchangedCell();

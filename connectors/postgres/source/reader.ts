@@ -1,5 +1,6 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { ReaderRequest, ReaderStatus, SourceBlock, SourceReader } from '#connectors/contract/source.ts';
+import type { CellFormat } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
@@ -8,6 +9,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { inspectSource, type SourceFacts } from './inspect.ts';
 import type { SourceOptions } from './options.ts';
 import { PgoutputDecoder } from './pgoutput.ts';
+import { OnlyAsText } from './relations.ts';
 import { acknowledgementOf, idleAcknowledgement, resumePoint, type ResumePoint } from './resume.ts';
 import { type ReadingHost, SlotReading } from './slot-reading.ts';
 
@@ -40,10 +42,14 @@ class PostgresReader implements SourceReader, ReadingHost {
   readonly #request: ReaderRequest;
   readonly #context: ConnectorContext;
   readonly #facts: SourceFacts;
-  readonly #start: Lsn;
-  readonly #decoder: PgoutputDecoder;
+  #decoder: PgoutputDecoder;
   readonly #heartbeat: Heartbeat;
+  /** In which values are sent. */
+  #format: CellFormat;
   #reading: SlotReading | undefined;
+  /** While the stream is begun anew. */
+  #reopening: Promise<void> | undefined;
+  #closed = false;
 
   readonly #queue: SourceBlock[] = [];
   #queuedBytes = 0;
@@ -74,21 +80,13 @@ class PostgresReader implements SourceReader, ReadingHost {
     this.#request = request;
     this.#context = context;
     this.#facts = facts;
-    this.#start = point.start;
     this.#durable = point.start;
     this.#acknowledged = point.from;
     this.#handedOut = point.from;
     this.#currentLsn = facts.currentLsn;
-    this.#decoder = new PgoutputDecoder({
-      sourceId: request.sourceId,
-      generation: request.generation,
-      from: point.from,
-      builtinTypes: facts.builtinTypes,
-      blockBytes: options.blockBytes,
-      onBlock: (block) => {
-        this.#enqueue(block);
-      },
-    });
+    const binary = request.cells === 'binary' && facts.binary && settings.binary !== false;
+    this.#format = binary ? 'binary' : 'text';
+    this.#decoder = this.#newDecoder(point.from);
     this.#heartbeat = new Heartbeat(
       settings,
       context,
@@ -115,11 +113,41 @@ class PostgresReader implements SourceReader, ReadingHost {
   }
 
   async start(): Promise<void> {
+    await this.#read();
+    this.#heartbeat.start();
+  }
+
+  async #read(): Promise<void> {
     const { stream, after } = this.#request;
     const { senderTimeoutMs } = this.#facts;
-    const request = { stream, after, start: this.#start, senderTimeoutMs };
+    const request = { stream, after, start: this.#durable, format: this.#format, senderTimeoutMs };
     this.#reading = await SlotReading.open(this.#settings, this.#options, request, this.#context, this);
-    this.#heartbeat.start();
+  }
+
+  #newDecoder(from: Position): PgoutputDecoder {
+    const { sourceId, generation } = this.#request;
+    return new PgoutputDecoder({
+      sourceId,
+      generation,
+      from,
+      builtinTypes: this.#facts.builtinTypes,
+      format: this.#format,
+      blockBytes: this.#options.blockBytes,
+      onBlock: (block) => {
+        this.#enqueue(block);
+      },
+    });
+  }
+
+  /** The stream is begun anew, for values as text; what has come already is passed over. */
+  async #readAsText(): Promise<void> {
+    await this.#reading?.close();
+    this.#format = 'text';
+    this.#decoder = this.#newDecoder(this.#decoder.position);
+    if (this.#closed) return;
+    this.#ended = false;
+    this.#failure = undefined;
+    await this.#read();
   }
 
   get timeline(): number {
@@ -148,8 +176,13 @@ class PostgresReader implements SourceReader, ReadingHost {
           this.#handedOut = block.last;
           yield block;
         } else if (this.#ended) {
-          if (this.#failure !== undefined) throw this.#failure;
-          return;
+          if (!(this.#failure instanceof OnlyAsText)) {
+            if (this.#failure !== undefined) throw this.#failure;
+            return;
+          }
+          this.#context.log.info({ reason: this.#failure.message }, 'The source is read on as text.');
+          this.#reopening = this.#readAsText();
+          await this.#reopening;
         } else {
           const more = new Promise<void>((resolve) => (this.#wake = resolve));
           this.#lookSoon();
@@ -288,11 +321,13 @@ class PostgresReader implements SourceReader, ReadingHost {
   }
 
   async #close(): Promise<void> {
+    this.#closed = true;
     this.#ended = true;
     this.#queue.length = 0;
     this.#queuedBytes = 0;
     clearTimeout(this.#gathering);
     this.#wake?.();
+    await this.#reopening?.catch(() => undefined);
     await Promise.all([this.#heartbeat.stop(), this.#reading?.close()]);
   }
 }

@@ -1,4 +1,13 @@
-import { type BlockColumn, type BlockTable, REPLICA_IDENTITIES, type ReplicaIdentity } from '#schemas/block/index.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
+import {
+  binaryFormOf,
+  type BlockColumn,
+  type CellFormat,
+  isTextInBinary,
+  type BlockTable,
+  REPLICA_IDENTITIES,
+  type ReplicaIdentity,
+} from '#schemas/block/index.ts';
 import { MessageReader, malformed } from './message-reader.ts';
 
 /** A table as the stream has announced it. */
@@ -6,6 +15,8 @@ export interface Relation {
   readonly table: BlockTable;
   /** Cells that a row of it has. */
   readonly width: number;
+  /** By cell, where values come in binary: 1 when they are the bytes of their text. */
+  readonly isText: Uint8Array;
   /** The open block's number and the table's index in its header; another number: not in the open block yet. */
   block: number;
   index: number;
@@ -19,12 +30,17 @@ const identities: Readonly<Record<string, ReplicaIdentity>> = { d: 'default', n:
  */
 export class RelationCache {
   readonly #builtinTypes: ReadonlyMap<number, string>;
+  readonly #format: CellFormat;
   readonly #types = new Map<number, { readonly schema: string; readonly name: string }>();
   readonly #relations = new Map<number, Relation>();
 
-  /** @param builtinTypes names of the types that the stream does not announce (oids below 10000), by oid */
-  constructor(builtinTypes: ReadonlyMap<number, string>) {
+  /**
+   * @param builtinTypes names of the types that the stream does not announce (oids below 10000), by oid
+   * @param format in which the stream was asked for values
+   */
+  constructor(builtinTypes: ReadonlyMap<number, string>, format: CellFormat) {
     this.#builtinTypes = builtinTypes;
+    this.#format = format;
   }
 
   /** @throws {TerraFusionError} SOURCE_PROTOCOL for a table that was never announced */
@@ -41,7 +57,7 @@ export class RelationCache {
     reader.expectEnd();
   }
 
-  /** A Relation message, without its type byte. */
+  /** A Relation message, without its type byte. @throws {OnlyAsText} in a stream of values in binary, for a type of which only the text is known here */
   readRelation(buf: Buffer, start: number, end: number): void {
     const reader = new MessageReader(buf, start, end);
     const relationId = reader.uint32();
@@ -56,7 +72,8 @@ export class RelationCache {
     const known = this.#relations.get(relationId);
     // The server repeats itself whenever something near the table has changed; only another shape is a new table in the block.
     if (known !== undefined && sameShape(known.table, table)) return;
-    this.#relations.set(relationId, { table, width: count, block: -1, index: -1 });
+    const isText = Uint8Array.from(columns, ({ format }) => (format === 'text' ? 1 : 0));
+    this.#relations.set(relationId, { table, width: count, isText, block: -1, index: -1 });
   }
 
   #readColumn(reader: MessageReader): BlockColumn {
@@ -72,8 +89,21 @@ export class RelationCache {
       typeName: type?.name ?? this.#builtinTypes.get(typeOid) ?? String(typeOid),
       typmod,
       key,
-      format: 'text',
+      format: this.#formatOf(typeOid),
     };
+  }
+
+  #formatOf(typeOid: number): CellFormat {
+    if (this.#format === 'text' || isTextInBinary(typeOid)) return 'text';
+    if (binaryFormOf(typeOid) === undefined) throw new OnlyAsText(typeOid);
+    return 'binary';
+  }
+}
+
+/** A table has come into a stream of values in binary with a type of which only the text is known here: the stream has to be asked for anew. */
+export class OnlyAsText extends TerraFusionError {
+  constructor(typeOid: number) {
+    super('SOURCE_DISCONNECTED', `The source is read on as text: it has a column of type ${typeOid} by now`);
   }
 }
 

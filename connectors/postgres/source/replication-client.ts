@@ -11,7 +11,7 @@ import { FrontendWriter } from '../wire/frontend.ts';
 import { Backend, POSTGRES_EPOCH_S } from '../wire/protocol.ts';
 import { RawConnection } from '../wire/raw-connection.ts';
 import { ReadingPace } from '../wire/reading-pace.ts';
-import type { ChangeHandlers, ChangeRequest, ChangeStream } from './change-stream.ts';
+import { type ChangeHandlers, type ChangeRequest, type ChangeStream, pluginOptions } from './change-stream.ts';
 import { within } from './within.ts';
 
 export interface ReplicationRequest extends ChangeRequest {
@@ -133,12 +133,8 @@ export class ReplicationClient implements ChangeStream {
   }
 
   async #begin(): Promise<void> {
-    const { slot, publication, start } = this.#request;
-    const options = [
-      `proto_version '1'`,
-      `publication_names ${quoteReplicationLiteral(quoteIdentifier(publication))}`,
-      `messages 'true'`,
-    ];
+    const { slot, start } = this.#request;
+    const options = pluginOptions(this.#request).map(([name, value]) => `${name} ${quoteReplicationLiteral(value)}`);
     const command = `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${formatLsn(start)} (${options.join(', ')})`;
     const { signal } = this.#context;
     const abort = (): void => {

@@ -3,8 +3,8 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatLsn, type Lsn } from '#schemas/lsn.ts';
 import { isPostgresError } from '../errors.ts';
-import { quoteIdentifier, quoteLiteral } from '../identifiers.ts';
-import type { ChangeRequest } from './change-stream.ts';
+import { quoteLiteral } from '../identifiers.ts';
+import { type ChangeRequest, pluginOptions } from './change-stream.ts';
 
 /** The copy's name tells that somebody catches up: there can be one only. (CHECKLIST 6) */
 export function copyOf(slot: string): string {
@@ -17,11 +17,10 @@ export function advanceCommand(slot: string, to: Lsn): string {
 }
 
 /** About so many messages of the copy, whole transactions; the options are those of the stream. */
-export function portionCommand({ slot, publication }: ChangeRequest, most: number): string {
-  const options = ['proto_version', '1', 'publication_names', quoteIdentifier(publication), 'messages', 'true'];
+export function portionCommand(request: ChangeRequest, most: number): string {
   return (
-    `COPY (SELECT data FROM pg_logical_slot_get_binary_changes(${quoteLiteral(copyOf(slot))}, NULL, ${most}, ` +
-    `${options.map(quoteLiteral).join(', ')})) TO STDOUT (FORMAT binary)`
+    `COPY (SELECT data FROM pg_logical_slot_get_binary_changes(${quoteLiteral(copyOf(request.slot))}, NULL, ${most}, ` +
+    `${pluginOptions(request).flat().map(quoteLiteral).join(', ')})) TO STDOUT (FORMAT binary)`
   );
 }
 

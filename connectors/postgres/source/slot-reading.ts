@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { StreamIdentity } from '#connectors/contract/source.ts';
 import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
+import type { CellFormat } from '#schemas/block/index.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import type { Position } from '#schemas/position.ts';
 import type { PostgresSettings } from '../settings.ts';
@@ -26,6 +27,8 @@ export interface ReadingRequest {
   readonly after: Position | undefined;
   /** Where to have the source begin. */
   readonly start: Lsn;
+  /** How values are sent. */
+  readonly format: CellFormat;
   /** See `ReplicationRequest`. */
   readonly senderTimeoutMs: number;
 }
@@ -169,6 +172,7 @@ export class SlotReading implements ChangeStream {
         {
           slot,
           publication,
+          format: this.#request.format,
           start: this.#host.progress().durable,
           pauseMs: this.#options.catchUpPauseMs,
           patience: this.#patience,
@@ -191,10 +195,10 @@ export class SlotReading implements ChangeStream {
   }
 
   async #stream(): Promise<void> {
-    const { stream, start, senderTimeoutMs } = this.#request;
+    const { stream, start, format, senderTimeoutMs } = this.#request;
     const { receivedLsn } = this.#host;
     const { slot, publication } = stream;
-    const request = { slot, publication, start: receivedLsn > start ? receivedLsn : start, senderTimeoutMs };
+    const request = { slot, publication, format, start: receivedLsn > start ? receivedLsn : start, senderTimeoutMs };
     const client = await this.#patiently(() =>
       ReplicationClient.start(this.#settings, this.#context, request, this.#streamHandlers, async (session) => {
         await this.#accept(session);

@@ -5,6 +5,8 @@ export interface CatalogColumn {
   readonly name: string;
   /** With its modifiers, as `format_type` prints it: numeric(14,2). */
   readonly type: string;
+  /** A domain's is its own. */
+  readonly typeOid: string;
   /**
    * Name of the type below all domains and without modifiers, quoted, for casts. An explicit cast to varchar(10) or to a domain over it
    * would cut a longer text silently; cast to the bare type, the assignment to the column refuses it. (Promise 4)
@@ -65,6 +67,7 @@ const columnsSql = `
   SELECT json_agg(json_build_object(
     'name', a.attname,
     'type', format_type(a.atttypid, a.atttypmod),
+    'typeOid', a.atttypid::text,
     'cast', quote_ident(bn.nspname) || '.' || quote_ident(b.typname),
     'domain', b.oid <> a.atttypid,
     'compared', CASE WHEN coalesce(nullif(b.typelem, 0), b.oid) IN ('bpchar'::regtype, 'varchar'::regtype, 'bit'::regtype, 'varbit'::regtype)

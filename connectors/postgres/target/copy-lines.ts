@@ -1,5 +1,4 @@
-import type { CellCursor } from '#schemas/block/index.ts';
-import { Cell } from '#schemas/block/index.ts';
+import { type BinaryForm, Cell, type CellCursor } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { BytesToEscape } from './bytes-to-escape.ts';
 import type { Output } from './output.ts';
@@ -19,13 +18,19 @@ escapes[NEWLINE] = 0x6e; // n
 escapes[RETURN] = 0x72; // r
 escapes[BACKSLASH] = BACKSLASH;
 
+/** What is to be known of a table whose rows become lines. */
+export interface LinePlan {
+  readonly skipped: Uint8Array | undefined;
+  readonly forms: readonly (BinaryForm | undefined)[];
+}
+
 /**
  * Writes a row's cells as one line of COPY's text format, straight from the block's bytes into the output: no string and no object.
  * CopyData must be open. Columns are separated by tabs, NULL is \N.
  *
  * @param cells cursor over the buffer that holds the row
  * @param at offset of the row's cells
- * @param skipped by cell: 1 for those that are not written; undefined when all are
+ * @param plan by cell: 1 in `skipped` for those that are not written, undefined when all are; how the text is made of a cell in binary
  * @param toEscape of the buffer, where its rows come in the order in which they lie there: cells without such a byte are then copied in half the time
  */
 export function writeCopyLine(
@@ -33,7 +38,7 @@ export function writeCopyLine(
   bytes: Buffer,
   cells: CellCursor,
   at: number,
-  skipped: Uint8Array | undefined,
+  { skipped, forms }: LinePlan,
   toEscape?: BytesToEscape,
 ): void {
   cells.start(at);
@@ -41,8 +46,10 @@ export function writeCopyLine(
   for (let column = 0; cells.next(); column++) {
     if (skipped?.[column] === 1) continue;
     const { from, to, kind } = cells;
-    // Every byte may need its backslash; tab before, newline after.
-    const most = (to - from) * 2 + 4;
+    const form = kind === Cell.bytes ? forms[column] : undefined;
+    const length = form === undefined ? to - from : form.most(bytes, from, to);
+    // Every byte may need its backslash; tab before, newline after. A text that is made is made behind that.
+    const most = length * (form === undefined ? 2 : 3) + 4;
     if (output.pos + most > output.buf.length) output.copyRoom(most);
     const { buf } = output;
     let { pos } = output;
@@ -51,14 +58,11 @@ export function writeCopyLine(
     if (kind === Cell.text && toEscape?.noneIn(from, to) === true) {
       if (to - from < SHORT) for (let i = from; i < to; i++) buf[pos++] = bytes[i]!;
       else pos += bytes.copy(buf, pos, from, to);
-    } else if (kind === Cell.text) {
-      for (let i = from; i < to; i++) {
-        const byte = bytes[i]!;
-        if (byte <= BACKSLASH && escapes[byte] !== 0) {
-          buf[pos++] = BACKSLASH;
-          buf[pos++] = escapes[byte]!;
-        } else buf[pos++] = byte;
-      }
+    } else if (kind === Cell.text) pos = putEscaped(bytes, from, to, buf, pos);
+    else if (form !== undefined) {
+      const made = pos + length * 2;
+      // What is written never overtakes what is read: each byte becomes two at most.
+      pos = putEscaped(buf, made, form.put(bytes, from, to, buf, made), buf, pos);
     } else if (kind === Cell.null) {
       buf[pos++] = BACKSLASH;
       buf[pos++] = N;
@@ -69,12 +73,23 @@ export function writeCopyLine(
   output.buf[output.pos++] = NEWLINE;
 }
 
+function putEscaped(src: Buffer, from: number, to: number, out: Buffer, pos: number): number {
+  for (let i = from; i < to; i++) {
+    const byte = src[i]!;
+    if (byte <= BACKSLASH && escapes[byte] !== 0) {
+      out[pos++] = BACKSLASH;
+      out[pos++] = escapes[byte]!;
+    } else out[pos++] = byte;
+  }
+  return pos;
+}
+
 /** "Unchanged" is not NULL: a row that must be whole and is not, is never written. (Promise 4) */
 export function noValue(kind: Cell): TerraFusionError {
   return new TerraFusionError(
     'BLOCK_CORRUPT',
     kind === Cell.unchanged
       ? 'A row that must be whole has a cell without its value'
-      : 'A cell is not in text format, which is the only one that is applied here',
+      : 'A cell is in a format of which the text is not known here',
   );
 }

@@ -39,7 +39,7 @@ export function deadLetter(change: RefusedChange, code: ErrorCode, reason: strin
 
 function named(bytes: Buffer, at: number, shape: BlockTable, keyOnly: boolean): Record<string, string | null> {
   const row: Record<string, string | null> = {};
-  readRow(bytes, at).forEach((text, cell) => {
+  readRow(bytes, at, shape.columns).forEach((text, cell) => {
     const column = shape.columns[cell];
     if (column === undefined || text === undefined || (keyOnly && !column.key)) return;
     row[column.name] = text;

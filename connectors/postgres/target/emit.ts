@@ -1,15 +1,19 @@
 import { Op } from '#schemas/block/index.ts';
 import { BytesToEscape } from './bytes-to-escape.ts';
 import { writeCopyLine } from './copy-lines.ts';
+import { beginCopyRows, endCopyRows, writeCopyBytes } from './copy-rows.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { RowRunner } from './row-runner.ts';
 import type { RowSequence } from './row-sequence.ts';
 import type { Rows } from './rows.ts';
+import { type ReceivedTypes, requireTypesSql, requireTypesValues } from './same-types.ts';
 import { State, type TableChanges } from './table-changes.ts';
 import type { TablePlan } from './table-plan.ts';
 
 /** From so many rows on COPY is cheaper than INSERT: it is planned anew each time, but costs less a row. */
 const COPY_FROM = 8;
+/** From so many on, COPY of bytes is cheaper than COPY of lines with the look at the types behind it. */
+const COPY_BYTES_FROM = 64;
 
 /** Writes collected changes as statements, without waiting for answers. */
 export class Emitter {
@@ -132,6 +136,10 @@ export class Emitter {
   }
 
   #insert(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
+    if (source.length >= COPY_BYTES_FROM && plan.bytes !== undefined) {
+      this.#copyBytes(plan, plan.bytes, source, at);
+      return;
+    }
     if (source.length >= COPY_FROM && plan.copyable) {
       this.#copy(plan, source, at);
       return;
@@ -143,7 +151,6 @@ export class Emitter {
 
   #copy(plan: TablePlan, source: readonly number[], at: readonly number[]): void {
     const { out } = this.#pipeline;
-    const { skipped } = plan;
     this.#pipeline.run(plan.statements.copy);
     out.beginCopyData();
     let buffer = -1;
@@ -157,9 +164,25 @@ export class Emitter {
         cells = this.#rows.cursor(buffer);
         toEscape = new BytesToEscape(bytes);
       }
-      writeCopyLine(out, bytes, cells, at[i]!, skipped, toEscape);
+      writeCopyLine(out, bytes, cells, at[i]!, plan, toEscape);
     }
     out.endCopyData();
     out.copyDone();
+  }
+
+  #copyBytes(plan: TablePlan, required: ReceivedTypes, source: readonly number[], at: readonly number[]): void {
+    const { out } = this.#pipeline;
+    const { skipped, written } = plan;
+    this.#pipeline.run(plan.statements.copyBytes);
+    out.beginCopyData();
+    beginCopyRows(out);
+    for (let i = 0; i < source.length; i++) {
+      const buffer = source[i]!;
+      writeCopyBytes(out, this.#rows.buffer(buffer), this.#rows.cursor(buffer), at[i]!, skipped, written.length);
+    }
+    endCopyRows(out);
+    out.endCopyData();
+    out.copyDone();
+    this.#pipeline.run(requireTypesSql, requireTypesValues(required));
   }
 }

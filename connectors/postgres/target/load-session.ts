@@ -10,13 +10,13 @@ import { quoteColumns, quoteTable } from '../identifiers.ts';
 import type { PostgresSettings } from '../settings.ts';
 import type { ServerError } from '../wire/backend.ts';
 import { FENCED, SCHEMA } from './bookkeeping.ts';
-import { arrayLiteral } from './catalog.ts';
 import { writeCopyLine } from './copy-lines.ts';
 import { isUnknownName, isWithinCopy, rowFailure } from './failures.ts';
 import type { Pipeline } from './pipeline.ts';
 import { PlanBook } from './plan-book.ts';
 import { RowRunner } from './row-runner.ts';
 import { Rows } from './rows.ts';
+import { requireTypesSql, requireTypesValues } from './same-types.ts';
 import { openPipeline, type PipelineSession, type TargetOptions } from './session.ts';
 import type { TablePlan } from './table-plan.ts';
 
@@ -104,21 +104,11 @@ class PostgresLoadSession implements LoadSession {
     });
   }
 
-  /**
-   * Bytes of the same length mean something to many types. The COPY has locked the table, so what its columns are now they were while it read
-   * the bytes; where they are not what was agreed upon any more, the transaction fails: by a division, since the server has no assertion. (Promise 4)
-   */
   #requireTypes(table: TableName, columns: readonly string[]): void {
-    const types = this.#owner.typesOf(table);
-    this.#pipeline.run(
-      `SELECT 1 / (count(*) = cardinality($2::text[]))::int FROM unnest($2::text[], $3::oid[]) AS w (name, type)
-         JOIN pg_attribute a ON a.attrelid = $1::regclass AND a.attname = w.name AND a.atttypid = w.type AND NOT a.attisdropped`,
-      [
-        quoteTable(this.#owner.placeOf(table)),
-        arrayLiteral(columns),
-        arrayLiteral(columns.map((column) => types.get(column) ?? '0')),
-      ],
-    );
+    const known = this.#owner.typesOf(table);
+    const types = columns.map((column) => known.get(column) ?? '0');
+    const required = { table: quoteTable(this.#owner.placeOf(table)), columns, types };
+    this.#pipeline.run(requireTypesSql, requireTypesValues(required));
   }
 
   write(block: Buffer): Promise<void> {
@@ -148,7 +138,7 @@ class PostgresLoadSession implements LoadSession {
           this.#copying = plan;
           if (!inMessage) this.#pipeline.out.beginCopyData();
           inMessage = true;
-          writeCopyLine(this.#pipeline.out, reader.bytes, rows.cursor(source), reader.afterStart, plan.skipped);
+          writeCopyLine(this.#pipeline.out, reader.bytes, rows.cursor(source), reader.afterStart, plan);
         }
       }
       if (inMessage) this.#pipeline.out.endCopyData();

@@ -181,11 +181,12 @@ async function copy(
   const reader = BlockReader.open(block);
   const [shape] = reader.header.tables;
   if (shape === undefined) return [];
-  pipeline.run(new TablePlan(copied, shape).statements.copy);
+  const plan = new TablePlan(copied, shape);
+  pipeline.run(plan.statements.copy);
   const cursor = new CellCursor(reader.bytes);
   pipeline.out.beginCopyData();
   for (const { ordinal, at } of inserts(reader)) {
-    if (!refused.has(ordinal)) writeCopyLine(pipeline.out, reader.bytes, cursor, at, undefined);
+    if (!refused.has(ordinal)) writeCopyLine(pipeline.out, reader.bytes, cursor, at, plan);
   }
   pipeline.out.endCopyData();
   pipeline.out.copyDone();

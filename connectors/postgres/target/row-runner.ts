@@ -25,14 +25,14 @@ export class RowRunner {
 
   /** Adds a row: where its key lies (not looked at by inserts), and where its values do (not looked at by deletes). */
   add(rows: Rows, keySource: number, keyAt: number, source: number, at: number): void {
-    const { keyPlaces, rowPlaces, bothPlaces } = this.#statement!;
+    const { keyPlaces, rowPlaces, bothPlaces, forms } = this.#statement!;
     this.#rows++;
     if (bothPlaces !== undefined && keyAt === at && keySource === source) {
-      rows.fill(source, at, bothPlaces, this.#inUse);
+      rows.fill(source, at, bothPlaces, this.#inUse, forms);
       return;
     }
-    if (keyPlaces !== undefined) rows.fill(keySource, keyAt, keyPlaces, this.#inUse);
-    if (rowPlaces !== undefined) rows.fill(source, at, rowPlaces, this.#inUse);
+    if (keyPlaces !== undefined) rows.fill(keySource, keyAt, keyPlaces, this.#inUse, forms);
+    if (rowPlaces !== undefined) rows.fill(source, at, rowPlaces, this.#inUse, forms);
   }
 
   /** Sends the statement; nothing when no row was added. */

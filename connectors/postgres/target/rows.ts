@@ -1,4 +1,4 @@
-import { Cell, CellCursor } from '#schemas/block/index.ts';
+import { type BinaryForm, Cell, CellCursor } from '#schemas/block/index.ts';
 import { putLong } from '#schemas/block/wire.ts';
 import { noValue } from './copy-lines.ts';
 import type { TextArray } from './text-array.ts';
@@ -69,8 +69,18 @@ export class Rows {
     return at;
   }
 
-  /** Adds the row's cells to the arrays. @param places by cell: the array it goes to, -1 for none */
-  fill(source: number, at: number, places: Int16Array, arrays: readonly TextArray[]): void {
+  /**
+   * Adds the row's cells to the arrays.
+   * @param places by cell: the array it goes to, -1 for none
+   * @param forms by cell: how its text is made where it is in binary
+   */
+  fill(
+    source: number,
+    at: number,
+    places: Int16Array,
+    arrays: readonly TextArray[],
+    forms: readonly (BinaryForm | undefined)[],
+  ): void {
     const bytes = this.#buffers[source]!;
     const cells = this.#cursors[source]!;
     cells.start(at);
@@ -78,8 +88,10 @@ export class Rows {
       const place = places[cell]!;
       if (place < 0) continue;
       const { kind } = cells;
+      const form = kind === Cell.bytes ? forms[cell] : undefined;
       if (kind === Cell.text) arrays[place]!.add(bytes, cells.from, cells.to);
       else if (kind === Cell.null) arrays[place]!.addNull();
+      else if (form !== undefined) arrays[place]!.addBinary(form, bytes, cells.from, cells.to);
       else throw noValue(kind);
     }
   }

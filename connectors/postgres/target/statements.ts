@@ -1,3 +1,4 @@
+import type { BinaryForm } from '#schemas/block/index.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { quoteLiteral } from '../identifiers.ts';
 import { SCHEMA } from './bookkeeping.ts';
@@ -16,6 +17,8 @@ export interface RowStatement {
   readonly bothPlaces: Int16Array | undefined;
   /** The last parameter is how many rows must be met, and the transaction fails when it is not so many. */
   readonly checked: boolean;
+  /** By cell: how its text is made where it is in binary. */
+  readonly forms: readonly (BinaryForm | undefined)[];
   /** No index leads to the rows: the planner may hash instead of reading the table once a row. */
   readonly unindexed: boolean;
 }
@@ -43,6 +46,11 @@ export class Statements {
   get copy(): string {
     const { sql, written } = this.#plan;
     return (this.#copy ??= `COPY ${sql} (${list(written, (column) => column.sql)}) FROM STDIN`);
+  }
+
+  /** The same, of rows in COPY's binary format. */
+  get copyBytes(): string {
+    return `${this.copy} (FORMAT binary)`;
   }
 
   insert(): RowStatement {
@@ -250,7 +258,7 @@ export class Statements {
   }
 }
 
-function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shape }: TablePlan): RowStatement {
+function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shape, forms }: TablePlan): RowStatement {
   const cells = shape.columns.length;
   const places = (chosen: readonly number[], before: number): Int16Array | undefined => {
     if (chosen.length === 0) return undefined;
@@ -268,6 +276,7 @@ function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shap
     rowPlaces,
     bothPlaces: apart ? places([...keyCells, ...rowCells], 0) : undefined,
     checked,
+    forms,
     unindexed: keys.length > 0 && !keys.some(({ column }) => table.indexed.includes(column.name)),
   };
 }

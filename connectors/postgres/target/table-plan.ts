@@ -1,8 +1,10 @@
-import type { BlockTable } from '#schemas/block/index.ts';
+import { type BinaryForm, binaryFormOf, type BlockTable } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName } from '#schemas/tables.ts';
+import { takesBytes } from './copy-rows.ts';
 import { quoteIdentifier, quoteTable } from '../identifiers.ts';
 import type { CatalogColumn, CatalogTable } from './catalog.ts';
+import type { ReceivedTypes } from './same-types.ts';
 import { Statements } from './statements.ts';
 
 /** A cell of the block's rows and the target column it belongs to. */
@@ -32,7 +34,11 @@ export class TablePlan {
   readonly skipped: Uint8Array | undefined;
   /** By cell: 1 when it belongs to the key. */
   readonly isKey: Uint8Array;
+  /** By cell: how its text is made where it is in binary. */
+  readonly forms: readonly (BinaryForm | undefined)[];
   readonly copyable: boolean;
+  /** Rows can be copied as the bytes they are; after that these types must still be the columns'. */
+  readonly bytes: ReceivedTypes | undefined;
   /** Rows can be copied, and one whose key is there already is refused by an index. */
   readonly refusesTwice: boolean;
   readonly statements: Statements;
@@ -54,7 +60,16 @@ export class TablePlan {
         ? undefined
         : Uint8Array.from(columns, ({ column }) => (column.generated ? 1 : 0));
     this.isKey = Uint8Array.from(columns, (column) => (keys.includes(column) ? 1 : 0));
+    this.forms = shape.columns.map(({ format, typeOid }) => (format === 'binary' ? binaryFormOf(typeOid) : undefined));
     this.copyable = (table.kind === 'r' || table.kind === 'p') && !table.rowSecurity && this.written.length > 0;
+    this.bytes =
+      this.copyable && takesBytes(shape, this.written)
+        ? {
+            table: this.sql,
+            columns: this.written.map(({ column }) => column.name),
+            types: this.written.map(({ column }) => column.typeOid),
+          }
+        : undefined;
     this.statements = new Statements(this);
     this.refusesTwice = this.copyable && this.statements.upsert() !== undefined;
   }
@@ -63,7 +78,9 @@ export class TablePlan {
 /** Two block tables with equal signatures have the same plan. */
 export function signatureOf(shape: BlockTable): string {
   let text = `${shape.schema}\0${shape.name}\0${shape.identity}\0${shape.tolerant ? 1 : 0}`;
-  for (const { name, key } of shape.columns) text += `\0${key ? '+' : '-'}${name}`;
+  // By the format, and in binary by the type, it is decided how bytes are read.
+  for (const { name, key, format, typeOid } of shape.columns)
+    text += `\0${key ? '+' : '-'}${format === 'binary' ? typeOid : ''}${name}`;
   return text;
 }
 

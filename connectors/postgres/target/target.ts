@@ -23,6 +23,8 @@ import { openTargetWriter } from './writer.ts';
 export function postgresTarget(settings: PostgresSettings, given: TargetOptions = {}): Target {
   const options: TargetOptions = { patience: new Patience(), ...given };
   return {
+    takesBinary: true,
+
     check: (tables, context) => checkTarget(settings, tables, context),
 
     createTables: (tables, context) =>

@@ -1,3 +1,5 @@
+import type { BinaryForm } from '#schemas/block/index.ts';
+
 /** Oid of `text` and of `text[]`; the same in every PostgreSQL. */
 export const TEXT_OID = 25;
 export const TEXT_ARRAY_OID = 1009;
@@ -55,6 +57,16 @@ export class TextArray {
       pos += length;
     }
     this.#pos = pos;
+    this.#count++;
+  }
+
+  /** Adds the text of a value in binary as one element. */
+  addBinary(form: BinaryForm, src: Buffer, from: number, to: number): void {
+    this.#need(form.most(src, from, to) + 4);
+    const start = this.#pos + 4;
+    const end = form.put(src, from, to, this.bytes, start);
+    this.bytes.writeInt32BE(end - start, this.#pos);
+    this.#pos = end;
     this.#count++;
   }
 

@@ -1,5 +1,7 @@
-import { beforeEach, expect, test, vi, type MockInstance } from 'vitest';
-import type { App } from '#services/gateway/gateway.ts';
+import Fastify from 'fastify';
+import { beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
+import type { App, GatewayDeps } from '#services/gateway/gateway.ts';
+import { countChanges, shareAnswers } from '#services/gateway/shared-answers.ts';
 import { ApiKeys } from '#services/control/api-keys.ts';
 import { SyncPairs } from '#services/control/sync-pairs.ts';
 import { ManualClock } from '#services/kernel/clock.ts';
@@ -154,4 +156,42 @@ test('a key is asked about each time when something is to be changed', async () 
   expect(await send()).toBe(404);
   await gateway.control.apiKeys.revoke(record.id);
   expect(await send()).toBe(401);
+});
+
+describe('what is kept has a bound (Promise 6)', () => {
+  const made: string[] = [];
+  const bare = (body: (n: string) => object): App => {
+    made.length = 0;
+    const server = Fastify() as unknown as App;
+    server.decorateRequest('principal', undefined);
+    countChanges(server);
+    shareAnswers(server, { clock: new ManualClock() } as unknown as GatewayDeps);
+    server.get('/answer/:n', { config: { shared: true } }, ({ params }) => {
+      const { n } = params as { n: string };
+      made.push(n);
+      return body(n);
+    });
+    return server;
+  };
+  const asks = async (server: App, n: number, times: number): Promise<void> => {
+    for (let time = 0; time < times; time += 1) await server.inject(`/answer/${n}`);
+  };
+
+  test('of a hundred answers, the latest', async () => {
+    const server = bare((n) => ({ n }));
+    await asks(server, 0, 12);
+    expect(made).toHaveLength(11);
+    for (let n = 1; n <= 100; n += 1) await asks(server, n, 11);
+    made.length = 0;
+    await asks(server, 100, 1);
+    expect(made).toEqual([]);
+    await asks(server, 0, 1);
+    expect(made).toEqual(['0']);
+  });
+
+  test('not what is very long: it is made for each', async () => {
+    const server = bare(() => ({ long: 'x'.repeat(256 * 1024) }));
+    await asks(server, 0, 15);
+    expect(made).toHaveLength(15);
+  });
 });

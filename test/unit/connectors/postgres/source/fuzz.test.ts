@@ -15,6 +15,7 @@ const BLOCK_BYTES = 200;
 function decoderOf(): { readonly decoder: PgoutputDecoder; readonly blocks: SourceBlock[] } {
   const blocks: SourceBlock[] = [];
   const decoder = new PgoutputDecoder({
+    format: 'text',
     sourceId: 's',
     generation: 1,
     from: before(1, 0n),

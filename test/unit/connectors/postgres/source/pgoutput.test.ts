@@ -29,6 +29,7 @@ class Run {
 
   constructor({ from = before(1, 0n), blockBytes = 256 * 1024 }: { from?: Position; blockBytes?: number } = {}) {
     this.decoder = new PgoutputDecoder({
+      format: 'text',
       sourceId: 'pacs',
       generation: 1,
       from,

@@ -21,6 +21,7 @@ beforeEach(async () => {
 afterEach(() => server[Symbol.asyncDispose]());
 
 const request: ReplicationRequest = {
+  format: 'text',
   slot: 'a"slot',
   publication: "p'ub",
   start: 0x1_0000_0010n,

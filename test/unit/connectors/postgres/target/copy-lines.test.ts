@@ -13,7 +13,7 @@ function copyData(rows: Pick<RowBytes, 'bytes' | 'at'>, skipped?: Uint8Array, to
   const output = new Output({ write: (bytes) => sent.push(Buffer.from(bytes)) > 0, bytesToWrite: 0 });
   const cells = new CellCursor(rows.bytes);
   output.beginCopyData();
-  for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, skipped, toEscape);
+  for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, { skipped, forms: [] }, toEscape);
   output.endCopyData();
   output.copyDone();
   output.flush();

@@ -59,7 +59,7 @@ test('whatever the socket holds back, every message leaves whole, in order and u
           const rows = new RowBytes(Array.from({ length: one.rows }, (_, i) => [`${n}.${i}`, 'x'.repeat(one.size)]));
           const cells = new CellCursor(rows.bytes);
           output.beginCopyData();
-          for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, undefined);
+          for (const at of rows.at) writeCopyLine(output, rows.bytes, cells, at, { skipped: undefined, forms: [] });
           output.endCopyData();
           output.copyDone();
           expected.push(`d${rows.at.map((_, i) => `${n}.${i}\t${'x'.repeat(one.size)}\n`).join('')}`, 'c');

@@ -8,6 +8,7 @@ export function catalogColumn(name: string, more: Partial<CatalogColumn> = {}): 
   return {
     name,
     type: 'text',
+    typeOid: '25',
     cast: 'pg_catalog.text',
     domain: false,
     compared: 'text',
