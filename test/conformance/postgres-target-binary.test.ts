@@ -75,6 +75,34 @@ test.each([1, 7, 8, 63, 64, 5000])('%i inserts', async (rows) => {
   await expectSameRows(source, target);
 });
 
+test.each(['set', 'ordered'] as const)('blocks in binary and blocks of text in one batch, mode %s', async (mode) => {
+  const random = new SeededRandom(5);
+  await make(`CREATE TABLE things (id int PRIMARY KEY, ${columns})`);
+  const streams = [
+    await TestStream.create(source, ['things'], { cells: 'binary' }),
+    await TestStream.create(source, ['things'], { cells: 'text' }),
+  ];
+  const slices: Slice[] = [];
+  const held = new Map<TestStream, Slice['last']>();
+  for (let turn = 0; turn < 6; turn++) {
+    const stream = streams[turn % 2]!;
+    const made = Array.from({ length: 100 }, (_, i) => `(${turn * 100 + i}, ${row(random)})`);
+    await source.query(`INSERT INTO things VALUES ${made.join(', ')}`);
+    await source.query(
+      `UPDATE things SET large = ${turn}, note = NULL WHERE id % 3 = 0; DELETE FROM things WHERE id % 10 = ${turn}`,
+    );
+    // Of each stream every other stretch.
+    for (const each of streams) {
+      const blocks = await each.readAll(held.get(each));
+      held.set(each, blocks.at(-1)!.last);
+      if (each === stream) slices.push(...blocks);
+    }
+  }
+  await pair.apply(slices, mode);
+  expect(pair.letters).toEqual([]);
+  await expectSameRows(source, target);
+});
+
 test("columns of other types, and ones that the target computes, get the values' text", async () => {
   await make(
     `CREATE TABLE things (id int PRIMARY KEY, ${columns})`,

@@ -304,5 +304,27 @@ export const promise2: Broken = {
       test: 'test/conformance/postgres-source-catch-up.test.ts',
       title: 'a session that is ended in the midst of it leaves no copy behind',
     },
+    {
+      name: 'text-begins-behind-the-gap',
+      stage: 'reader',
+      mistake:
+        'A stream that is begun anew as text goes on behind what was received, not behind what was handed over in blocks.',
+      file: 'connectors/postgres/source/reader.ts',
+      find: 'this.#decoder = this.#newDecoder(this.#decoder.position);',
+      replace:
+        'this.#decoder = this.#newDecoder({ ...this.#decoder.position, ordinal: this.#decoder.position.ordinal + 1 });',
+      test: 'test/conformance/postgres-source-binary.test.ts',
+      title: 'in the midst of one: it is read on as text',
+    },
+    {
+      name: 'a-load-that-goes-on-makes-its-table-anew',
+      stage: 'sync-service',
+      mistake: 'A table that was dropped at the target under a load is made again, without the rows that were there.',
+      file: 'services/sync-service/load-unit.ts',
+      find: 'const held = goesOn || (await prepare',
+      replace: 'const held = (goesOn && false) || (await prepare',
+      test: 'test/integration/load-altered.test.ts',
+      title: 'gone at the target halts',
+    },
   ],
 };

@@ -159,5 +159,16 @@ export const promise5: Broken = {
       test: 'test/conformance/postgres-target-load.test.ts',
       title: 'are made by whoever goes on with the load',
     },
+    {
+      name: 'a-key-that-changes-hands-ends-the-load',
+      stage: 'loader',
+      mistake: 'Rows of two moments that share a key end the load instead of being read again.',
+      file: 'services/loader/attempt.ts',
+      find: '      if (several.size === 0 || !isConflict(error)) throw error;\n      return await repeat(error, related(load.tables, [table])',
+      replace:
+        '      if (several.size >= 0 || !isConflict(error)) throw error;\n      return await repeat(error, related(load.tables, [table])',
+      test: 'test/integration/load-resume.test.ts',
+      title: 'changes hands',
+    },
   ],
 };

@@ -9,6 +9,7 @@ import {
   Op,
   readRow,
   splitBefore,
+  textual,
   withoutChanges,
   withoutTables,
 } from '#schemas/block/index.ts';
@@ -23,6 +24,7 @@ function everything(bytes: Buffer, at: Position): void {
   const each: readonly ((block: Buffer) => unknown)[] = [
     (block) => continuesFrom(block),
     (block) => BlockReader.summary(block),
+    (block) => textual(block),
     (block) => dropThrough(block, at),
     (block) => splitBefore(block, at),
     (block) => withoutTables(block, ({ relationId }) => (relationId % 2 === 0 ? 'all' : at)),
@@ -31,8 +33,9 @@ function everything(bytes: Buffer, at: Position): void {
       const reader = BlockReader.open(block);
       while (reader.nextTransaction()) {
         while (reader.nextChange()) {
-          if (reader.beforeStart >= 0) readRow(reader.bytes, reader.beforeStart);
-          if (reader.afterStart >= 0) readRow(reader.bytes, reader.afterStart);
+          const columns = reader.header.tables[reader.table]?.columns;
+          if (reader.beforeStart >= 0) readRow(reader.bytes, reader.beforeStart, columns);
+          if (reader.afterStart >= 0) readRow(reader.bytes, reader.afterStart, columns);
         }
       }
     },

@@ -40,6 +40,34 @@ describe('a block that nothing has to be done to', () => {
   });
 });
 
+describe('cells in binary', () => {
+  const parcel = table('pacs.parcel', ['id* int8', 'name text']);
+  const inBinary = {
+    ...parcel,
+    columns: parcel.columns.map((column) =>
+      column.name === 'id' ? { ...column, typeOid: 20, format: 'binary' as const } : column,
+    ),
+  };
+  const seven = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 7]);
+  const given = (): Buffer => write(block([inBinary], [insert([seven, 'A']), insert([null, null])]));
+
+  test('stay where rows go over as they are, for a target that takes them', () => {
+    const bytes = given();
+    expect(compilePair(definition(undefined), { takesBinary: true }).process(bytes, 5n).bytes).toBe(bytes);
+  });
+
+  test.each([
+    ['for a target that does not', definition(undefined), false],
+    ['where rows are looked into', definition([{ source: 'pacs.parcel', where: 'row.id == 7' }]), true],
+    ['where they go to another table', definition([{ source: 'pacs.parcel', target: 'cama.parcel' }]), true],
+  ])('become text %s', (_where, pair, takesBinary) => {
+    const { bytes } = compilePair(pair, { takesBinary }).process(given(), 5n);
+    const made = read(bytes);
+    expect(made.tables[0]!.columns.map(({ format }) => format)).toEqual(['text', 'text']);
+    expect(made.transactions[0]!.changes[0]!.after).toEqual(['7', 'A']);
+  });
+});
+
 describe('routing', () => {
   const message: ModelChange = {
     table: -1,

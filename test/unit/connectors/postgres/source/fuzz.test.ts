@@ -3,19 +3,20 @@ import { describe, expect, test } from 'vitest';
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { PgoutputDecoder } from '#connectors/postgres/source/pgoutput.ts';
 import { Framer } from '#connectors/postgres/wire/framer.ts';
-import { BlockReader, readRow } from '#schemas/block/index.ts';
+import { BlockReader, type CellFormat, readRow } from '#schemas/block/index.ts';
 import { before, comparePositions } from '#schemas/position.ts';
 import { damage, damaged, FUZZ_TIMEOUT, fuzzRuns, withinBounds } from '#test/support/fuzz.ts';
 import * as pgoutput from './messages.ts';
 
-const codes = ['SOURCE_PROTOCOL'] as const;
+/** The second: a type of which only the text is known. */
+const codes = ['SOURCE_PROTOCOL', 'SOURCE_DISCONNECTED'] as const;
 const BLOCK_BYTES = 200;
 
 /** A decoder, and what it has closed. */
-function decoderOf(): { readonly decoder: PgoutputDecoder; readonly blocks: SourceBlock[] } {
+function decoderOf(format: CellFormat): { readonly decoder: PgoutputDecoder; readonly blocks: SourceBlock[] } {
   const blocks: SourceBlock[] = [];
   const decoder = new PgoutputDecoder({
-    format: 'text',
+    format,
     sourceId: 's',
     generation: 1,
     from: before(1, 0n),
@@ -42,8 +43,10 @@ function expectWhole(blocks: readonly SourceBlock[]): void {
   }
 }
 
-const cell = fc.option(fc.string({ maxLength: 30 }), { nil: undefined });
-const value = fc.option(fc.string({ maxLength: 30 }), { nil: null });
+const given = fc.oneof(fc.string({ maxLength: 30 }), fc.uint8Array({ maxLength: 30 }));
+const cell = fc.option(given, { nil: undefined });
+const value = fc.option(given, { nil: null });
+const format = fc.constantFrom<CellFormat[]>('text', 'binary');
 /** What a server may say within a transaction, of table 1 with two columns. */
 const said = fc.oneof(
   fc.tuple(value, value).map((row) => pgoutput.insert(1, row)),
@@ -53,12 +56,12 @@ const said = fc.oneof(
   fc.constantFrom(1, 2, 3).map((options) => pgoutput.truncate([1, 1], options)),
   fc.uint8Array({ maxLength: 40 }).map((content) => pgoutput.message('p', content)),
   fc.constant(pgoutput.type(16_500, 's', 'kind')),
-  fc.constantFrom('d', 'f', 'n').map((identity) =>
+  fc.tuple(fc.constantFrom('d', 'f', 'n'), fc.constantFrom(16_500, 20, 25)).map(([identity, type]) =>
     pgoutput.relation(
       1,
       [
         { name: 'id', key: true },
-        { name: 'name', type: 16_500 },
+        { name: 'name', type },
       ],
       { identity },
     ),
@@ -78,10 +81,10 @@ describe('whatever a source sends (Promise 6)', () => {
     () => {
       const place = fc.tuple(fc.nat(), fc.array(damage, { minLength: 1, maxLength: 3 }));
       fc.assert(
-        fc.property(stream, fc.array(place, { minLength: 1, maxLength: 3 }), (messages, places) => {
+        fc.property(stream, format, fc.array(place, { minLength: 1, maxLength: 3 }), (messages, how, places) => {
           const sent = [...messages];
           for (const [nth, changes] of places) sent[nth % sent.length] = damaged(sent[nth % sent.length]!, changes);
-          const { decoder, blocks } = decoderOf();
+          const { decoder, blocks } = decoderOf(how);
           const size = sent.reduce((sum, { length }) => sum + length, 0);
           withinBounds(codes, () => {
             for (const message of sent) {
@@ -103,9 +106,10 @@ describe('whatever a source sends (Promise 6)', () => {
       fc.assert(
         fc.property(
           stream,
+          format,
           fc.array(damage, { minLength: 1, maxLength: 4 }),
           fc.integer({ min: 1, max: 400 }),
-          (messages, changes, chunk) => {
+          (messages, how, changes, chunk) => {
             const framed = messages.map((message) => {
               const head = Buffer.alloc(5);
               head[0] = 0x64;
@@ -113,7 +117,7 @@ describe('whatever a source sends (Promise 6)', () => {
               return Buffer.concat([head, message]);
             });
             const bytes = damaged(Buffer.concat(framed), changes);
-            const { decoder, blocks } = decoderOf();
+            const { decoder, blocks } = decoderOf(how);
             const framer = new Framer('source');
             withinBounds(codes, () => {
               for (let at = 0; at < bytes.length; at += chunk) {
@@ -148,7 +152,7 @@ describe('whatever a source sends (Promise 6)', () => {
       claiming(pgoutput.message('p', Buffer.from('abc')), 12, count),
     ];
     for (const message of messages) {
-      const { decoder } = decoderOf();
+      const { decoder } = decoderOf('text');
       const relation = pgoutput.relation(1, [{ name: 'id', key: true }, { name: 'name' }]);
       const begin = pgoutput.begin(100n);
       for (const good of [relation, begin]) decoder.message(good, 0, good.length);

@@ -7,7 +7,8 @@ export interface Column {
 }
 
 /** null is NULL, undefined an unchanged TOAST value. */
-export type Row = readonly (string | null | undefined)[];
+/** Bytes are a value in binary. */
+export type Row = readonly (string | Uint8Array | null | undefined)[];
 
 export const UNCHANGED = undefined;
 
@@ -68,7 +69,7 @@ function tuple(row: Row): Buffer {
     if (cell === null) return Buffer.from('n');
     if (cell === undefined) return Buffer.from('u');
     const bytes = Buffer.from(cell);
-    return Buffer.concat([Buffer.from('t'), u32(bytes.length), bytes]);
+    return Buffer.concat([Buffer.from(typeof cell === 'string' ? 't' : 'b'), u32(bytes.length), bytes]);
   });
   return Buffer.concat([u16(row.length), ...cells]);
 }

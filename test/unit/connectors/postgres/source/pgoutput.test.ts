@@ -1,8 +1,9 @@
+import { OnlyAsText } from '#connectors/postgres/source/relations.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { PgoutputDecoder } from '#connectors/postgres/source/pgoutput.ts';
-import { BlockReader, type BlockTransaction, OP_NAMES, readRow } from '#schemas/block/index.ts';
+import { BlockReader, type BlockTransaction, type CellFormat, OP_NAMES, readRow } from '#schemas/block/index.ts';
 import { before, comparePositions, endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import * as pgoutput from './messages.ts';
 import { UNCHANGED } from './messages.ts';
@@ -27,9 +28,13 @@ class Run {
   readonly blocks: SourceBlock[] = [];
   readonly decoder: PgoutputDecoder;
 
-  constructor({ from = before(1, 0n), blockBytes = 256 * 1024 }: { from?: Position; blockBytes?: number } = {}) {
+  constructor({
+    from = before(1, 0n),
+    blockBytes = 256 * 1024,
+    format = 'text' as CellFormat,
+  }: { from?: Position; blockBytes?: number; format?: CellFormat } = {}) {
     this.decoder = new PgoutputDecoder({
-      format: 'text',
+      format,
       sourceId: 'pacs',
       generation: 1,
       from,
@@ -110,6 +115,39 @@ describe('changes become cells as they came (Promise 4)', () => {
       ['delete', 'full', ['2', null], undefined],
     ]);
     expect(changes.map(({ position }) => position.ordinal)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test('values in binary stay the bytes that they are, and texts are texts; the columns tell', () => {
+    const seven = Buffer.from([0, 0, 0, 0, 0, 0, 0, 7]);
+    const run = new Run({ format: 'binary' }).send(
+      pgoutput.relation(1, [
+        { name: 'id', type: 20, key: true },
+        { name: 'name', type: 25 },
+      ]),
+      pgoutput.begin(0x100n),
+      pgoutput.insert(1, [seven, Buffer.from('seven')]),
+      pgoutput.update(1, [seven, UNCHANGED], { kind: 'K', row: [seven, null] }),
+      pgoutput.update(1, [seven, null]),
+      pgoutput.commit(0x100n),
+    );
+    run.decoder.flush();
+    const [block] = run.blocks.map(({ bytes }) => BlockReader.open(bytes));
+    const { columns } = block!.header.tables[0]!;
+    expect(columns.map(({ format }) => format)).toEqual(['binary', 'text']);
+    const rows: unknown[] = [];
+    while (block!.nextTransaction())
+      while (block!.nextChange()) rows.push(readRow(block!.bytes, block!.afterStart, columns));
+    expect(rows).toEqual([
+      ['7', 'seven'],
+      ['7', undefined],
+      ['7', null],
+    ]);
+  });
+
+  test('a type of which only the text is known ends a stream of values in binary before any change of its table', () => {
+    const float = pgoutput.relation(1, [{ name: 'f', type: 701 }]);
+    expect(() => new Run({ format: 'binary' }).send(pgoutput.begin(0x100n), float)).toThrow(OnlyAsText);
+    new Run().send(pgoutput.begin(0x100n), float);
   });
 
   test('a transaction keeps its number, time to the microsecond and origin', () => {
@@ -352,6 +390,13 @@ describe('what the protocol does not allow is SOURCE_PROTOCOL, never a crash, a 
     ['a message of a later protocol version (stream start)', [Buffer.from('S\0\0\0\x01\x01', 'latin1')]],
   ])('%s', (_, messages) => {
     expect(() => new Run().send(...messages)).toThrow(protocolError);
+  });
+
+  test('a value in the other form than the stream was asked for', () => {
+    const seven = Buffer.from([0, 0, 0, 0, 0, 0, 0, 7]);
+    const started = [pgoutput.relation(1, [{ name: 'id', type: 20, key: true }]), pgoutput.begin(0x100n)];
+    expect(() => new Run().send(...started, pgoutput.insert(1, [seven]))).toThrow(protocolError);
+    expect(() => new Run({ format: 'binary' }).send(...started, pgoutput.insert(1, ['7']))).toThrow(protocolError);
   });
 
   test('any message cut short or made longer', () => {
