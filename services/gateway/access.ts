@@ -18,6 +18,7 @@ import {
 import { Lockout, type Locked, type Subject } from './access/lockout.ts';
 import { actorOf, type App, type GatewayDeps, type Principal } from './gateway.ts';
 import { hostOf, isLoopback, isOpen } from './loopback.ts';
+import type {} from './shared-answers.ts';
 import { Rush } from './rush.ts';
 import { accessOf, mayAct, needsAllSystems, type Access } from './roles.ts';
 

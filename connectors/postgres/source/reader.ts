@@ -5,6 +5,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import type { Lsn } from '#schemas/lsn.ts';
 import { comparePositions, formatPosition, type Position } from '#schemas/position.ts';
 import type { PostgresSettings } from '../settings.ts';
+import { Gathering } from './gathering.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { inspectSource, type SourceFacts } from './inspect.ts';
 import type { SourceOptions } from './options.ts';
@@ -30,11 +31,6 @@ export async function openReader(
   return reader;
 }
 
-/** How long changes gather at most, in milliseconds. */
-const GATHER_MS = 8;
-/** A block of this size tells of a load at which fewer, larger blocks serve everybody better than the soonest one. */
-const BUSY_BYTES = 64 * 1024;
-
 /** Turns the stream into blocks and hands them over one by one; what waits is bounded by pausing the socket. (Promise 6) */
 class PostgresReader implements SourceReader, ReadingHost {
   readonly #settings: PostgresSettings;
@@ -55,9 +51,7 @@ class PostgresReader implements SourceReader, ReadingHost {
   #queuedBytes = 0;
   /** Set while the consumer waits for a block. */
   #wake: (() => void) | undefined;
-  #looking = false;
-  #gathering: NodeJS.Timeout | undefined;
-  #lastBlockBytes = 0;
+  readonly #gathering: Gathering;
   #ended = false;
   #failure: TerraFusionError | undefined;
 
@@ -87,6 +81,12 @@ class PostgresReader implements SourceReader, ReadingHost {
     const binary = request.cells === 'binary' && facts.binary && settings.binary !== false;
     this.#format = binary ? 'binary' : 'text';
     this.#decoder = this.#newDecoder(point.from);
+    this.#gathering = new Gathering({
+      sliceBytes: options.sliceBytes,
+      decoder: () => this.#decoder,
+      isAwaited: () => this.#wake !== undefined && !this.#ended,
+      isStoring: () => comparePositions(this.#handedOut, this.#acknowledged) > 0,
+    });
     this.#heartbeat = new Heartbeat(
       settings,
       context,
@@ -185,7 +185,7 @@ class PostgresReader implements SourceReader, ReadingHost {
           await this.#reopening;
         } else {
           const more = new Promise<void>((resolve) => (this.#wake = resolve));
-          this.#lookSoon();
+          this.#gathering.lookSoon();
           await more;
           this.#wake = undefined;
         }
@@ -206,7 +206,7 @@ class PostgresReader implements SourceReader, ReadingHost {
     if (comparePositions(position, this.#acknowledged) <= 0) return;
     this.#acknowledged = position;
     this.#raiseDurable(acknowledgementOf(position));
-    this.#lookSoon();
+    this.#gathering.lookSoon();
   }
 
   status(): ReaderStatus {
@@ -238,7 +238,7 @@ class PostgresReader implements SourceReader, ReadingHost {
   }
 
   onChunkEnd(): void {
-    this.#lookSoon();
+    this.#gathering.lookSoon();
   }
 
   progress(): { readonly received: Lsn; readonly durable: Lsn } {
@@ -257,7 +257,7 @@ class PostgresReader implements SourceReader, ReadingHost {
 
   #enqueue(block: SourceBlock): void {
     this.#queue.push(block);
-    this.#lastBlockBytes = block.bytes.length;
+    this.#gathering.closed(block.bytes.length);
     this.#queuedBytes += block.bytes.length;
     if (this.#queuedBytes >= this.#options.bufferBytes) this.#reading?.pause();
     this.#wake?.();
@@ -269,42 +269,6 @@ class PostgresReader implements SourceReader, ReadingHost {
     this.#queuedBytes -= block.bytes.length;
     if (this.#queuedBytes <= this.#options.bufferBytes / 2) this.#reading?.resume();
     return block;
-  }
-
-  /**
-   * Looks, for a waiting consumer, whether the source has nothing more to give, and closes the open block then. The event loop reads what
-   * the socket has, then comes here: what has come by now is all there is. While the consumer is still storing what it got, one more small
-   * block is of no use to it: changes gather until it has acknowledged that, so blocks grow with the load by themselves. And under a load
-   * that fills blocks anyway they gather a while longer: every block costs a commit in the log and at the target, whatever its size.
-   */
-  #lookSoon(): void {
-    if (this.#wake === undefined || this.#looking || this.#decoder.openBytes === 0) return;
-    // Nobody is bound to acknowledge before asking for more: hence the timer.
-    if (this.#lastBlockBytes >= BUSY_BYTES || comparePositions(this.#handedOut, this.#acknowledged) > 0) {
-      this.#gathering ??= setTimeout(() => {
-        this.#gathering = undefined;
-        this.#look();
-      }, GATHER_MS);
-      return;
-    }
-    this.#looking = true;
-    setImmediate(() => {
-      this.#looking = false;
-      this.#look();
-    });
-  }
-
-  #look(): void {
-    if (this.#wake !== undefined && !this.#ended) this.#closeIfWorth();
-  }
-
-  /**
-   * A few changes of a transaction that has not ended yet are of no use to anybody and wait for more, whatever whole transactions stand
-   * before them: the rest is on its way.
-   */
-  #closeIfWorth(): void {
-    const { openBytes, betweenTransactions } = this.#decoder;
-    if (openBytes > 0 && (betweenTransactions || openBytes >= this.#options.sliceBytes)) this.#decoder.flush();
   }
 
   #end(error: TerraFusionError | undefined): void {
@@ -325,7 +289,7 @@ class PostgresReader implements SourceReader, ReadingHost {
     this.#ended = true;
     this.#queue.length = 0;
     this.#queuedBytes = 0;
-    clearTimeout(this.#gathering);
+    this.#gathering.stop();
     this.#wake?.();
     await this.#reopening?.catch(() => undefined);
     await Promise.all([this.#heartbeat.stop(), this.#reading?.close()]);

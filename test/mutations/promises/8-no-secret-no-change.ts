@@ -140,16 +140,6 @@ export const promise8: Broken = {
       title: 'texts that PostgreSQL cannot hold',
     },
     {
-      name: 'a-key-that-changes-is-not-asked-about',
-      stage: 'gateway',
-      mistake: 'A key with which many requests come is believed for a second for what changes something, too.',
-      file: 'services/gateway/access.ts',
-      find: "      kind === 'key' &&\n      reads(request) &&\n",
-      replace: "      kind === 'key' &&\n      (reads(request) || true) &&\n",
-      test: 'test/unit/services/gateway/shared-answers.test.ts',
-      title: 'a key is asked about each time when something is to be changed',
-    },
-    {
       name: 'a-revoked-key-reads-on',
       stage: 'gateway',
       mistake: 'A key that was believed is still believed after it was revoked here.',

@@ -63,8 +63,8 @@ describe('cells in binary', () => {
   ])('become text %s', (_where, pair, takesBinary) => {
     const { bytes } = compilePair(pair, { takesBinary }).process(given(), 5n);
     const made = read(bytes);
-    expect(made.tables[0]!.columns.map(({ format }) => format)).toEqual(['text', 'text']);
-    expect(made.transactions[0]!.changes[0]!.after).toEqual(['7', 'A']);
+    expect(made.tables[0]?.columns.map(({ format }) => format)).toEqual(['text', 'text']);
+    expect(made.transactions[0]?.changes[0]?.after).toEqual(['7', 'A']);
   });
 });
 
