@@ -3,7 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
-import { calm, KafkaClient, quiet, type KafkaConnection } from './kafka-client.ts';
+import { calm, KafkaClient, quiet, Seeds, type KafkaConnection } from './kafka-client.ts';
 import { fromKafka, isKafkaError } from './kafka-errors.ts';
 import { Patience, readTopic } from './kafka-read.ts';
 import { KafkaTopic } from './kafka-topic.ts';
@@ -53,7 +53,7 @@ export class KafkaBus implements Bus {
 
   /** Nothing is connected before the first call. */
   constructor(options: KafkaBusOptions, log: Log, clock: Clock = systemClock) {
-    this.#options = options;
+    this.#options = { ...options, seeds: new Seeds(options.brokers) };
     this.#log = log;
     this.#kafkaLog = calm(log, clock);
     this.#clock = clock;
