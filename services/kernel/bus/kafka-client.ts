@@ -89,7 +89,7 @@ export class Seeds {
   }
 
   failed(broker: string): void {
-    this.#order = [...this.#order.filter((each) => each !== broker), broker];
+    if (this.#order.includes(broker)) this.#order = [...this.#order.filter((each) => each !== broker), broker];
   }
 }
 
@@ -102,11 +102,14 @@ export class KafkaClient {
   readonly kafka: Kafka;
   /** Each with the broker it leads to, host:port. */
   readonly #sockets = new Map<Socket, string>();
+  readonly #silent = new Set<string>();
+  readonly #seeds: Seeds;
   #cut = false;
 
   constructor(connection: KafkaConnection, log: Log, retry: RetryOptions = RETRY) {
     const { brokers, seeds = new Seeds(brokers), tls, sasl } = connection;
     const { order } = seeds;
+    this.#seeds = seeds;
     let asked = 0;
     this.kafka = new Kafka({
       clientId: 'terrafusion-sync',
@@ -139,13 +142,19 @@ export class KafkaClient {
     for (const socket of this.#sockets.keys()) socket.destroy(new Error('The connection was given up'));
   }
 
-  /** Closes the connections to a broker that has left a request without an answer: kafkajs would go on asking through them. */
+  /**
+   * A broker has left a request without an answer: closes the connections to it, through which kafkajs would go on asking, and makes no
+   * more as long as there are others to ask.
+   */
   hangUp(broker: string): void {
+    this.#seeds.failed(broker);
+    if (this.#seeds.order.length > 1) this.#silent.add(broker);
     for (const [socket, to] of this.#sockets) if (to === broker) socket.destroy(new Error('No answer came'));
   }
 
   readonly #connect: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#cut) throw new Error('The client was given up');
+    if (this.#silent.has(`${host}:${port}`)) throw new Error('It has left a request without an answer');
     const socket = (ssl as ConnectionOptions | undefined)
       ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port }, onConnect);
