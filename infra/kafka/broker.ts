@@ -2,13 +2,13 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { classPath, java } from './classpath.ts';
+import { freePorts } from './ports.ts';
 
 const run = promisify(execFile);
 const logConfig = fileURLToPath(new URL('log4j2.properties', import.meta.url));
@@ -26,14 +26,28 @@ export interface BrokerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Gets each line that the broker writes: warnings and errors. */
   readonly onLine?: (line: string) => void;
+  /** Its place among others; a cluster of its own when left out. */
+  readonly member?: ClusterMember;
 }
 
-/** A single Kafka broker on this machine, with the means to make trouble. */
+/** One of several brokers that are controllers too; see `cluster.ts`. */
+export interface ClusterMember {
+  /** From 1. */
+  readonly id: number;
+  /** 16 random bytes as base64url. */
+  readonly cluster: string;
+  /** Of all members, in the order of their ids. */
+  readonly controllerPorts: readonly number[];
+}
+
+/** A Kafka broker on this machine, with the means to make trouble. */
 export interface Broker extends AsyncDisposable {
   /** Bootstrap address, host:port. It stays the same over restarts. */
   readonly address: string;
   /** The broker's own process; another one after a restart. */
   readonly pid: number;
+  /** Where it keeps its data. */
+  readonly folder: string;
   /** Freezes it: connections stay open and nothing answers. */
   pause(): void;
   resume(): void;
@@ -71,15 +85,25 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   const { port: wanted = 0, heapMb = 256, jvm: flags = QUICK_START } = options;
   const temporary = options.folder === undefined;
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'terrafusion-kafka-')));
-  const [port, controllerPort] = await freePorts(wanted);
+  const [port, controllerPort] = (await freePorts(2, wanted)) as [number, number];
+  const member = options.member ?? { id: 1, cluster: newClusterId(), controllerPorts: [controllerPort] };
   const jvm = [`-Xmx${heapMb}m`, ...flags, `-Dlog4j2.configurationFile=${logConfig}`];
   const command = [...jvm, '-cp', await classPath()];
   const config = join(folder, 'broker.properties');
 
+  const remove = async (): Promise<void> => {
+    if (temporary) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  };
   await mkdir(folder, { recursive: true });
-  await writeFile(config, properties({ ...settings(folder, port, controllerPort), ...options.settings }));
-  await format(folder, command, config);
-  let child = await launch();
+  await writeFile(config, properties({ ...settings(folder, port, member), ...options.settings }));
+  let child: Running;
+  try {
+    await format(folder, member.cluster, command, config);
+    child = await launch();
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 
   async function launch(): Promise<Running> {
     return await start([...command, 'kafka.Kafka', config], {
@@ -90,10 +114,11 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
 
   const stop = async (): Promise<void> => {
     await child.end('SIGTERM');
-    if (temporary) await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    await remove();
   };
   return {
     address: `127.0.0.1:${port}`,
+    folder,
     get pid() {
       return child.pid;
     },
@@ -113,12 +138,15 @@ export async function startBroker(options: BrokerOptions = {}): Promise<Broker> 
   };
 }
 
-/** What one broker for development and tests needs: quick to start, small, and strict where production is. */
-function settings(folder: string, port: number, controllerPort: number): Record<string, string> {
+export const newClusterId = (): string => randomBytes(16).toString('base64url');
+
+/** What a broker for development and tests needs: quick to start, small, and strict where production is. */
+function settings(folder: string, port: number, { id, controllerPorts }: ClusterMember): Record<string, string> {
+  const controllerPort = controllerPorts[id - 1]!;
   return {
     'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'node.id': String(id),
+    'controller.quorum.voters': controllerPorts.map((each, index) => `${index + 1}@127.0.0.1:${each}`).join(','),
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
@@ -149,12 +177,12 @@ const properties = (entries: Record<string, string>): string =>
     .join('');
 
 /** Writes the identity that KRaft wants to find, unless the folder has one from an earlier run. */
-async function format(folder: string, command: readonly string[], config: string): Promise<void> {
+async function format(folder: string, cluster: string, command: readonly string[], config: string): Promise<void> {
   try {
     await access(join(folder, 'log', 'meta.properties'));
   } catch {
-    const cluster = randomBytes(16).toString('base64url');
-    await run(java, [...command, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', config]);
+    // One argument: an identity may begin with a dash.
+    await run(java, [...command, 'kafka.tools.StorageTool', 'format', `--cluster-id=${cluster}`, '-c', config]);
   }
 }
 
@@ -179,7 +207,13 @@ async function start(
   const pid = await untilStarted(child, onLine);
   const running = (): boolean => child.exitCode === null && child.signalCode === null;
   const signal = (name: NodeJS.Signals): void => {
-    if (running()) process.kill(pid, name);
+    if (!running()) return;
+    try {
+      process.kill(pid, name);
+    } catch (error) {
+      // It has ended, and we have not been told yet.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   };
   return {
     pid,
@@ -232,23 +266,4 @@ async function untilStarted(child: ChildProcess, onLine: (line: string) => void)
       if (!line.includes(' INFO ')) onLine(line);
     });
   });
-}
-
-/** The wanted port, or a free one, and a free one for the controller. */
-async function freePorts(wanted: number): Promise<[number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports = await Promise.all(
-    servers.map(async (server, index) => {
-      server.listen(index === 0 ? wanted : 0, '127.0.0.1');
-      await once(server, 'listening');
-      return (server.address() as AddressInfo).port;
-    }),
-  );
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, 'close');
-    }),
-  );
-  return ports as [number, number];
 }

@@ -1,14 +1,18 @@
-/** `npm run kafka`: one Kafka broker on this machine, for development, until Ctrl-C. As a library: `broker.ts`. */
+/** `npm run kafka`: one Kafka broker on this machine, or three, for development, until Ctrl-C. As a library: `broker.ts`, `cluster.ts`. */
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { startBroker } from './broker.ts';
 import { whyNoBroker } from './classpath.ts';
+import { startCluster } from './cluster.ts';
+
+const dataFolder = (name: string): string => fileURLToPath(new URL(`../../data/${name}`, import.meta.url));
 
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '9092' },
-    data: { type: 'string', default: fileURLToPath(new URL('../../data/kafka', import.meta.url)) },
+    data: { type: 'string' },
     memory: { type: 'string', default: '512' },
+    cluster: { type: 'boolean', default: false },
   },
 });
 
@@ -22,16 +26,19 @@ const stopped = new Promise<void>((resolve) => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, resolve);
 });
 console.log('Starting Kafka; the first time it is fetched, which takes a minute.');
-const broker = await startBroker({
+const folder = values.data ?? dataFolder(values.cluster ? 'kafka-cluster' : 'kafka');
+const options = {
   port: Number(values.port),
-  folder: values.data,
+  folder,
   heapMb: Number(values.memory),
-  onLine: (line) => {
+  onLine: (line: string) => {
     console.error(line);
   },
-});
-console.log(`Kafka runs on ${broker.address} and keeps its data in ${values.data}. Use it with`);
-console.log(`  KAFKA_BROKERS=${broker.address}`);
+};
+const kafka = values.cluster ? await startCluster(options) : await startBroker(options);
+const addresses = 'addresses' in kafka ? kafka.addresses.join(',') : kafka.address;
+console.log(`Kafka runs on ${addresses} and keeps its data in ${folder}. Use it with`);
+console.log(`  KAFKA_BROKERS=${addresses}`);
 console.log('Ctrl-C ends it.');
 await stopped;
-await broker.stop();
+await kafka.stop();

@@ -127,6 +127,24 @@ export class PairRuns {
     return true;
   }
 
+  /** A pair that catches up in spite of trouble: it is over, as far as who says so can see. `seen` as with {@link recordState}. */
+  async endTrouble(id: string, seen: { readonly runs: number }): Promise<void> {
+    await this.#db.run(
+      `UPDATE terrafusion.sync_pairs SET error = NULL
+        WHERE id = $1 AND deleted_at IS NULL AND runs = $2 AND state = 'catching_up' AND error IS NOT NULL`,
+      [id, seen.runs],
+    );
+  }
+
+  /** What was said of the pair last, whoever said it. */
+  async stateOf(id: string): Promise<{ readonly state: PairState; readonly code: string | undefined } | undefined> {
+    const row = await this.#db.one<{ state: PairState; code: string | null }>(
+      `SELECT state, error->>'code' AS code FROM terrafusion.sync_pairs WHERE id = $1 AND deleted_at IS NULL`,
+      [id],
+    );
+    return row && { state: row.state, code: row.code ?? undefined };
+  }
+
   /**
    * How far the load is. A load of an older number than the stored one was overtaken by a resync: its word is dropped. Keeps the
    * operation that people see in step. Returns whether the word was taken.

@@ -46,6 +46,11 @@ export const settingsSchema = z
     KAFKA_BROKERS: list()
       .optional()
       .describe('Brokers of the bus, host:port separated by commas. Without them the embedded bus is used.'),
+    KAFKA_REPLICATION_FACTOR: whole(1, 100)
+      .optional()
+      .describe(
+        'Copies of each block, on as many brokers, in topics that are made from now on. Without it three, or as many as there are brokers; of three copies, two have to have a block.',
+      ),
     KAFKA_SSL: flag().default(false).describe('Talk to the brokers over TLS.'),
     KAFKA_SSL_CA_FILE: path
       .optional()
@@ -261,6 +266,7 @@ export type BusSettings =
   | {
       readonly kind: 'kafka';
       readonly brokers: readonly string[];
+      readonly replicationFactor: number | undefined;
       /** Files in PEM form; undefined without TLS. */
       readonly tls: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string } | undefined;
       readonly sasl:
@@ -410,6 +416,7 @@ function bus(raw: Raw): BusSettings {
   return {
     kind: 'kafka',
     brokers: raw.KAFKA_BROKERS,
+    replicationFactor: raw.KAFKA_REPLICATION_FACTOR,
     tls: raw.KAFKA_SSL
       ? {
           ...(raw.KAFKA_SSL_CA_FILE === undefined ? {} : { caFile: raw.KAFKA_SSL_CA_FILE }),

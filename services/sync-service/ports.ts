@@ -193,6 +193,10 @@ export interface ControlPort {
     state: PairState,
     error?: TerraFusionError,
   ): Promise<boolean>;
+  /** The pair is in no trouble any more, as far as its stream processor can see; whoever writes it says the rest. */
+  endTrouble(pair: { readonly id: string; readonly runs: number }): Promise<void>;
+  /** What was said of the pair last, whoever said it. */
+  stateOf(pairId: string): Promise<{ readonly state: PairState; readonly code: string | undefined } | undefined>;
   /** Keeps the operation that people see in step. False when a later load has been asked for: this one is not wanted any more. */
   recordLoad(pairId: string, load: LoadRecord): Promise<boolean>;
   /** Pairs of which operations wait for {@link stopped}. */

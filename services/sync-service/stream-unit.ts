@@ -21,6 +21,7 @@ import type { SupervisedPair } from './ports.ts';
 import { completeTargetSchema } from './target-schema.ts';
 import { schemaOptions } from './schema-policy.ts';
 import { WaitingBlocks } from './waiting-blocks.ts';
+import { isToSay, type Word } from './word.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
 const TELL_MS = 1000;
@@ -79,12 +80,20 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
   const input = changesTopic(pair.sourceId);
   let next: bigint | undefined;
   let told: bigint | undefined;
+  let works = false;
+  let isWell = false;
   const telling = regularly(env, async () => {
     const reached = next;
     if (reached === undefined) return;
-    env.metrics.processorWaiting(pair.id, Math.max(0, Number((await env.bus.range(input)).next - reached)));
+    const waiting = Math.max(0, Number((await env.bus.range(input)).next - reached));
+    env.metrics.processorWaiting(pair.id, waiting);
     if (reached !== told) await env.control.recordNeeded(pair.id, reached);
     told = reached;
+    // Promise 9: what interrupted it, as an earlier attempt has told, perhaps an earlier process's, is over.
+    if (!isWell && (works || waiting === 0)) {
+      await env.control.endTrouble(pair);
+      isWell = true;
+    }
   });
   try {
     await runStage({
@@ -99,6 +108,7 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
       },
       onAppended: ({ nextOffset, counts }) => {
         next = nextOffset;
+        works = true;
         for (const each of counts) env.metrics.counted(pair.id, each);
       },
       signal,
@@ -247,7 +257,7 @@ class StreamProgress {
   readonly #waiting = new WaitingBlocks();
   #trouble: TerraFusionError | undefined;
   #state: 'catching_up' | 'streaming' = 'catching_up';
-  #told: string | undefined;
+  #told: Word | undefined;
   readonly #consistent: () => Promise<void>;
 
   /** @param consistent called before the pair is told to stream: all that was loaded at several moments is one moment's now */
@@ -332,10 +342,10 @@ class StreamProgress {
         this.#trouble = asTerraFusionError(thrown);
       }
     }
-    const told = `${this.#state} ${this.#trouble?.code ?? ''}`;
-    if (told === this.#told) return;
+    const word: Word = { state: this.#state, code: this.#trouble?.code };
+    if (!isToSay(word, this.#told, this.#direct ? undefined : await control.stateOf(this.#pair.id))) return;
     await control.recordState(this.#pair, this.#state, this.#trouble);
     if (this.#state === 'streaming') await control.noteStreaming(this.#pair.id);
-    this.#told = told;
+    this.#told = word;
   }
 }

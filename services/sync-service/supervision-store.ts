@@ -80,6 +80,8 @@ export function supervisionStore(control: Control): ControlPort {
       };
       return surroundingsOf(control, await connection(sourceId), await connection(targetId), id);
     },
+    endTrouble: ({ id, runs: seen }) => runs.endTrouble(id, { runs: seen }),
+    stateOf: (pairId) => runs.stateOf(pairId),
     recordTables: (pairId, list) => tables.record(pairId, list),
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),
     recordSchema: (pairId, phase, report) => schemas.record(pairId, phase, report),

@@ -42,13 +42,16 @@ export class Walker {
   readonly loop: Loop;
   transactions = 0;
 
-  /** @param url of the source, asked again at each connect */
-  constructor(url: () => string, seed: number) {
+  /**
+   * @param url of the source, asked again at each connect
+   * @param slowness how many times as long the pauses are
+   */
+  constructor(url: () => string, seed: number, slowness = 1) {
     this.#client = new SteadyClient(url);
     this.#random = new SeededRandom(seed, 1);
     this.loop = new Loop(
       () => this.#walk(),
-      () => this.#random.whole(2, 20),
+      () => slowness * this.#random.whole(2, 20),
       () => {
         // Committed or not: the source knows.
         this.#known = false;

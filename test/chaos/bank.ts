@@ -61,14 +61,17 @@ export class Mover {
   readonly loop: Loop;
   transactions = 0;
 
-  /** @param url of the source, asked again at each connect */
-  constructor(url: () => string, seed: number) {
+  /**
+   * @param url of the source, asked again at each connect
+   * @param slowness how many times as long the pauses are
+   */
+  constructor(url: () => string, seed: number, slowness = 1) {
     this.#client = new SteadyClient(url);
     this.#random = new SeededRandom(seed);
     // A pace that leaves the two cores to those who are killed. Committed or not when a server dies: it used numbers that it will not use again.
     this.loop = new Loop(
       () => this.#transact(),
-      () => this.#random.whole(0, 12),
+      () => slowness * this.#random.whole(0, 12),
     );
   }
 

@@ -18,6 +18,8 @@ export interface Fault {
   readonly short?: boolean;
   /** Does it, and undoes what passes by itself. Resolves when nothing is in the way of a recovery any more. */
   strike(scene: Scene): Promise<void>;
+  /** Brings back what it has recovered without. */
+  restore?(scene: Scene): Promise<void>;
   /** What an operator does once the pair has halted. */
   fix?(scene: Scene): Promise<void>;
 }

@@ -25,6 +25,7 @@ export async function runFault(scene: Scene, fault: Fault): Promise<number> {
   await scene.untilInStep();
   const seconds = (performance.now() - ended) / 1000;
   if (process.env['CHAOS_DEBUG'] !== undefined) console.log(fault.name, seconds, `\n${scene.lastWords()}`);
+  await fault.restore?.(scene);
   if (halts) await scene.observe();
   await scene.expectEqual();
   return seconds;

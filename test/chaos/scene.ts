@@ -24,6 +24,8 @@ export type EndName = 'source' | 'target' | 'control';
 export interface SceneOptions {
   readonly seed: number;
   readonly brokers?: readonly string[] | undefined;
+  /** How many times as long the source pauses between transactions: for scenes that have less of the machine left; 1 when left out. */
+  readonly slowness?: number;
   readonly sourceSettings?: Settings;
   /** A source that is there already, with a server that somebody else ends. */
   readonly source?: { readonly server: TestPostgres; readonly database: TestDatabase };
@@ -58,7 +60,7 @@ export class Scene implements AsyncDisposable {
 
   private constructor(
     ends: Readonly<Record<EndName, End>>,
-    parts: { readonly installation: Installation; readonly pair: TestPair; readonly seed: number },
+    parts: { readonly installation: Installation; readonly pair: TestPair; readonly options: SceneOptions },
     stack: AsyncDisposableStack,
   ) {
     this.#source = ends.source;
@@ -69,8 +71,9 @@ export class Scene implements AsyncDisposable {
     this.#stack = stack;
     this.#service = this.#start();
     const url = (): string => this.source.database.url;
-    this.walker = new Walker(url, parts.seed);
-    this.mover = new Mover(url, parts.seed);
+    const { seed, slowness } = parts.options;
+    this.walker = new Walker(url, seed, slowness);
+    this.mover = new Mover(url, seed, slowness);
     this.mover.beKind();
   }
 
@@ -108,7 +111,7 @@ export class Scene implements AsyncDisposable {
       targetUrl: target.proxy.through(target.database.url),
     });
     const control = await end(kept, installation.controlDatabase);
-    const scene = new Scene({ source, target, control }, { installation, pair, seed: options.seed }, stack.move());
+    const scene = new Scene({ source, target, control }, { installation, pair, options }, stack.move());
     try {
       await scene.pair.until('streaming', 120_000);
       await scene.observe();

@@ -9,11 +9,12 @@ const REQUEST_BYTES = 4 * 2 ** 20;
 /** No topic takes a larger block: brokers close connections on requests of 100 MB and more without a word. */
 export const LARGEST_BLOCK = 64 * 2 ** 20 - 1024;
 /**
- * kafkajs's own attempts at one request, about ten seconds in all: long enough for another broker to take over. They repeat the very
- * same request, sequence numbers included, so that the broker recognises what it has stored already. Without any broker left the
- * attempts to connect end it, after 17 to 20 seconds: a single broker that is restarted on a busy machine is back by then.
+ * kafkajs's own attempts at one request, about 14 seconds in all: long enough for another broker to take over, which Kafka has them do
+ * after a session of nine. They repeat the very same request, sequence numbers included, so that the broker recognises what it has
+ * stored already. Without any broker left the attempts to connect end it, after 17 to 20 seconds: a single broker that is restarted on
+ * a busy machine is back by then.
  */
-const SEND_RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 12 };
+const SEND_RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, maxRetryTime: 1000, retries: 16 };
 const CONNECT_RETRY: RetryOptions = { ...SEND_RETRY, retries: 20 };
 /** Longest time that a request may take with all its attempts, in ms. */
 const SEND_TIMEOUT = 25_000;
@@ -192,6 +193,10 @@ export class KafkaAppender {
       allowAutoTopicCreation: false,
       createPartitioner: () => () => 0,
       retry: SEND_RETRY,
+    });
+    // One that is frozen leads no longer, as the others know by then.
+    producer.on(producer.events.REQUEST_TIMEOUT, ({ payload }) => {
+      client.hangUp(payload.broker);
     });
     const connected = this.#check().then(() => producer.connect());
     const givenUp = Promise.withResolvers<never>();

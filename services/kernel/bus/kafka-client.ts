@@ -1,10 +1,11 @@
 import { createRequire } from 'node:module';
 import { isIP, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import {
+import kafkajs, {
   Kafka,
   logLevel,
   PartitionAssigners,
+  type Broker,
   type Cluster,
   type Consumer,
   type ISocketFactory,
@@ -20,6 +21,8 @@ import type { Log } from '../log.ts';
 export interface KafkaConnection {
   /** host:port each. */
   readonly brokers: readonly string[];
+  /** What clients have found out about them, shared by those of one bus. */
+  readonly seeds?: Seeds;
   /** Certificates as PEM text; undefined: no TLS. An empty object: TLS with the certificate authorities that the system knows. */
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret } | undefined;
   readonly sasl?:
@@ -56,6 +59,40 @@ queue.scheduleCheckPendingRequests = function () {
   if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
 };
 
+// kafkajs counts a broker as connected that takes connections and never answers (frozen, or behind a network that swallows), asks it
+// again and again, and none of the others: it was silent before it has told its versions, so it is no better than one that refuses.
+const broker = (createRequire(import.meta.url)('kafkajs/src/broker') as { prototype: Broker }).prototype;
+const connectBroker = Reflect.get(broker, 'connect');
+broker.connect = async function () {
+  try {
+    await connectBroker.call(this);
+  } catch (error) {
+    if (!(error instanceof kafkajs.KafkaJSRequestTimeoutError)) throw error;
+    await this.disconnect();
+    throw new kafkajs.KafkaJSConnectionError(error.message, { broker: error.broker });
+  }
+};
+
+/**
+ * The order in which clients try the brokers that they were told of: one that could not be reached, or said nothing, comes last from
+ * then on. Each client of kafkajs begins with the first.
+ */
+export class Seeds {
+  #order: readonly string[];
+
+  constructor(brokers: readonly string[]) {
+    this.#order = brokers;
+  }
+
+  get order(): readonly string[] {
+    return this.#order;
+  }
+
+  failed(broker: string): void {
+    if (this.#order.includes(broker)) this.#order = [...this.#order.filter((each) => each !== broker), broker];
+  }
+}
+
 /**
  * A kafkajs client of its own for one purpose, with its sockets in hand. kafkajs waits for answers when it disconnects, and a send
  * under way connects again after a disconnect (tulios/kafkajs#1438): {@link cut} ends both, for certain and at once. A client that
@@ -63,14 +100,27 @@ queue.scheduleCheckPendingRequests = function () {
  */
 export class KafkaClient {
   readonly kafka: Kafka;
-  readonly #sockets = new Set<Socket>();
+  /** Each with the broker it leads to, host:port. */
+  readonly #sockets = new Map<Socket, string>();
+  readonly #silent = new Set<string>();
+  readonly #seeds: Seeds;
   #cut = false;
 
-  constructor({ brokers, tls, sasl }: KafkaConnection, log: Log, retry: RetryOptions = RETRY) {
+  constructor(connection: KafkaConnection, log: Log, retry: RetryOptions = RETRY) {
+    const { brokers, seeds = new Seeds(brokers), tls, sasl } = connection;
+    const { order } = seeds;
+    this.#seeds = seeds;
+    let asked = 0;
     this.kafka = new Kafka({
       clientId: 'terrafusion-sync',
-      // Without brokers kafkajs gives up, while after a mere failure to connect it would go on trying behind our back.
-      brokers: () => (this.#cut ? [] : [...brokers]),
+      brokers: () => {
+        // Without brokers kafkajs gives up, while after a mere failure to connect it would go on trying behind our back.
+        if (this.#cut) return [];
+        // It asks for each that it tries, and takes them in turns.
+        if (asked > 0) seeds.failed(order[(asked - 1) % order.length]!);
+        asked++;
+        return [...order];
+      },
       ...(tls && { ssl: tlsOptions(tls) }),
       ...(sasl && { sasl: saslOptions(sasl) }),
       connectionTimeout: CONNECT_TIMEOUT,
@@ -89,17 +139,28 @@ export class KafkaClient {
   cut(): void {
     this.#cut = true;
     // kafkajs does not listen for "close": only an error tells it that nothing comes any more.
-    for (const socket of this.#sockets) socket.destroy(new Error('The connection was given up'));
+    for (const socket of this.#sockets.keys()) socket.destroy(new Error('The connection was given up'));
+  }
+
+  /**
+   * A broker has left a request without an answer: closes the connections to it, through which kafkajs would go on asking, and makes no
+   * more as long as there are others to ask.
+   */
+  hangUp(broker: string): void {
+    this.#seeds.failed(broker);
+    if (this.#seeds.order.length > 1) this.#silent.add(broker);
+    for (const [socket, to] of this.#sockets) if (to === broker) socket.destroy(new Error('No answer came'));
   }
 
   readonly #connect: ISocketFactory = ({ host, port, ssl, onConnect }) => {
     if (this.#cut) throw new Error('The client was given up');
+    if (this.#silent.has(`${host}:${port}`)) throw new Error('It has left a request without an answer');
     const socket = (ssl as ConnectionOptions | undefined)
       ? connectTls({ host, port, ...(isIP(host) === 0 && { servername: host }), ...ssl }, onConnect)
       : connectTcp({ host, port }, onConnect);
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 10_000);
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, `${host}:${port}`);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;
   };
@@ -168,6 +229,24 @@ export function calm(log: Log, clock: Clock): Log {
       if (said.size > 100) said.clear();
       said.set(message, now);
       log.warn(fields, message);
+    },
+    error: (fields, message) => {
+      log.error(fields, message);
+    },
+  };
+}
+
+/** A log without warnings: for what may well be refused. What is refused for good is thrown all the same. */
+export function quiet(log: Log): Log {
+  return {
+    debug: (fields, message) => {
+      log.debug(fields, message);
+    },
+    info: (fields, message) => {
+      log.info(fields, message);
+    },
+    warn: (fields, message) => {
+      log.debug(fields, message);
     },
     error: (fields, message) => {
       log.error(fields, message);

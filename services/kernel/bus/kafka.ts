@@ -3,7 +3,7 @@ import { TerraFusionError } from '#schemas/errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
-import { calm, KafkaClient, type KafkaConnection } from './kafka-client.ts';
+import { calm, KafkaClient, quiet, Seeds, type KafkaConnection } from './kafka-client.ts';
 import { fromKafka, isKafkaError } from './kafka-errors.ts';
 import { Patience, readTopic } from './kafka-read.ts';
 import { KafkaTopic } from './kafka-topic.ts';
@@ -11,9 +11,12 @@ import type { Bus, BusBlock, ReadOptions } from './port.ts';
 import { checkTopicName } from './topic-name.ts';
 
 export interface KafkaBusOptions extends KafkaConnection {
-  /** Copies of each block, on as many brokers, for topics that we make. Left out: the brokers' `default.replication.factor`. */
+  /** Copies of each block, on as many brokers, for topics that we make. Left out: three, or as many as the cluster has brokers. */
   readonly replicationFactor?: number | undefined;
 }
+
+/** Whatever the brokers' own default is: it is one unless somebody has thought of it, and with one copy a broker takes blocks along. (Promise 1) */
+const COPIES = 3;
 
 /** Longest time that the controller may take over a topic, in ms. */
 const ADMIN_TIMEOUT = 15_000;
@@ -50,7 +53,7 @@ export class KafkaBus implements Bus {
 
   /** Nothing is connected before the first call. */
   constructor(options: KafkaBusOptions, log: Log, clock: Clock = systemClock) {
-    this.#options = options;
+    this.#options = { ...options, seeds: new Seeds(options.brokers) };
     this.#log = log;
     this.#kafkaLog = calm(log, clock);
     this.#clock = clock;
@@ -58,23 +61,18 @@ export class KafkaBus implements Bus {
 
   async createTopic(topic: string): Promise<void> {
     checkTopicName(topic);
-    const created = await this.#administer(`Creating topic "${topic}"`, async (admin) => {
-      // Asked first, since kafkajs tells a topic that is there already as an error.
-      if ((await admin.listTopics()).includes(topic)) return false;
-      try {
-        return await this.#create(admin, topic, { ...REQUIRED, ...WANTED, ...this.#durability() });
-      } catch (error) {
-        if (!isKafkaError(error, 'INVALID_CONFIG') && !isKafkaError(error, 'POLICY_VIOLATION')) throw error;
-        this.#log.warn(
-          { topic, error },
-          'The brokers refuse our settings for a topic; it is made with the indispensable ones.',
-        );
-        return await this.#create(admin, topic, REQUIRED);
-      }
-    });
+    const created = await this.#administer(
+      `Creating topic "${topic}"`,
+      async (admin) => {
+        // Asked first, since kafkajs tells a topic that is there already as an error.
+        if ((await admin.listTopics()).includes(topic)) return false;
+        return await this.#createOn(admin, topic);
+      },
+      quiet(this.#kafkaLog),
+    );
     // Other brokers than the one we asked, and its leader, may take a moment to know it.
     await this.range(topic);
-    if (!created) await this.#warnOfRetention(topic);
+    if (!created) await this.#warnOfSettings(topic);
   }
 
   async deleteTopic(topic: string): Promise<void> {
@@ -173,47 +171,67 @@ export class KafkaBus implements Bus {
     for (const topic of [...this.#topics.keys()]) this.#forget(topic);
   }
 
-  async #create(admin: Admin, topic: string, settings: Readonly<Record<string, string>>): Promise<boolean> {
-    return await admin.createTopics({
-      timeout: ADMIN_TIMEOUT,
-      waitForLeaders: true,
-      topics: [
-        {
-          topic,
-          numPartitions: 1,
-          replicationFactor: this.#options.replicationFactor ?? -1,
-          configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
-        },
-      ],
-    });
+  /** Refused are more copies than there are brokers, and brokers that are away count: a cluster in trouble makes no topic of fewer copies. */
+  async #createOn(admin: Admin, topic: string): Promise<boolean> {
+    const wanted = this.#options.replicationFactor;
+    for (let copies = wanted ?? COPIES; ; copies--) {
+      try {
+        return await this.#create(admin, topic, copies);
+      } catch (error) {
+        if (wanted !== undefined || copies === 1 || !isKafkaError(error, 'INVALID_REPLICATION_FACTOR')) throw error;
+      }
+    }
   }
 
-  /** With three copies, an append is durable when two have it; with fewer, one broker that is away must not stop everything. */
-  #durability(): Record<string, string> {
-    const copies = this.#options.replicationFactor;
-    return copies === undefined ? {} : { 'min.insync.replicas': copies >= 3 ? '2' : '1' };
-  }
-
-  /** A topic that somebody else made may forget by itself, and pairs would find out only when it is too late. */
-  async #warnOfRetention(topic: string): Promise<void> {
+  async #create(admin: Admin, topic: string, copies: number): Promise<boolean> {
+    const createWith = (settings: Readonly<Record<string, string>>): Promise<boolean> =>
+      admin.createTopics({
+        timeout: ADMIN_TIMEOUT,
+        waitForLeaders: true,
+        topics: [
+          {
+            topic,
+            numPartitions: 1,
+            replicationFactor: copies,
+            configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
+          },
+        ],
+      });
     try {
-      const { resources } = await this.#administer(`Looking at topic "${topic}"`, (admin) =>
-        admin.describeConfigs({
-          includeSynonyms: false,
-          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: Object.keys(REQUIRED) }],
-        }),
+      return await createWith({ ...REQUIRED, ...WANTED, 'min.insync.replicas': String(inSync(copies)) });
+    } catch (error) {
+      if (!isKafkaError(error, 'INVALID_CONFIG') && !isKafkaError(error, 'POLICY_VIOLATION')) throw error;
+      this.#log.warn(
+        { topic, error },
+        'The brokers refuse our settings for a topic; it is made with the indispensable ones.',
       );
-      const found = Object.fromEntries(
-        resources.flatMap(({ configEntries }) => configEntries.map((c) => [c.configName, c.configValue])),
+      return await createWith(REQUIRED);
+    }
+  }
+
+  /** A topic that somebody else made may forget by itself, or go with a broker, and pairs would find out only when it is too late. */
+  async #warnOfSettings(topic: string): Promise<void> {
+    try {
+      const { found, copies, brokers } = await this.#administer(`Looking at topic "${topic}"`, (admin) =>
+        look(admin, topic),
       );
       const wrong = Object.entries(REQUIRED).filter(
         ([name, value]) => found[name] !== undefined && found[name] !== value,
       );
-      if (wrong.length === 0) return;
-      this.#log.warn(
-        { topic, found, expected: REQUIRED },
-        'The topic forgets blocks by itself: changes are lost if a pair is away for longer.',
-      );
+      if (wrong.length > 0) {
+        this.#log.warn(
+          { topic, found, expected: REQUIRED },
+          'The topic forgets blocks by itself: changes are lost if a pair is away for longer.',
+        );
+      }
+      const wanted = this.#options.replicationFactor ?? Math.min(COPIES, brokers);
+      const acknowledged = Number(found['min.insync.replicas'] ?? inSync(wanted));
+      if (copies < wanted || acknowledged < inSync(wanted)) {
+        this.#log.warn(
+          { topic, copies, wanted, found },
+          'The topic has fewer copies than it should: changes are lost with a broker. Reassign its partition, and set min.insync.replicas.',
+        );
+      }
     } catch (error) {
       this.#log.debug({ topic, error }, 'The settings of a topic cannot be looked at.');
     }
@@ -259,9 +277,9 @@ export class KafkaBus implements Bus {
    * Does something with a connection of its own. kafkajs's admin keeps a list of all topics it was ever asked about,
    * and fails in everything it does once one of them is gone.
    */
-  async #administer<T>(doing: string, action: (admin: Admin) => Promise<T>): Promise<T> {
+  async #administer<T>(doing: string, action: (admin: Admin) => Promise<T>, log = this.#kafkaLog): Promise<T> {
     this.#failIfClosed();
-    const client = new KafkaClient(this.#options, this.#kafkaLog);
+    const client = new KafkaClient(this.#options, log);
     const admin = client.kafka.admin();
     try {
       await admin.connect();
@@ -277,4 +295,30 @@ export class KafkaBus implements Bus {
   #failIfClosed(): void {
     if (this.#closing.signal.aborted) throw new TerraFusionError('BUS_UNREACHABLE', 'The bus is closed');
   }
+}
+
+/** How many have to have a block. With three copies two, so that one broker may go; with fewer, one that is away must not stop everything. */
+const inSync = (copies: number): number => (copies >= 3 ? 2 : 1);
+
+interface TopicSettings {
+  readonly found: Readonly<Record<string, string>>;
+  readonly copies: number;
+  /** Brokers that can be reached now. */
+  readonly brokers: number;
+}
+
+async function look(admin: Admin, topic: string): Promise<TopicSettings> {
+  const configNames = [...Object.keys(REQUIRED), 'min.insync.replicas'];
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }],
+  });
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  return {
+    found: Object.fromEntries(
+      resources.flatMap(({ configEntries }) => configEntries.map((c) => [c.configName, c.configValue])),
+    ),
+    copies: topics[0]!.partitions[0]!.replicas.length,
+    brokers: (await admin.describeCluster()).brokers.length,
+  };
 }

@@ -24,7 +24,8 @@ export async function openBus({ dataFolder, bus }: BusConfig, log: Log): Promise
     return await LmdbBus.open({ folder: join(dataFolder, 'bus'), maxBytes: bus.maxBytes }, log);
   }
   const { KafkaBus } = await import('./kafka.ts');
-  return new KafkaBus({ brokers: bus.brokers, sasl: bus.sasl, tls: await readTls(bus.tls) }, log);
+  const { brokers, replicationFactor, sasl, tls } = bus;
+  return new KafkaBus({ brokers, replicationFactor, sasl, tls: await readTls(tls) }, log);
 }
 
 type TlsFiles = Extract<BusSettings, { kind: 'kafka' }>['tls'];

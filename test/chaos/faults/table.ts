@@ -4,6 +4,7 @@ import { fullDisks } from './disks.ts';
 import { failover } from './failover.ts';
 import { history } from './history.ts';
 import { kafka } from './kafka.ts';
+import { kafkaCluster } from './kafka-cluster.ts';
 import { network } from './network.ts';
 import { processes } from './processes.ts';
 import { schema } from './schema.ts';
@@ -24,4 +25,5 @@ export const families: readonly Family[] = [
   fullDisks,
   clockJumps,
   kafka,
+  kafkaCluster,
 ];

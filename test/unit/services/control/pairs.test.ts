@@ -165,6 +165,21 @@ describe('runs', () => {
     expect(await runs.recordState(missingId, 'failed')).toBe(false);
   });
 
+  test('trouble ends where a pair catches up in spite of it, and nowhere else (Promise 9)', async () => {
+    const { runs } = fixture.control;
+    const { id } = await makePair(fixture.control);
+    await runs.setDesired(id, 'running');
+    await runs.recordState(id, 'catching_up', failure(), { runs: 1 });
+    await runs.endTrouble(id, { runs: 0 });
+    expect(await runs.stateOf(id)).toEqual({ state: 'catching_up', code: 'SOURCE_UNREACHABLE' });
+    await runs.endTrouble(id, { runs: 1 });
+    expect(await runs.stateOf(id)).toEqual({ state: 'catching_up', code: undefined });
+    await runs.recordState(id, 'failed', failure(), { runs: 1 });
+    await runs.endTrouble(id, { runs: 1 });
+    expect(await runs.stateOf(id)).toEqual({ state: 'failed', code: 'SOURCE_UNREACHABLE' });
+    expect(await runs.stateOf(missingId)).toBeUndefined();
+  });
+
   test('what is stopped because its pair has failed does not talk the failure away (Promise 9)', async () => {
     const { pairs, runs } = fixture.control;
     const { id } = await makePair(fixture.control);

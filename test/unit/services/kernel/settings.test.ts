@@ -97,6 +97,7 @@ describe('the settings', () => {
   test('know Kafka with TLS and a login', () => {
     const { bus } = loadSettings({
       KAFKA_BROKERS: 'a:9092, b:9092',
+      KAFKA_REPLICATION_FACTOR: '2',
       KAFKA_SSL: 'true',
       KAFKA_SASL_USERNAME: 'u',
       KAFKA_SASL_PASSWORD: 'pw',
@@ -104,6 +105,7 @@ describe('the settings', () => {
     expect(bus).toMatchObject({
       kind: 'kafka',
       brokers: ['a:9092', 'b:9092'],
+      replicationFactor: 2,
       tls: {},
       sasl: { mechanism: 'scram-sha-512', username: 'u' },
     });

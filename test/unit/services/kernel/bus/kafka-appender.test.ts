@@ -18,6 +18,8 @@ class FakeBroker {
   producer(config: ProducerConfig | undefined): Producer {
     this.producers.push(config);
     return {
+      events: { REQUEST_TIMEOUT: 'producer.network.request_timeout' } as Producer['events'],
+      on: () => () => undefined,
       connect: () => (this.refusesConnections ? Promise.reject(new Error('no connection')) : Promise.resolve()),
       disconnect: () => Promise.resolve(),
       send: (record: ProducerRecord) => this.#send(record),

@@ -22,7 +22,13 @@ describe('opening the bus', () => {
   });
 
   test('with brokers it is Kafka, which need not answer yet', async () => {
-    const kafka = { kind: 'kafka', brokers: ['127.0.0.1:1'], tls: undefined, sasl: undefined } as const;
+    const kafka = {
+      kind: 'kafka',
+      brokers: ['127.0.0.1:1'],
+      replicationFactor: undefined,
+      tls: undefined,
+      sasl: undefined,
+    } as const;
     await using bus = await openBus({ dataFolder: '/nowhere', bus: kafka }, silent);
     expect(bus.kind).toBe('kafka');
     expect(bus).not.toHaveProperty('usage');
@@ -33,6 +39,7 @@ describe('opening the bus', () => {
     const kafka = {
       kind: 'kafka',
       brokers: ['127.0.0.1:1'],
+      replicationFactor: 3,
       tls: { caFile: '/nowhere/ca.pem' },
       sasl: undefined,
     } as const;
