@@ -127,15 +127,18 @@ describe('a writer', () => {
     await eventually(async () => (await trail('restart_stage')).length > 0);
 
     await installation.control.healing.turn('restart_stage', false, 'a test');
-    // The switch is heard of without anything being started again.
-    await eventually(async () => {
-      await endSession();
-      return (await pair.state()).state === 'failed';
-    });
+    // The switch is heard of without anything being started again; until then it connects again. What is broken is noticed with the next change.
+    let id = 21;
+    await eventually(
+      async () => {
+        await endSession();
+        await source.query(`INSERT INTO owner VALUES (${(id += 1)}, 'later')`);
+        return (await pair.state()).state === 'failed';
+      },
+      { every: 300 },
+    );
     const { error } = await pair.state();
     expect(error).toMatch(/^HEALING_SWITCHED_OFF: TARGET_[A-Z]+: .*restart_stage is switched off$/);
-    await source.query(`INSERT INTO owner VALUES (22, 'later')`);
-
     await installation.control.healing.turn('restart_stage', true, 'a test');
     await installation.control.runs.setDesired(pair.id, 'running');
     await pair.fence();
