@@ -123,6 +123,24 @@ describe('a stage that has work and does nothing', () => {
     expect(history.get('writer pacs-to-cama')).toBe(1);
   });
 
+  test('is remembered over a run that ends otherwise, unless that has done something that stays', async () => {
+    for (const [change, remembered] of [
+      [(stage: Stage) => (stage.moved += 1), 1],
+      [(stage: Stage) => (stage.committed += 1), undefined],
+    ] as const) {
+      history.set('writer pacs-to-cama', 1);
+      const stage = new Stage();
+      const { outcome, stop } = run(stage);
+      await clock.elapse(10_000);
+      change(stage);
+      await clock.elapse(10_000);
+      stop();
+      await clock.elapse(10);
+      expect(outcome()).toEqual(new Error('what follows from being stopped'));
+      expect(history.get('writer pacs-to-cama')).toBe(remembered);
+    }
+  });
+
   test('counts on when all that it does is done again each time', async () => {
     history.set('writer pacs-to-cama', 2);
     const stage = new Stage();
