@@ -91,7 +91,7 @@ export class StreamProgress implements WatchedStage {
     if (!applied) return 'the target is to be asked what it holds';
     const { next } = await this.#env.bus.range(this.#topic);
     const end = applied.topic === this.#topic ? next : 0n;
-    const { blocks } = this.#waiting.look(end, this.#env.clock.now());
+    const blocks = this.#waiting.applicable(end);
     return blocks === 0 ? undefined : `${blocks} blocks wait for the target`;
   }
 

@@ -53,7 +53,8 @@ export async function watched(
 ): Promise<void> {
   const over = new AbortController();
   const stop = new AbortController();
-  const watching = watch(stage, options, over.signal).then((error) => {
+  // What drains since it was asked to is nobody's to stop.
+  const watching = watch(stage, options, AbortSignal.any([signal, over.signal])).then((error) => {
     if (error) stop.abort(error);
   });
   // What it says when it is stopped only follows from that.
