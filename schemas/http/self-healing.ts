@@ -3,6 +3,27 @@ import { errorKinds, type ErrorCode } from '../errors.ts';
 import { healingActions } from '../healing.ts';
 import { moment } from './common.ts';
 
+const example = {
+  action: 'restart_stage',
+  what: 'The stage connects anew and goes on from what is held, after a wait that grows and is drawn at random.',
+  when: 'A reader, load, stream processor or writer meets an error that heals.',
+  enabled: true,
+  can_switch_off: true,
+  off: 'The pair, or with a reader every pair of its source, fails with HEALING_SWITCHED_OFF until somebody resumes it.',
+  fixed: null,
+  switched_at: null,
+  switched_by: null,
+  times: 3,
+  since: '2026-01-30T22:10:04.511Z',
+  last: {
+    at: '2026-01-31T08:15:30.123Z',
+    subject: 'pacs-to-cama',
+    code: 'TARGET_UNREACHABLE',
+    message: 'Could not connect to the target sync@10.0.0.6:5432/cama: connection refused',
+    by: 'sync-service',
+  },
+} as const;
+
 /** One thing that the product does by itself. */
 export const healingActionView = z
   .object({
@@ -28,32 +49,13 @@ export const healingActionView = z
       .nullable()
       .describe('The last time.'),
   })
-  .meta({
-    example: {
-      action: 'restart_stage',
-      what: 'The stage connects anew and goes on from what is held, after a wait that grows and is drawn at random.',
-      when: 'A reader, load, stream processor or writer meets an error that heals.',
-      enabled: true,
-      can_switch_off: true,
-      off: 'The pair, or with a reader every pair of its source, fails with HEALING_SWITCHED_OFF until somebody resumes it.',
-      fixed: null,
-      switched_at: null,
-      switched_by: null,
-      times: 3,
-      since: '2026-01-30T22:10:04.511Z',
-      last: {
-        at: '2026-01-31T08:15:30.123Z',
-        subject: 'pacs-to-cama',
-        code: 'TARGET_UNREACHABLE',
-        message: 'Could not connect to the target sync@10.0.0.6:5432/cama: connection refused',
-        by: 'sync-service',
-      },
-    },
-  });
+  .meta({ example });
 export type HealingActionView = z.output<typeof healingActionView>;
 
 /** GET /api/self-healing */
-export const selfHealingView = z.object({ actions: z.array(healingActionView) });
+export const selfHealingView = z
+  .object({ actions: z.array(healingActionView) })
+  .meta({ example: { actions: [example] } });
 export type SelfHealingView = z.output<typeof selfHealingView>;
 
 /** Path of one action. */
