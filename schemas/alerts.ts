@@ -32,6 +32,13 @@ export const alertRules = {
     runbook: 'keys.md',
     sent: false,
   },
+  healing_off: {
+    severity: 'warning',
+    what: 'something that is done by itself is switched off',
+    forSeconds: 0,
+    runbook: 'self-healing.md',
+    sent: false,
+  },
   component_down: {
     severity: 'critical',
     what: 'gateway, sync-service, control database or bus does not answer',

@@ -407,6 +407,21 @@ const table = {
     status: 503,
     fix: 'What the deleted pair has left is removed as soon as this works; it is tried again by itself. Is the system gone for good, DELETE /api/sync-pairs/<id>?force=true leaves there what cannot be reached.',
   },
+  STAGE_STUCK: {
+    heals: true,
+    status: 503,
+    fix: 'A stage had work and got nothing done; it is started again by itself, unless that is switched off (GET /api/self-healing): then pause and resume the pair. Comes it again, send its log to the developers.',
+  },
+  STAGE_STAYS_STUCK: {
+    heals: false,
+    status: 503,
+    fix: 'Starting the stage again did not help. See in the log, and at the end that the message names, what it waits for; then resume the pair. Starting the sync-service again may help: nothing is lost by it.',
+  },
+  HEALING_SWITCHED_OFF: {
+    heals: false,
+    status: 503,
+    fix: 'Remove the cause in the message, then resume the pair; or switch on what the message names (`terrafusion self-healing on <action>`), then resume the pair.',
+  },
   LEASE_LOST: { heals: true, status: 503, fix: 'Another process has taken over this work. Nothing to do.' },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -4,7 +4,18 @@ export interface ConnectorContext {
   readonly clock: Clock;
   /** Aborted when the work should stop; every wait honours it. */
   readonly signal: AbortSignal;
+  /** What a connector may do by itself, and whom it tells; left out: all of it, and nobody. */
+  readonly healing?: ConnectorHealing | undefined;
 }
+
+/** What a connector does by itself when something goes wrong (`schemas/healing.ts`): operators switch it, and see it. Never throws. */
+export interface ConnectorHealing {
+  isOn(action: ConnectorAction): boolean;
+  /** @param message what was done about what; without secrets */
+  done(action: ConnectorAction, message: string): void;
+}
+
+export type ConnectorAction = 'give_up_silent_connection' | 'end_left_behind_sessions';
 
 /** Fields first, then a sentence; secrets never (see `Secret`). A pino logger fits. */
 export interface Log {

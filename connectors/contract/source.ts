@@ -151,6 +151,8 @@ export interface Source {
    * @throws SOURCE_SLOT_MISSING, SOURCE_HISTORY_LOST, SOURCE_IDENTITY_CHANGED, SOURCE_IS_STANDBY, SOURCE_SLOT_IN_USE, SOURCE_UNREACHABLE …
    */
   openReader(request: ReaderRequest, context: ConnectorContext): Promise<SourceReader>;
+  /** Whether the source works for a stage of ours (for a writer: rereads columns), not whether it waits for us. Left out: that cannot be asked. */
+  isAtWork?(stage: 'reader' | 'load' | 'writer', context: ConnectorContext): Promise<boolean>;
   /** The named tables as they stand, all at one moment. Waits for transactions that were running at the call. @throws SOURCE_SNAPSHOT_BLOCKED */
   openSnapshot(context: ConnectorContext): Promise<SourceSnapshot>;
   /** The tables of these oids as they stand now, which is later than the stream; those that are gone are left out. */

@@ -86,6 +86,8 @@ export interface Target {
   applied(pairId: string, context: ConnectorContext): Promise<Applied | undefined>;
   /** To ask for {@link applied} again and again over one connection: for waiting until a position is reached. Left out: `applied` is asked. */
   openMonitor?(context: ConnectorContext): Promise<TargetMonitor>;
+  /** Whether the target works for a stage of the pair, a lock that somebody else holds included: not whether it waits for us. Left out: that cannot be asked. */
+  isAtWork?(stage: 'writer' | 'load', pairId: string, context: ConnectorContext): Promise<boolean>;
   /** Opens a load, or goes on with it. @throws TARGET_TABLE_MISSING, TARGET_TABLE_NOT_EMPTY, TARGET_FENCED */
   openLoad(request: LoadRequest, context: ConnectorContext): Promise<TargetLoad>;
   /** @param refill gives the source's rows for a plan's refills; without it, a plan must have none */

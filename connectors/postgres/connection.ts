@@ -151,6 +151,11 @@ export function describeAddress({ user, host, port, database }: Address): string
   return `${user}@${host}:${port}/${database}`;
 }
 
+/** What a session for this purpose is called in pg_stat_activity. */
+export function sessionName({ applicationName }: Address, purpose: string | undefined): string {
+  return cutTo63Bytes(purpose === undefined ? applicationName : `${applicationName} ${purpose}`);
+}
+
 function clientConfig(
   address: Address,
   password: Secret | undefined,
@@ -163,8 +168,6 @@ function clientConfig(
     lock_timeout: String(options.lockTimeoutMs ?? 0),
     ...options.session,
   };
-  const name =
-    options.purpose === undefined ? address.applicationName : `${address.applicationName} ${options.purpose}`;
   const config: pg.ClientConfig & { readonly replication?: string } = {
     host: address.host,
     port: address.port,
@@ -175,7 +178,7 @@ function clientConfig(
     ssl,
     // TLS reads from its socket in a way of its own.
     ...(ssl === false ? { stream: readingSocket } : {}),
-    application_name: cutTo63Bytes(name),
+    application_name: sessionName(address, options.purpose),
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

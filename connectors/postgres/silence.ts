@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { ConnectorHealing } from '#connectors/contract/context.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { connect, endClient } from './connection.ts';
 import type { Role } from './errors.ts';
@@ -85,6 +86,13 @@ export async function askServer(settings: PostgresSettings, role: Role, backend:
   }
 }
 
+/** Whom a session is with, and what may be done about it. */
+export interface SilentEnd {
+  readonly role: Role;
+  readonly address: string;
+  readonly healing?: ConnectorHealing | undefined;
+}
+
 /**
  * Stuck detection: a connection of which both sides think that the other one has the word. No error ever comes of it: the peer's machine
  * is gone, or a router has forgotten the connection, and what was sent is taken all the same. A server that is at work, or waits for a
@@ -94,7 +102,7 @@ export function watchSilence(
   session: WatchedSession,
   ask: () => Promise<Verdict>,
   patience: Patience,
-  { role, address }: { readonly role: Role; readonly address: string },
+  { role, address, healing }: SilentEnd,
 ): Disposable {
   let moved = session.bytesMoved;
   let since = performance.now();
@@ -115,12 +123,15 @@ export function watchSilence(
     const verdict = await ask();
     asking = false;
     if (over || isAlive()) return;
-    if (verdict === 'works' || verdict === 'unknown') since = performance.now();
+    const leaves = healing?.isOn('give_up_silent_connection') === false;
+    if (verdict === 'works' || verdict === 'unknown' || leaves) since = performance.now();
     // Its answer may have been on the way while the server was asked: once more.
     else if (verdict === 'waits for us' && ++suspected < 2) return;
     else {
       patience.spent();
-      session.lose(lost(role, address, silence, verdict));
+      const error = lost(role, address, silence, verdict);
+      healing?.done('give_up_silent_connection', error.message);
+      session.lose(error);
     }
   };
   const timer = setInterval(() => void look(), patience.ms / 12).unref();

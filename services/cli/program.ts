@@ -9,6 +9,7 @@ import { declareKeys } from './declare/keys.ts';
 import { declareOperations } from './declare/operations.ts';
 import { declareCheck, declareFence, declarePairs, declareSync } from './declare/pairs.ts';
 import { declareProcesses } from './declare/processes.ts';
+import { declareSelfHealing } from './declare/self-healing.ts';
 import { declareSystems } from './declare/systems.ts';
 import { declareAudit, declareConfig, declareStatus } from './declare/watching.ts';
 import { exitCodeTable } from './exit-codes.ts';
@@ -52,6 +53,7 @@ export function createProgram(terminal: Terminal): Command {
   declareApply(root, terminal);
   declareSystems(root, terminal);
   declareDeadLetters(root, terminal);
+  declareSelfHealing(root, terminal);
   declareAudit(root, terminal);
   declareKeys(root, terminal);
   declareLogs(root, terminal);

@@ -2,8 +2,8 @@ import type { PairConfig } from '#schemas/pairs.ts';
 
 export type AuditLevel = PairConfig['audit_level'];
 
-/** Of a pair or a system; or of the processes. */
-export type AuditedEntity = 'sync_pair' | 'sync_operation' | 'system' | 'component';
+/** Of a pair or a system; of the processes; or of what they do by themselves. */
+export type AuditedEntity = 'sync_pair' | 'sync_operation' | 'system' | 'component' | 'self_healing';
 
 interface EventKind {
   readonly entity: AuditedEntity;
@@ -14,7 +14,7 @@ interface EventKind {
 
 /**
  * What the pipeline writes into the trail by itself, and from which `audit_level` of the pair on. What people ask for is not in this
- * table: every mutation is kept whole, at every level. Events of sources and processes belong to no pair: they are kept always.
+ * table: every mutation is kept whole, at every level. Events of sources and processes, and what heals by itself, belong to no pair: they are kept always.
  */
 export const auditEvents = {
   'pair.started': { entity: 'sync_pair', outcome: 'success', level: 'standard' },
@@ -45,6 +45,7 @@ export const auditEvents = {
   'component.started': { entity: 'component', outcome: 'success', level: 'minimal' },
   'component.stopped': { entity: 'component', outcome: 'success', level: 'minimal' },
   'sync_service.restart': { entity: 'component', outcome: 'failure', level: 'minimal' },
+  'self_healing.done': { entity: 'self_healing', outcome: 'success', level: 'minimal' },
 } as const satisfies Readonly<Record<string, EventKind>>;
 
 export type AuditEventName = keyof typeof auditEvents;

@@ -6,6 +6,7 @@ import { ApiKeys } from './api-keys.ts';
 import { AuditTrail } from './audit.ts';
 import { Components } from './components.ts';
 import { DeadLetters } from './dead-letters.ts';
+import { HealingActions } from './healing-actions.ts';
 import { IdempotencyKeys } from './idempotency.ts';
 import { MetricHistory } from './metric-history.ts';
 import { PairRuns } from './pair-runs.ts';
@@ -43,6 +44,7 @@ export interface Repositories {
   readonly alerts: Alerts;
   readonly alertDeliveries: AlertDeliveries;
   readonly apiKeys: ApiKeys;
+  readonly healing: HealingActions;
   readonly sessions: Sessions;
   readonly idempotency: IdempotencyKeys;
   readonly components: Components;
@@ -87,6 +89,7 @@ function repositories(db: Queryable, secrets: SecretBox, scope: Scope): Reposito
     alerts: new Alerts(db, scope),
     alertDeliveries: new AlertDeliveries(db),
     apiKeys: new ApiKeys(db),
+    healing: new HealingActions(db),
     sessions: new Sessions(db),
     idempotency: new IdempotencyKeys(db, secrets),
     components: new Components(db),

@@ -17,6 +17,7 @@ import { schemaChangeRoutes } from './routes/schema-changes.ts';
 import { pairSchemaRoutes } from './routes/pair-schema.ts';
 import { settingsRoutes } from './routes/settings.ts';
 import { openSessionRoutes } from './routes/open-sessions.ts';
+import { selfHealingRoutes } from './routes/self-healing.ts';
 import { sessionRoutes } from './routes/session.ts';
 import { statusRoutes } from './routes/status.ts';
 import { pairPreviewRoutes } from './routes/pair-preview.ts';
@@ -48,6 +49,7 @@ export async function buildGateway(deps: GatewayDeps): Promise<App> {
     deadLetterRoutes,
     manyDeadLetterRoutes,
     alertRoutes,
+    selfHealingRoutes,
     auditRoutes,
     keyRoutes,
     sessionRoutes,

@@ -73,6 +73,14 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
       else gauge.remove();
     },
   );
+  metrics.gauge(
+    { name: 'healing_switched_off', help: '1 for each thing done by itself that is switched off.', labels: ['action'] },
+    async (gauge) => {
+      const found = await look();
+      gauge.reset();
+      for (const action of found?.healingOff ?? []) gauge.set({ action }, 1);
+    },
+  );
   metrics.gauge({ name: 'operations_running', help: 'Sync operations under way.' }, async (gauge) => {
     const found = await look();
     if (found) gauge.set(found.operations.running);
@@ -118,17 +126,18 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
   );
 }
 
-async function read({ deadLetters, operations, components, pairs }: Control) {
-  const [letters, newLetters, counts, list, removals] = await Promise.all([
+async function read({ deadLetters, operations, components, pairs, healing }: Control) {
+  const [letters, newLetters, counts, list, removals, healingOff] = await Promise.all([
     deadLetters.openByPair(),
     deadLetters.newByPair(NEW_MINUTES),
     operations.counts(1),
     components.list(),
     pairs.stuckRemovals(),
+    healing.switchedOff(),
   ]);
   const heartbeats = new Map<string, number>();
   for (const { name, ageSeconds } of list) heartbeats.set(name, Math.min(ageSeconds, heartbeats.get(name) ?? Infinity));
-  return { letters, newLetters, operations: counts, heartbeats, removals: removals.length };
+  return { letters, newLetters, operations: counts, heartbeats, removals: removals.length, healingOff };
 }
 
 /** undefined when it fails or takes too long. */

@@ -1,4 +1,5 @@
 import type { Control } from '#services/control/control.ts';
+import type { SelfHealing } from '#services/control/self-healing.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import type { Log } from '#services/kernel/log.ts';
 import type { AuditOutbox } from './audit-outbox.ts';
@@ -11,6 +12,7 @@ export interface HousekeepingParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly outbox: AuditOutbox;
+  readonly healing: Pick<SelfHealing, 'flush'>;
   /** How long entries of the audit trail are kept; 0: for ever. */
   readonly auditRetentionDays: number;
 }
@@ -27,6 +29,7 @@ export function startHousekeeping({
   clock,
   log,
   outbox,
+  healing,
   auditRetentionDays,
 }: HousekeepingParts): AsyncDisposable {
   const { audit, idempotency, sessions } = control;
@@ -34,6 +37,7 @@ export function startHousekeeping({
     { what: 'Old idempotency keys', everyMs: HOUR, work: () => idempotency.purge() },
     { what: 'Sessions that have ended', everyMs: HOUR, work: () => sessions.purge() },
     { what: 'Entries of the audit trail that had to wait', everyMs: 5 * SECOND, work: () => outbox.flush() },
+    { what: 'What was healed by itself', everyMs: 5 * SECOND, work: () => healing.flush() },
     { what: 'Repeated events', everyMs: 15 * SECOND, work: () => audit.tellRepeated() },
     {
       what: "The trail's end",
@@ -62,6 +66,7 @@ export function startHousekeeping({
       stop.abort();
       await Promise.all(done);
       await outbox.flush().catch(() => undefined);
+      await healing.flush().catch(() => undefined);
     },
   };
 }

@@ -12,6 +12,7 @@ import type { Control } from '#services/control/control.ts';
 import { noteLife } from '#services/control/component-events.ts';
 import { startSampling } from '#services/control/metric-sampling.ts';
 import { openControlDatabase } from '#services/control/open.ts';
+import { healingCounter, SelfHealing } from '#services/control/self-healing.ts';
 import { rotateSecrets } from '#services/control/rotate-secrets.ts';
 import { systemClock } from '#services/kernel/clock.ts';
 import type { Setting } from '#services/kernel/config.ts';
@@ -30,6 +31,7 @@ import { frameworkLog } from './framework-log.ts';
 import type { AlertOptions, GatewayDeps } from './gateway.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { isOpen, OPEN_WARNING } from './loopback.ts';
+import { PATIENCE, within } from './patience.ts';
 import { ProcessSupervisor, type SuperviseLimits } from './supervise.ts';
 import { SyncServiceClient } from './sync-service-client.ts';
 import { readCertificate, reloadCertificate, tellExpiry } from './tls.ts';
@@ -142,14 +144,24 @@ export async function startGateway(settings: Settings, start: GatewayStart): Pro
   if (isOpen(settings.gateway)) log.warn({ host }, OPEN_WARNING);
   stack.use(await noteLife(control, 'gateway', { version }, log));
   const outbox = new AuditOutbox(control.audit, log);
+  const healed = healingCounter(metrics);
+  const healing = new SelfHealing({
+    control,
+    by: 'gateway',
+    count: (action) => {
+      healed.inc({ action });
+    },
+    log,
+  });
   const starter = starterOf(settings, start);
   if (starter) {
     const limits = { stopTimeout: settings.shutdownTimeoutMs, ...start.watch };
-    supervisor = superviseSyncService(() => starter(key), outbox, syncService, limits, log);
+    const parts = { outbox, healing, client: syncService, limits, log };
+    supervisor = superviseSyncService(() => starter(key), parts);
     stack.use(supervisor);
   }
   const { auditRetentionDays } = settings;
-  stack.use(startHousekeeping({ control, clock: systemClock, log, outbox, auditRetentionDays }));
+  stack.use(startHousekeeping({ control, clock: systemClock, log, outbox, healing, auditRetentionDays }));
   stack.use(
     startAlerts({ deps, ...alerts, database: app.controlDatabase, metrics, requestTotals: () => app.requestTotals }),
   );
@@ -208,22 +220,35 @@ function spawnSyncService(key: Secret): ChildProcess {
   });
 }
 
+interface SupervisedParts {
+  readonly outbox: AuditOutbox;
+  readonly healing: SelfHealing;
+  readonly client: SyncServiceClient;
+  readonly limits: Partial<SuperviseLimits>;
+  readonly log: Log;
+}
+
 function superviseSyncService(
   start: () => ChildProcess,
-  outbox: AuditOutbox,
-  client: SyncServiceClient,
-  limits: Partial<SuperviseLimits>,
-  log: Log,
+  { outbox, healing, client, limits, log }: SupervisedParts,
 ): ProcessSupervisor {
   return new ProcessSupervisor({
     name: 'sync-service',
     start,
     isLive: (pid, signal) => client.isLive(pid, signal),
-    onRestart: ({ reason, count }) =>
-      outbox.add({
+    mayRestart: async () => {
+      // Without the control database, or one that does not answer, the last word holds.
+      const late = (): TerraFusionError => new TerraFusionError('SERVICE_UNAVAILABLE', 'No answer');
+      await within(systemClock, PATIENCE, late, () => healing.look()).catch(() => undefined);
+      return healing.isOn('restart_sync_service');
+    },
+    onRestart: ({ reason, count }) => {
+      healing.done('restart_sync_service', { subject: 'sync-service', message: `The sync-service ${reason}` });
+      return outbox.add({
         ...{ name: 'sync_service.restart', actor: 'gateway', entityId: 'sync-service' },
         details: { reason, count },
-      }),
+      });
+    },
     clock: systemClock,
     log,
     limits,

@@ -19,7 +19,8 @@ export interface Changed<T> {
 
 /** What is done to what: "sync_pair.pause". */
 export interface Action {
-  readonly entityKind: 'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter' | 'alert' | 'session';
+  readonly entityKind:
+    'system' | 'sync_pair' | 'sync_operation' | 'api_key' | 'dead_letter' | 'alert' | 'session' | 'self_healing';
   readonly verb: string;
 }
 

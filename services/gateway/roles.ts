@@ -99,6 +99,9 @@ export const routeAccess: Readonly<Record<string, Access>> = {
   'POST /api/alerts/:id/acknowledge': 'operator',
   'POST /api/alerts/:id/silence': 'operator',
 
+  'GET /api/self-healing': 'viewer',
+  'PATCH /api/self-healing/:action': 'admin',
+
   'GET /api/audit': 'viewer',
   'GET /api/audit/summary': 'viewer',
   'GET /api/audit/verify': 'viewer',
@@ -121,6 +124,8 @@ export const routeAccess: Readonly<Record<string, Access>> = {
 
 /** What a key that is limited to systems cannot have, whatever its role: it is about all systems, or makes one. */
 export const unlimitedOnly: ReadonlySet<string> = new Set([
+  'GET /api/self-healing',
+  'PATCH /api/self-healing/:action',
   'GET /api/sessions',
   'DELETE /api/sessions/:id',
   'GET /api/settings',

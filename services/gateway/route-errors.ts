@@ -57,6 +57,7 @@ const own: Readonly<Record<string, readonly ErrorCode[]>> = {
   'POST /api/sync/resume/:job_id': ['PAIR_NOT_LOADED'],
   'POST /api/sync/validate/:job_id/:table': checked,
   'POST /api/dead-letters/:id/replay': [...checked, 'PAIR_ROW_INVALID', 'SERVICE_UNAVAILABLE'],
+  'PATCH /api/self-healing/:action': ['CONFLICTING_STATE'],
   'POST /api/keys': ['NOT_FOUND'],
   'DELETE /api/keys/:id': ['CONFLICTING_STATE'],
 };

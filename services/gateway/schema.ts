@@ -10,6 +10,7 @@ export const tags = [
   { name: 'Jobs', description: 'Sync operations for programs written against the older service.' },
   { name: 'Dead letters', description: 'Changes that could not go on.' },
   { name: 'Alerts', description: 'What is wrong, and what was.' },
+  { name: 'Self-healing', description: 'What is done without anybody asking for it.' },
   { name: 'Audit', description: 'Who did what.' },
   { name: 'Keys', description: 'Who may do what.' },
   { name: 'Session', description: 'Logging in with a browser.' },

@@ -13,6 +13,8 @@ export interface SuperviseOptions {
   readonly isLive: (pid: number, signal: AbortSignal) => Promise<boolean>;
   /** Told of each start but the first, before it: for the audit trail. Its failure stops nothing. */
   readonly onRestart: (restart: Restart) => Promise<void>;
+  /** Whether it may be killed and started again by itself now; asked each time, and again until it may. Left out: always. */
+  readonly mayRestart?: () => Promise<boolean>;
   readonly clock: Clock;
   readonly log: Log;
   readonly random?: Random;
@@ -120,8 +122,16 @@ export class ProcessSupervisor implements AsyncDisposable {
       const waitMs = Math.round(backoff.next());
       this.#state = 'waiting';
       this.#lastReason = reason;
-      log.warn({ reason, restarts: this.#restarts, waitMs }, `The ${name} ${reason} and is started again.`);
+      const may = await this.#mayRestart();
+      log.warn(
+        { reason, restarts: this.#restarts, waitMs },
+        may
+          ? `The ${name} ${reason} and is started again.`
+          : `The ${name} ${reason}; to start it again is switched off.`,
+      );
       await clock.sleep(waitMs, signal).catch(() => undefined);
+      while (!isAborted(signal) && !(await this.#mayRestart()))
+        await clock.sleep(this.#limits.probeEvery, signal).catch(() => undefined);
       if (isAborted(signal)) break;
       this.#restarts += 1;
       this.#recent.push(clock.now());
@@ -171,10 +181,16 @@ export class ProcessSupervisor implements AsyncDisposable {
         missed += 1;
       }
       if (isAborted(signal)) return false;
-      if (missed >= failures || (!answered && clock.monotonic() - begun >= startTimeout)) return true;
+      const hangs = missed >= failures || (!answered && clock.monotonic() - begun >= startTimeout);
+      // Left as it is, it may answer again.
+      if (hangs && (await this.#mayRestart())) return true;
       await clock.sleep(probeEvery, signal).catch(() => undefined);
     }
     return false;
+  }
+
+  async #mayRestart(): Promise<boolean> {
+    return (await this.#options.mayRestart?.()) ?? true;
   }
 
   async #isLive(pid: number | undefined, timeoutMs: number, signal: AbortSignal): Promise<boolean> {

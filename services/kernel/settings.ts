@@ -80,6 +80,12 @@ export const settingsSchema = z
         'Seconds between two looks at the catalog of a source where our role may not create event triggers: how late a new table, a new label of an enum and the like are noticed. A look takes at most a twentieth of the time between.',
       ),
 
+    STUCK_AFTER_SECONDS: whole(5, 86_400)
+      .default(120)
+      .describe(
+        'Seconds after which a stage that has work and gets nothing done is stopped and started again. Shorter finds it sooner; while an end works for it, or a lock is waited for, it is left alone in any case.',
+      ),
+
     GATEWAY_HOST: host.default('127.0.0.1').describe('Address the gateway listens on; 0.0.0.0 for all.'),
     GATEWAY_PORT: port().default(5000).describe('Port of the gateway: API and dashboard.'),
     GATEWAY_PUBLIC_URL: z
@@ -289,6 +295,7 @@ export interface Settings {
   readonly bus: BusSettings;
   readonly sourceWalBudgetBytes: number;
   readonly sourceCatalogPollMs: number;
+  readonly stuckAfterMs: number;
   /** 0: for ever. */
   readonly auditRetentionDays: number;
   readonly gateway: AccessSettings & {
@@ -344,6 +351,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>> =
     bus: bus(raw),
     sourceWalBudgetBytes: raw.SOURCE_WAL_BUDGET_BYTES,
     sourceCatalogPollMs: raw.SOURCE_CATALOG_POLL_S * 1000,
+    stuckAfterMs: raw.STUCK_AFTER_SECONDS * 1000,
     auditRetentionDays: raw.AUDIT_RETENTION_DAYS,
     gateway: {
       host: raw.GATEWAY_HOST,

@@ -21,6 +21,8 @@ export interface ReaderOptions {
   readonly source: Pick<Source, 'openReader'>;
   readonly bus: Bus;
   readonly observer: ReaderObserver;
+  /** Whether it connects again by itself after an error that heals; left out: it does. Else the error is thrown, for whoever runs the stage. */
+  readonly goesOn?: (error: TerraFusionError) => boolean;
 }
 
 /** What the supervisor and the metrics want to know. */
@@ -78,7 +80,7 @@ export class ReaderStage {
           );
           return;
         }
-        if (!error.heals) throw error;
+        if (!error.heals || this.#options.goesOn?.(error) === false) throw error;
         const waitMs = backoff.next();
         this.#options.observer.interrupted(error, waitMs);
         await context.clock.sleep(waitMs, context.signal).catch(() => undefined);

@@ -23,6 +23,10 @@ interface Counted {
 export class LoadProgress {
   readonly #clock: Clock;
   readonly #tables: Map<string, Counted>;
+  /** Grows with everything that is told. */
+  #told = 0;
+  #resting = false;
+  #begun = false;
 
   constructor(tables: readonly PlannedTable[], clock: Clock) {
     this.#clock = clock;
@@ -46,6 +50,29 @@ export class LoadProgress {
     );
   }
 
+  /** Grows with everything that is told of the load. */
+  get told(): number {
+    return this.#told;
+  }
+
+  get chunksDone(): number {
+    return [...this.#tables.values()].reduce((sum, table) => sum + table.chunksDone, 0);
+  }
+
+  /** Chunks that are still to be copied; 0 before and after the copying, and outside of the load's window. */
+  get chunksLeft(): number {
+    if (this.#resting || !this.#begun) return 0;
+    return [...this.#tables.values()].reduce(
+      (sum, { state, chunks, chunksDone }) => sum + (state === 'loaded' ? 0 : Math.max(1, chunks - chunksDone)),
+      0,
+    );
+  }
+
+  resting(is: boolean): void {
+    this.#told += 1;
+    this.#resting = is;
+  }
+
   get rows(): number {
     return [...this.#tables.values()].reduce((sum, table) => sum + table.rows, 0);
   }
@@ -55,6 +82,8 @@ export class LoadProgress {
   }
 
   begun(starts: readonly TableStart[]): void {
+    this.#begun = true;
+    this.#told += 1;
     for (const { table, rows, bytes, chunks, chunksDone } of starts) {
       const counted = this.#of(table);
       // What a try that broke off had copied of unfinished chunks is gone.
@@ -64,6 +93,7 @@ export class LoadProgress {
   }
 
   copied(table: TableName, rows: number, bytes: number): void {
+    this.#told += 1;
     const counted = this.#of(table);
     counted.state = 'loading';
     counted.begun ??= { at: this.#clock.monotonic(), rows: counted.rows };
@@ -72,18 +102,21 @@ export class LoadProgress {
   }
 
   givenUp(table: TableName, rows: number, bytes: number): void {
+    this.#told += 1;
     const counted = this.#of(table);
     counted.rows -= rows;
     counted.bytes -= bytes;
   }
 
   chunkDone(table: TableName, rows: number): void {
+    this.#told += 1;
     const counted = this.#of(table);
     counted.chunksDone++;
     counted.rowsDone += rows;
   }
 
   tableDone(table: TableName): void {
+    this.#told += 1;
     this.#of(table).state = 'loaded';
   }
 
@@ -138,6 +171,9 @@ export function observe(
     tableDone: (table) => {
       progress.tableDone(table);
     },
-    resting: more.resting,
+    resting: (until) => {
+      progress.resting(until !== undefined);
+      more.resting(until);
+    },
   };
 }

@@ -5,14 +5,15 @@ import type { Applied, HeldTable, Target } from '#connectors/contract/target.ts'
 import { BlockReader } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { LoadedTables } from '#schemas/loaded.ts';
-import type { PairConfig } from '#schemas/pairs.ts';
 import { before, formatPosition, parsePosition, type Position } from '#schemas/position.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
-import { type LoadLimits, loadPair } from '#services/loader/loader.ts';
+import { loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
-import type { WorkEnvironment } from './environment.ts';
+import { contextOf, type WorkEnvironment } from './environment.ts';
+import { limitsOf } from './load-limits.ts';
+import { LoadLook } from './load-look.ts';
 import { LoadProgress, observe } from './load-progress.ts';
 import { assertPossible } from './preflight.ts';
 import { publishedTables } from './published.ts';
@@ -20,6 +21,7 @@ import { planTables, sourceTables, type PlannedTable } from './plan.ts';
 import { assertUnchanged, beginAlteredAnew, tablesToHold } from './schema-policy.ts';
 import type { Generation, LoadRecord, SupervisedPair } from './ports.ts';
 import { ensureStream, whyGone } from './source-setup.ts';
+import { watched } from './stuck.ts';
 import { completeTargetSchema, prepareTargetSchema } from './target-schema.ts';
 
 /** How often a load's progress is told, in milliseconds. */
@@ -31,7 +33,7 @@ const TELL_MS = 500;
  */
 export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal: AbortSignal): Promise<void> {
   const { control, clock } = env;
-  const context: ConnectorContext = { clock, log: env.log, signal };
+  const context = contextOf(env, pair.name, signal);
   crashPoint(crashPoints.SUPERVISOR_PAIR_CREATED_NOT_STARTED);
   const [source, target] = await Promise.all([control.openSource(pair.sourceId), control.openTarget(pair.targetId)]);
 
@@ -71,7 +73,11 @@ export async function runLoad(pair: SupervisedPair, env: WorkEnvironment, signal
     await record(load, pair, env);
   };
   try {
-    await copy(pair, tables, begin, held, progress, noteLoaded, { source, target, env, context });
+    const look = new LoadLook(pair, progress, { source, target, env, context });
+    await watched(look, look.options, signal, async (running) => {
+      const ends = { source, target, env, context: { ...context, signal: running } };
+      await copy(pair, tables, begin, held, progress, noteLoaded, ends);
+    });
   } finally {
     telling.abort();
     await told;
@@ -192,7 +198,7 @@ export function endOfTopic({ generation, stream }: Generation, tail: Buffer | un
   return last?.generation === generation ? last : before(generation, stream.consistentPoint);
 }
 
-interface Ends {
+export interface Ends {
   readonly source: Source;
   readonly target: Target;
   readonly env: WorkEnvironment;
@@ -259,18 +265,6 @@ function namedTables({ definition }: SupervisedPair): string[] {
 
 export function digestOf(what: unknown): string {
   return createHash('sha256').update(JSON.stringify(what)).digest('hex');
-}
-
-export function limitsOf(config: PairConfig): LoadLimits {
-  const { load_max_rows_per_second: rows, load_max_mb_per_second: megabytes = null } = config;
-  return {
-    parallelTables: config.max_parallel_tables,
-    parallelChunks: config.max_parallel_operations,
-    chunkRows: config.load_chunk_rows ?? undefined,
-    rowsPerSecond: rows ?? undefined,
-    bytesPerSecond: megabytes === null ? undefined : megabytes * 1_000_000,
-    window: config.load_window ?? undefined,
-  };
 }
 
 export async function* blocksOf(blocks: AsyncIterable<{ readonly bytes: Buffer }>): AsyncIterable<Buffer> {

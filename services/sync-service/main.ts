@@ -58,6 +58,8 @@ async function runSyncService(settings: Settings, options: SyncServiceOptions, s
     roles: new Set(roles),
     walBudgetBytes: settings.sourceWalBudgetBytes,
     catalogPollMs: settings.sourceCatalogPollMs,
+    stuckAfterMs: settings.stuckAfterMs,
+    component: name,
     installation: settings.bus.kind === 'embedded' ? await installationId(settings.dataFolder) : undefined,
   });
   const parts = { settings, control: control.control, bus, supervisor, metrics, log, stage };

@@ -1,6 +1,7 @@
 import type { ReaderStatus, SlotStatus, SourceBlock } from '#connectors/contract/source.ts';
 import type { BatchOutcome } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
+import type { HealingAction } from '#schemas/healing.ts';
 import { pairStates } from '#schemas/pairs.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
@@ -167,6 +168,10 @@ export class PipelineMetrics {
 
   retried(stage: string, code: string): void {
     this.#series.retries.inc({ stage, code });
+  }
+
+  healed(action: HealingAction): void {
+    this.#series.healing.inc({ action });
   }
 
   restarted(stage: string): void {

@@ -1,3 +1,4 @@
+import { healingCounter } from '#services/control/self-healing.ts';
 import { durationBuckets, type Metrics } from '#services/kernel/metrics.ts';
 import type { Gauge } from 'prom-client';
 
@@ -200,6 +201,7 @@ export function pipelineSeries(metrics: Metrics, circuits: (gauge: Gauge<'stage'
       help: 'Work or processes that were started again after a failure.',
       labels: ['stage'],
     }),
+    healing: healingCounter(metrics),
   };
 }
 

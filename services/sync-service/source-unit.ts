@@ -6,16 +6,22 @@ import { formatLsn } from '#schemas/lsn.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
 import { ReaderStage } from '#services/reader/reader.ts';
+import { contextOf, type WorkEnvironment } from './environment.ts';
 import type { PipelineMetrics } from './pipeline-metrics.ts';
 import type { ControlPort, Generation, SourceStatus } from './ports.ts';
+import { ReaderLook } from './reader-look.ts';
+import { mayRestart, noteRestart } from './restarts.ts';
 import { trimTopic } from './retention.ts';
+import { watched } from './stuck.ts';
 import type { WorkUnit } from './work.ts';
 
 /** How often the source's state is told and its topic trimmed, in milliseconds. */
 const TELL_MS = 2000;
 
-export interface SourceUnitOptions {
+export interface SourceUnitOptions extends Pick<WorkEnvironment, 'healing' | 'stuck'> {
   readonly sourceId: string;
+  /** What people call it. */
+  readonly sourceName: string;
   readonly generation: Generation;
   /** Another number after somebody has asked for another try; only a halted reader is started again by it. */
   readonly attempt: number;
@@ -40,6 +46,7 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
     // Pairs come and go without a new connection: the publication changes at the source.
     version: `generation ${generation.generation}`,
     attempt: options.attempt,
+    stageOf: options.sourceName,
     run: (signal) => runReader(options, signal),
     interrupted: (error) => tell(options, 'waiting', undefined, error),
     halted: async (error) => {
@@ -50,9 +57,9 @@ export function sourceUnit(options: SourceUnitOptions): WorkUnit {
 }
 
 async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promise<void> {
-  const { sourceId, generation, cells, bus, control, metrics, clock, log } = options;
-  const context = { clock, log, signal };
+  const { sourceId, sourceName, generation, cells, bus, control, metrics, clock, log, healing, stuck } = options;
   let trouble: TerraFusionError | undefined;
+  const look = new ReaderLook(options, () => stage.status());
   const stage = new ReaderStage({
     sourceId,
     topic: changesTopic(sourceId),
@@ -62,6 +69,7 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
     // Opened anew at each connect: its connection may have been changed, to a new primary for one.
     source: { openReader: async (request, each) => (await control.openSource(sourceId)).openReader(request, each) },
     bus,
+    goesOn: (error) => mayRestart(healing, error),
     observer: {
       failedOver: async (stream) => {
         await control.recordGeneration(sourceId, { generation: generation.generation, stream }, true);
@@ -69,20 +77,27 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
           { source: sourceId, slot: stream.slot, timeline: stream.timeline },
           'The source has failed over; its slot has come along, and reading goes on there.',
         );
+        const message = `Slot ${stream.slot} has come along to timeline ${stream.timeline}; reading goes on there`;
+        healing.done('follow_failover', { subject: sourceName, message });
       },
       connected: () => {
         trouble = undefined;
+        look.connected();
       },
       read: ({ changes }) => {
         metrics.read(sourceId, changes);
+        look.read += 1;
       },
       stored: (blocks) => {
         trouble = undefined;
+        look.stored += blocks.length;
         metrics.stored(sourceId, blocks);
       },
       interrupted: (error, waitMs) => {
         trouble = error;
+        look.tries += 1;
         metrics.retried('reader', error.code);
+        noteRestart(healing, sourceName, error);
         log.warn(
           { source: sourceId, code: error.code, error, waitMs: Math.round(waitMs) },
           'Reading was interrupted and goes on by itself.',
@@ -92,13 +107,19 @@ async function runReader(options: SourceUnitOptions, signal: AbortSignal): Promi
         if (trouble?.code !== error.code)
           log.error({ source: sourceId, code: error.code, fix: error.fix }, 'The bus is full: reading waits.');
         trouble = error;
+        look.tries += 1;
       },
     },
   });
   const telling = new AbortController();
   const told = tellRegularly(options, stage, () => trouble, telling.signal);
   try {
-    await stage.run(context);
+    const left = (error: TerraFusionError | undefined): void => {
+      trouble = error;
+    };
+    await watched(look, { clock, log, healing, ...stuck, left }, signal, (running) =>
+      stage.run(contextOf(options, sourceName, running)),
+    );
   } finally {
     telling.abort();
     await told;

@@ -1,9 +1,6 @@
-import type { ConnectorContext } from '#connectors/contract/context.ts';
-import type { Applied, Division, Target } from '#connectors/contract/target.ts';
+import type { Applied, Target } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
-import type { DeadLetter } from '#schemas/dead-letters.ts';
-import { asTerraFusionError, TerraFusionError } from '#schemas/errors.ts';
-import { laidOverUntil } from '#schemas/loaded.ts';
+import { TerraFusionError } from '#schemas/errors.ts';
 import { formatPosition, parsePosition } from '#schemas/position.ts';
 import { changesTopic, readyTopic } from '#schemas/topics.ts';
 import type { BusBlock } from '#services/kernel/bus/port.ts';
@@ -11,17 +8,18 @@ import { compilePair, type KnownTable, type PairOptions } from '#services/stream
 import { processed } from '#services/stream-processor/inline.ts';
 import { runStage } from '#services/stream-processor/stage.ts';
 import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
-import { AppliedSince } from './applied-since.ts';
 import { deleteReadyTopics } from './cleanup-unit.ts';
-import { assertNotOvertaken, divideRequest, keptFrom, withoutApart } from './division.ts';
-import type { WorkEnvironment } from './environment.ts';
+import { assertNotOvertaken, divideRequest, withoutApart } from './division.ts';
+import { contextOf, type WorkEnvironment } from './environment.ts';
 import { laidOver } from './laid-over.ts';
-import type { CommittedBatch } from './pipeline-metrics.ts';
 import type { SupervisedPair } from './ports.ts';
+import { ProcessorLook } from './processor-look.ts';
+import { quarantine, storeLetters } from './quarantine.ts';
+import { mayRestart, noteRestart } from './restarts.ts';
 import { completeTargetSchema } from './target-schema.ts';
 import { schemaOptions } from './schema-policy.ts';
-import { WaitingBlocks } from './waiting-blocks.ts';
-import { isToSay, type Word } from './word.ts';
+import { StreamProgress } from './stream-progress.ts';
+import { watched } from './stuck.ts';
 
 /** How often a stream's progress is told, in milliseconds. */
 const TELL_MS = 1000;
@@ -59,10 +57,10 @@ async function pairOptions(pair: SupervisedPair, env: WorkEnvironment, signal: A
 async function knownTables(
   pair: SupervisedPair,
   target: Target,
-  { clock, log }: WorkEnvironment,
+  env: WorkEnvironment,
   signal: AbortSignal,
 ): Promise<KnownTable[]> {
-  const held = await target.heldTables(pair.id, { clock, log, signal });
+  const held = await target.heldTables(pair.id, contextOf(env, pair.name, signal));
   return held.map(({ source, target: name }) => ({
     relationId: source.relation_id,
     source: { schema: source.schema, name: source.name },
@@ -78,12 +76,12 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
   }
   await noteProcessor(pair, startPosition, env);
   const input = changesTopic(pair.sourceId);
-  let next: bigint | undefined;
+  const look = new ProcessorLook(pair, input, env);
   let told: bigint | undefined;
   let works = false;
   let isWell = false;
   const telling = regularly(env, async () => {
-    const reached = next;
+    const reached = look.next;
     if (reached === undefined) return;
     const waiting = Math.max(0, Number((await env.bus.range(input)).next - reached));
     env.metrics.processorWaiting(pair.id, waiting);
@@ -96,24 +94,27 @@ export async function runProcessor(pair: SupervisedPair, env: WorkEnvironment, s
     }
   });
   try {
-    await runStage({
-      bus: env.bus,
-      input,
-      output: readyTopic(pair.id, number),
-      processor: laidOver(compilePair(pair.definition, await pairOptions(pair, env, signal)), pair.load.loaded),
-      start: { offset: startOffset, position: parsePosition(startPosition) },
-      storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
-      onResumed: (offset) => {
-        next = told = offset;
-      },
-      onAppended: ({ nextOffset, counts }) => {
-        next = nextOffset;
-        works = true;
-        for (const each of counts) env.metrics.counted(pair.id, each);
-      },
-      signal,
-      group: `terrafusion.stream-processor.${pair.id}`,
-    });
+    const processor = laidOver(compilePair(pair.definition, await pairOptions(pair, env, signal)), pair.load.loaded);
+    await watched(look, look.options, signal, (running) =>
+      runStage({
+        bus: env.bus,
+        input,
+        output: readyTopic(pair.id, number),
+        processor,
+        start: { offset: startOffset, position: parsePosition(startPosition) },
+        storeDeadLetters: (letters) => storeLetters(pair, 'process', letters, env),
+        onResumed: (offset) => {
+          look.next = told = offset;
+        },
+        onAppended: ({ nextOffset, counts }) => {
+          look.appended(nextOffset);
+          works = true;
+          for (const each of counts) env.metrics.counted(pair.id, each);
+        },
+        signal: running,
+        group: `terrafusion.stream-processor.${pair.id}`,
+      }),
+    );
   } finally {
     await telling[Symbol.asyncDispose]();
     env.metrics.processorWaiting(pair.id, undefined);
@@ -183,8 +184,8 @@ async function runWriter(
   signal: AbortSignal,
   open: (from: Applied, signal: AbortSignal) => AsyncIterable<ReadyBlock>,
 ): Promise<void> {
-  const { control, clock, log } = env;
-  const context: ConnectorContext = { clock, log, signal };
+  const { control, clock, log, healing } = env;
+  const context = contextOf(env, pair.name, signal);
   // Promise 9: it is not streaming until it has been seen to; what an earlier process said of it is about the past.
   if (pair.state === 'streaming') await control.recordState(pair, 'catching_up');
   const target = await control.openTarget(pair.targetId);
@@ -203,13 +204,17 @@ async function runWriter(
       await target.divide(pair.id, divideRequest(pair), connecting);
     },
     open: (from, stop) => progress.reading(open(from, stop)),
-    storeDeadLetters: (letters) => storeLetters(pair, 'apply', letters, env),
+    storeDeadLetters: (letters) => quarantine(pair, letters, env),
+    goesOn: (error) => mayRestart(healing, error),
     observer: {
       opened: (held) => {
         progress.opened(held);
       },
       committed: (applied, outcome, _lastCommitTime, { commitTimes, seconds }) => {
         progress.committed(applied, { outcome, commitTimes, seconds });
+      },
+      taken: () => {
+        progress.taken();
       },
       interrupted: (error, waitMs) => {
         if (error.code === 'TARGET_FENCED') {
@@ -222,130 +227,25 @@ async function runWriter(
           { pair: pair.name, code: error.code, error, waitMs: Math.round(waitMs) },
           'Writing was interrupted and goes on by itself.',
         );
-        progress.interrupted(error);
+        noteRestart(healing, pair.name, error);
+        const isNew = progress.interrupted(error);
+        if (isNew && error.code.startsWith('TARGET_')) {
+          const message = `${error.message}; what the source commits meanwhile waits in the bus`;
+          healing.done('keep_reading', { subject: pair.name, code: error.code, message });
+        }
       },
     },
   });
   const telling = regularly(env, () => progress.tell());
   try {
-    await stage.run(context);
+    const left = (error: TerraFusionError | undefined): void => {
+      progress.left(error);
+    };
+    await watched(progress, { clock, log, healing, ...env.stuck, left }, signal, (running) =>
+      stage.run({ ...context, signal: running }),
+    );
   } finally {
     await telling[Symbol.asyncDispose]();
     env.metrics.lagGone(pair.id);
-  }
-}
-
-export async function storeLetters(
-  pair: SupervisedPair,
-  stage: 'process' | 'apply',
-  letters: readonly DeadLetter[],
-  { control, metrics }: WorkEnvironment,
-): Promise<void> {
-  if (letters.length === 0) return;
-  await control.storeDeadLetters(pair.id, letters);
-  metrics.deadLetters(pair.id, stage, letters.length);
-}
-
-/** What a stream has reached; kept here per batch, told to the control database once a second. */
-class StreamProgress {
-  readonly #pair: SupervisedPair;
-  readonly #topic: string;
-  readonly #env: WorkEnvironment;
-  #applied: Applied | undefined;
-  #division: Division | undefined;
-  readonly #since = new AppliedSince();
-  readonly #waiting = new WaitingBlocks();
-  #trouble: TerraFusionError | undefined;
-  #state: 'catching_up' | 'streaming' = 'catching_up';
-  #told: Word | undefined;
-  readonly #consistent: () => Promise<void>;
-
-  /** @param consistent called before the pair is told to stream: all that was loaded at several moments is one moment's now */
-  constructor(pair: SupervisedPair, topic: string, env: WorkEnvironment, consistent: () => Promise<void>) {
-    this.#pair = pair;
-    this.#topic = topic;
-    this.#env = env;
-    this.#consistent = consistent;
-  }
-
-  opened(held: Applied): void {
-    this.#applied = held;
-    this.#division = held.division;
-    this.#trouble = undefined;
-    this.#waiting.opened(held);
-  }
-
-  /** The blocks, looked at on their way to the writer. */
-  async *reading(blocks: AsyncIterable<ReadyBlock>): AsyncGenerator<ReadyBlock, void, undefined> {
-    for await (const block of blocks) {
-      this.#waiting.read(block);
-      yield block;
-    }
-  }
-
-  committed(applied: Applied, batch: CommittedBatch): void {
-    const { metrics, clock } = this.#env;
-    this.#applied = applied;
-    this.#trouble = undefined;
-    this.#since.add(batch.outcome);
-    this.#waiting.applied(applied);
-    metrics.committed(this.#pair.id, batch, clock.now());
-  }
-
-  interrupted(error: TerraFusionError): void {
-    this.#trouble = error;
-  }
-
-  async tell(): Promise<void> {
-    const applied = this.#applied;
-    const { control, bus, clock, metrics, readers } = this.#env;
-    if (!applied) return;
-    const { next } = await bus.range(this.#topic);
-    const { seconds: lagSeconds, blocks } = this.#waiting.look(applied.topic === this.#topic ? next : 0n, clock.now());
-    const sourceLsn = readers.get(this.#pair.sourceId)?.sourceLsn;
-    // Without a reader in this process nobody here knows where the source's end is.
-    const behind = sourceLsn === undefined ? undefined : Math.max(0, Number(sourceLsn - applied.position.commitLsn));
-    const lagBytes = blocks > 0 ? behind : 0;
-    metrics.lag(this.#pair.id, lagSeconds, lagBytes, blocks);
-    const changes = this.#since.get();
-    await control.recordProgress(this.#pair.id, {
-      position: formatPosition(applied.position),
-      commitLsn: applied.position.commitLsn,
-      nextOffset: this.#direct ? applied.nextOffset : undefined,
-      lagBytes,
-      lagSeconds,
-      changes,
-    });
-    this.#since.told(changes);
-    // The ready topic is ours alone: what the target holds may go.
-    if (!this.#direct && applied.topic === this.#topic)
-      await bus.truncateBefore(this.#topic, keptFrom(applied, this.#division));
-    await this.#tellState(applied);
-  }
-
-  /** Whether the source's topic is read directly, without a ready topic in between. */
-  get #direct(): boolean {
-    return this.#topic === changesTopic(this.#pair.sourceId);
-  }
-
-  async #tellState({ position, overlayUntil }: Applied): Promise<void> {
-    const { control, log } = this.#env;
-    const { loaded } = this.#pair.load;
-    // Once it has passed the end of the last snapshot the target is consistent, and stays so.
-    if (this.#state === 'catching_up' && position.commitLsn >= (loaded ? laidOverUntil(loaded) : overlayUntil)) {
-      try {
-        await this.#consistent();
-        this.#state = 'streaming';
-        log.info({ pair: this.#pair.name }, 'The pair is streaming.');
-      } catch (thrown) {
-        // Told with the state, and tried again the next time that it is.
-        this.#trouble = asTerraFusionError(thrown);
-      }
-    }
-    const word: Word = { state: this.#state, code: this.#trouble?.code };
-    if (!isToSay(word, this.#told, this.#direct ? undefined : await control.stateOf(this.#pair.id))) return;
-    await control.recordState(this.#pair, this.#state, this.#trouble);
-    if (this.#state === 'streaming') await control.noteStreaming(this.#pair.id);
-    this.#told = word;
   }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ReaderStatus } from '#connectors/contract/source.ts';
 import type { Control } from '#services/control/control.ts';
+import { SelfHealing } from '#services/control/self-healing.ts';
 import type { Bus } from '#services/kernel/bus/port.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import { tryHoldLease } from '#services/kernel/leases.ts';
@@ -10,6 +11,7 @@ import type { Metrics } from '#services/kernel/metrics.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { busMetrics } from './bus-metrics.ts';
 import { PipelineMetrics, stageOf } from './pipeline-metrics.ts';
+import { mayRestart, noteRestart, switchedOff } from './restarts.ts';
 import { replayLetter, type ReplayRow } from './replay.ts';
 import { supervisionStore } from './supervision-store.ts';
 import { wantedWork, type Role } from './wanted.ts';
@@ -31,6 +33,10 @@ export interface SupervisorParts {
   readonly walBudgetBytes: number;
   /** How often a source that does not tell of altered tables by itself is asked, in milliseconds. */
   readonly catalogPollMs: number;
+  /** How long a stage with work may give no sign of life, in milliseconds. */
+  readonly stuckAfterMs: number;
+  /** This process, as it is called. */
+  readonly component: string;
   /**
    * Names the installation whose bus this process has to itself (embedded bus): leases that an earlier process of it has left are
    * taken over at once. undefined: others may be alive, and a dead one's leases run out.
@@ -51,12 +57,23 @@ export class Supervisor implements Service {
   readonly #environment: WorkEnvironment;
   readonly #engine: WorkEngine;
   readonly #holder: string;
+  readonly #healing: SelfHealing;
+  /** Work that another process had when we asked for it. */
+  readonly #heldElsewhere = new Set<string>();
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     const { control, bus, clock, log, roles } = parts;
     const metrics = new PipelineMetrics(parts.metrics, () => this.#engine.circuits());
     busMetrics(parts.metrics, bus);
+    this.#healing = new SelfHealing({
+      control,
+      by: parts.component,
+      count: (action) => {
+        metrics.healed(action);
+      },
+      log,
+    });
     this.#holder = `${parts.installation ?? randomUUID()}/${randomUUID()}`;
     this.#environment = {
       bus,
@@ -67,18 +84,28 @@ export class Supervisor implements Service {
       walBudgetBytes: parts.walBudgetBytes,
       catalogPollMs: parts.catalogPollMs,
       readers: new Map<string, ReaderStatus | undefined>(),
+      healing: this.#healing,
+      stuck: { afterMs: parts.stuckAfterMs, history: new Map() },
       wake: () => {
         this.wake();
       },
     };
     this.#engine = new WorkEngine({
-      wanted: () => wantedWork(this.#environment, roles, (name) => this.#engine.isRunning(name)),
+      wanted: async () => {
+        await this.#healing.look();
+        return await wantedWork(this.#environment, roles, (name) => this.#engine.isRunning(name));
+      },
       withLease: this.#withLease,
       clock,
       log,
-      onRestart: (name) => {
+      onRestart: (name, error, unit) => {
         metrics.restarted(stageOf(name));
+        if (unit.stageOf !== undefined) noteRestart(this.#healing, unit.stageOf, error);
       },
+      refusal: ({ stageOf: subject }, error) =>
+        subject === undefined || mayRestart(this.#healing, error)
+          ? undefined
+          : switchedOff('restart_stage', `${error.code}: ${error.message}`),
     });
   }
 
@@ -122,16 +149,23 @@ export class Supervisor implements Service {
       await this.#engine.run(signal);
     } finally {
       await listening[Symbol.asyncDispose]();
+      await this.#healing.flush().catch(() => undefined);
     }
   }
 
   async #takeOver(): Promise<void> {
     const { installation, control } = this.#parts;
     if (installation === undefined) return;
-    await control.database.run(
-      'UPDATE terrafusion.leases SET expires_at = clock_timestamp() WHERE starts_with(holder, $1) AND expires_at > clock_timestamp()',
+    const taken = await control.database.query<{ name: string }>(
+      `UPDATE terrafusion.leases SET expires_at = clock_timestamp() WHERE starts_with(holder, $1) AND expires_at > clock_timestamp()
+       RETURNING name`,
       [`${installation}/`],
     );
+    for (const { name } of taken) this.#tookOver(name, 'An earlier process of this installation has left it');
+  }
+
+  #tookOver(work: string, why: string): void {
+    this.#healing.done('take_over_work', { subject: work, message: `${why}: the work is gone on with here` });
   }
 
   readonly #withLease: WithLease = async (name, signal, work) => {
@@ -143,7 +177,11 @@ export class Supervisor implements Service {
       log,
       clock,
     });
-    if (!lease) return 'held-elsewhere';
+    if (!lease) {
+      this.#heldElsewhere.add(name);
+      return 'held-elsewhere';
+    }
+    if (this.#heldElsewhere.delete(name)) this.#tookOver(name, 'Another process had it, and has it no more');
     await work(AbortSignal.any([signal, lease.signal]));
     return 'done';
   };

@@ -9,13 +9,14 @@ import { loadPair } from '#services/loader/loader.ts';
 import { compilePair } from '#services/stream-processor/compile.ts';
 import { inForce, onlyTables, tablesInForce } from '#services/control/in-force.ts';
 import { LoadProgress, observe } from './load-progress.ts';
-import { blocksOf, digestOf, endOfTopic, limitsOf } from './load-unit.ts';
+import { limitsOf } from './load-limits.ts';
+import { blocksOf, digestOf, endOfTopic } from './load-unit.ts';
 import { publishedTables } from './published.ts';
 import { planTables, tablesToCreate, type PlannedTable } from './plan.ts';
 import { assertPossible } from './preflight.ts';
 import { whyGone } from './source-setup.ts';
 import { assertUnchanged, beginAlteredAnew, tablesToHold } from './schema-policy.ts';
-import { storeLetters } from './stream-unit.ts';
+import { storeLetters } from './quarantine.ts';
 import { noted, type SyncAtWork } from './table-sync.ts';
 import { wantedSchema } from './target-schema.ts';
 

@@ -14,7 +14,8 @@ import { WriterStage, type ReadyBlock } from '#services/writer/writer.ts';
 import { inForce, onlyTables } from '#services/control/in-force.ts';
 import { laidOver } from './laid-over.ts';
 import { schemaOptionsApart } from './schema-policy.ts';
-import { asReady, regularly, storeLetters } from './stream-unit.ts';
+import { quarantine, storeLetters } from './quarantine.ts';
+import { asReady, regularly } from './stream-unit.ts';
 import type { SyncAtWork } from './table-sync.ts';
 
 /** How often it is tried to join the pair's stream, in milliseconds. */
@@ -40,7 +41,7 @@ export async function catchUp(work: SyncAtWork): Promise<void> {
     schema: schemaOptionsApart(pair, loadedOf(work), work.source, env, context),
     topic: await topicOf(work),
     open: (from, signal) => blocksOf(work, from, held.map(known), signal),
-    storeDeadLetters: (letters) => storeLetters(pair, 'apply', letters, env),
+    storeDeadLetters: (letters) => quarantine(pair, letters, env),
     observer: {
       opened: (at) => {
         applied = at;

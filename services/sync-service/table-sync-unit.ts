@@ -4,7 +4,7 @@ import { formatTableName, type TableEnds } from '#schemas/tables.ts';
 import { tablesInForce } from '#services/control/in-force.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { divideRequest } from './division.ts';
-import type { WorkEnvironment } from './environment.ts';
+import { contextOf, type WorkEnvironment } from './environment.ts';
 import type { SupervisedPair, TableSync } from './ports.ts';
 import { noted, type SyncAtWork } from './table-sync.ts';
 import { loadTables, prepareTables } from './table-sync-load.ts';
@@ -63,7 +63,7 @@ async function runTableSync(
     source: await control.openSource(pair.sourceId),
     target: await control.openTarget(pair.targetId),
     env,
-    context: { clock: env.clock, log: env.log, signal },
+    context: contextOf(env, pair.name, signal),
   };
   work = await asTheTargetHasIt(work);
   if (work.sync.state === 'done') return;

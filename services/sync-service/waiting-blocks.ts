@@ -1,6 +1,7 @@
 import type { Applied } from '#connectors/contract/target.ts';
 import { BlockReader } from '#schemas/block/index.ts';
 import { comparePositions, type Position } from '#schemas/position.ts';
+import { isWhole } from '#services/writer/batch.ts';
 import type { ReadyBlock } from '#services/writer/writer.ts';
 
 interface Waiting {
@@ -41,6 +42,16 @@ export class WaitingBlocks {
     let gone = 0;
     while (gone < this.#blocks.length && comparePositions(this.#blocks[gone]!.last, position) <= 0) gone++;
     if (gone > 0) this.#blocks.splice(0, gone);
+  }
+
+  /**
+   * How many blocks could be applied now. Those that end within a transaction wait for the rest of it, which the source may send much later:
+   * the writer has done its part of them.
+   * @param end as for {@link look}
+   */
+  applicable(end: bigint): number {
+    const unread = end > this.#next ? Number(end - this.#next) : 0;
+    return unread + this.#blocks.filter(({ last }) => isWhole(last)).length;
   }
 
   /**

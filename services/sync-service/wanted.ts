@@ -72,12 +72,19 @@ function pairUnit(pair: SupervisedPair, env: WorkEnvironment, mine: ReadonlySet<
       name: pairWork(pair),
       version: `loading ${version}`,
       run: traced(pair, env, 'load', runLoad),
+      stageOf: pair.name,
       ...state,
     };
   }
   if (!mine.has('writer')) return undefined;
   const run = env.bus.kind === 'kafka' ? runReadyWriter : runStream;
-  return { name: pairWork(pair), version: `streaming ${version}`, run: traced(pair, env, 'stream', run), ...state };
+  return {
+    name: pairWork(pair),
+    version: `streaming ${version}`,
+    run: traced(pair, env, 'stream', run),
+    stageOf: pair.name,
+    ...state,
+  };
 }
 
 /** What goes on while a pair streams: its table syncs, and what a change of its tables asks of the source. */
@@ -94,6 +101,7 @@ function processorUnit(pair: SupervisedPair, env: WorkEnvironment): WorkUnit {
     name: `processor:${pair.id}`,
     version: `load ${pair.load.number} version ${pair.definition.version} run ${pair.runs}`,
     run: traced(pair, env, 'stream processor', runProcessor),
+    stageOf: pair.name,
     ...tells(pair, env),
   };
 }
@@ -149,6 +157,7 @@ async function sourceUnits(
       sourceUnit({
         ...env,
         sourceId,
+        sourceName: pairs.find((pair) => pair.sourceId === sourceId)?.source.name ?? sourceId,
         // Failed pairs that were started again want their source tried again.
         attempt: pairs.filter((pair) => pair.sourceId === sourceId).reduce((sum, pair) => sum + pair.runs, 0),
         generation,

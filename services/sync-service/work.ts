@@ -13,6 +13,8 @@ export interface WorkUnit {
   readonly attempt?: number;
   /** Of what it is, for the log: {pair: …}. */
   readonly about?: Readonly<Record<string, string>>;
+  /** Of a stage of the data path: the pair or source, as people call it. Whether it is started again after a failure is theirs to say. */
+  readonly stageOf?: string;
   /** Resolves when the work is done for good or the signal was aborted and it has drained. */
   run(signal: AbortSignal): Promise<void>;
   /** What does not heal is told here once, and the unit is not started again until its version changes. */
@@ -36,7 +38,9 @@ export interface WorkEngineOptions {
   readonly log: Log;
   readonly random?: Random;
   /** Told of each unit that is started again after a failure. */
-  readonly onRestart?: (name: string) => void;
+  readonly onRestart?: (name: string, error: TerraFusionError, unit: WorkUnit) => void;
+  /** With what a unit halts that met this error, which heals; undefined: it is started again, as all are when left out. */
+  readonly refusal?: (unit: WorkUnit, error: TerraFusionError) => TerraFusionError | undefined;
   /** Looks again this often even when nobody calls, so that no lost notification matters. */
   readonly pollMs?: number;
 }
@@ -177,14 +181,14 @@ export class WorkEngine {
       waiting.until = clock.monotonic() + (outcome === 'done' ? 200 : 1000);
     } catch (thrown) {
       if (signal.aborted) return;
-      const error = asTerraFusionError(thrown);
+      const error = this.#judged(unit, asTerraFusionError(thrown));
       try {
         if (error.heals) {
           if (clock.monotonic() - begun > 60_000) waiting.backoff.reset();
           const waitMs = waiting.backoff.next();
           waiting.until = clock.monotonic() + waitMs;
           this.restarts.set(unit.name, (this.restarts.get(unit.name) ?? 0) + 1);
-          this.#options.onRestart?.(unit.name);
+          this.#options.onRestart?.(unit.name, error, unit);
           log.warn(
             { unit: unit.name, ...unit.about, code: error.code, error, waitMs: Math.round(waitMs) },
             'Work was interrupted and is started again.',
@@ -207,5 +211,9 @@ export class WorkEngine {
         );
       }
     }
+  }
+
+  #judged(unit: WorkUnit, error: TerraFusionError): TerraFusionError {
+    return (error.heals && this.#options.refusal?.(unit, error)) || error;
   }
 }

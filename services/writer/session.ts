@@ -253,6 +253,7 @@ export class Session {
     this.#givenFirst ??= given;
     if (!outcome.committed) {
       crashPoint(crashPoints.WRITER_MID_LARGE_TRANSACTION);
+      this.#parts.options.observer.taken?.();
       return;
     }
     crashPoint(crashPoints.WRITER_COMMITTED_NOT_NOTED);

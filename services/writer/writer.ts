@@ -29,6 +29,8 @@ export interface WriterOptions {
   /** How changes of the source's tables are followed; left out, they are not. */
   readonly schema?: SchemaOptions;
   readonly observer: WriterObserver;
+  /** Whether it connects again by itself after an error that heals; left out: it does. Else the error is thrown, for whoever runs the stage. */
+  readonly goesOn?: (error: TerraFusionError) => boolean;
   readonly drainWithinMs?: number;
 }
 
@@ -59,6 +61,8 @@ export interface WriterObserver {
    * µs since 1970.
    */
   committed(applied: Applied, outcome: BatchOutcome, lastCommitTime: number, timing: BatchTiming): void;
+  /** The target has taken a part of a transaction that is not committed yet. */
+  taken?(): void;
   /** The stage tries again by itself. */
   interrupted(error: TerraFusionError, waitMs: number): void;
 }
@@ -137,7 +141,7 @@ export class WriterStage {
           this.#repeat(error, session, context);
           continue;
         }
-        if (!error.heals) throw error;
+        if (!error.heals || this.#options.goesOn?.(error) === false) throw error;
         const waitMs = backoff.next();
         this.#options.observer.interrupted(error, waitMs);
         await context.clock.sleep(waitMs, stop).catch(() => undefined);

@@ -162,6 +162,39 @@ describe('a writer that was stopped in the middle of a transaction', () => {
     expect(await count()).toBe(20);
   });
 
+  test('is left alone while that is switched off; when it is sent away, that is told', async () => {
+    await using stopped = await pair.open();
+    const slices = pair.history.cut([rows(0, 10), rows(10, 20)]);
+    await stopped.apply(pair.batch([slices[0]!]), pair.reject);
+    pair.target = postgresTarget({ url: database.url }, { stillMs: 0 });
+    const done: string[] = [];
+    const open = (on: boolean) =>
+      pair.target.openWriter('pair-1', {
+        ...contextOf(),
+        healing: { isOn: () => on, done: (action, message) => void done.push(`${action}: ${message}`) },
+      });
+    await (await open(false))[Symbol.asyncDispose]();
+    expect([await inTransaction(), done]).toEqual([1, []]);
+    await (await open(true))[Symbol.asyncDispose]();
+    expect(await inTransaction()).toBe(0);
+    expect(done).toEqual([expect.stringMatching(/^end_left_behind_sessions: Sessions .* were ended: \d+$/)]);
+  });
+
+  test('a target tells whether it works for a writer: behind a lock it does, waiting for it it does not', async () => {
+    const target = postgresTarget({ url: database.url });
+    await using writer = await pair.open();
+    const atWork = (pairId = 'pair-1') => target.isAtWork!('writer', pairId, contextOf());
+    expect(await atWork()).toBe(false);
+    const holder = await database.connect();
+    await holder.query('BEGIN; LOCK TABLE parcel');
+    const applying = writer.apply(pair.batch([pair.history.block(rows(0, 10))]), pair.reject);
+    await eventually(() => atWork());
+    expect(await atWork('pair-2')).toBe(false);
+    await holder.query('ROLLBACK');
+    await applying;
+    expect(await atWork()).toBe(false);
+  });
+
   test('sessions of other pairs, and those that rest between transactions, are left alone', async () => {
     await using resting = await pair.open();
     await using other = await pair.target.openWriter('pair-10', contextOf());

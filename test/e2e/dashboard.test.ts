@@ -31,6 +31,7 @@ const addresses: readonly { readonly path: string; readonly heading: string }[] 
   { path: '/dashboard/alerts', heading: 'Alerts' },
   { path: '/dashboard/alerts/history', heading: 'Alerts' },
   { path: '/dashboard/alerts/rules', heading: 'Alerts' },
+  { path: '/dashboard/alerts/self-healing', heading: 'Alerts' },
   { path: '/dashboard/audit', heading: 'Audit' },
   { path: '/dashboard/audit/summary', heading: 'Audit' },
   { path: '/dashboard/keys', heading: 'Keys' },

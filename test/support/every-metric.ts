@@ -2,6 +2,7 @@ import type { GatewayDeps } from '#services/gateway/gateway.ts';
 import { AlertMetrics } from '#services/gateway/alerts/alert-metrics.ts';
 import { controlMetrics } from '#services/gateway/control-metrics.ts';
 import { EVENT_STREAMS } from '#services/gateway/routes/events.ts';
+import { healingCounter } from '#services/control/self-healing.ts';
 import { httpMetrics } from '#services/kernel/http-metrics.ts';
 import { machineMetrics } from '#services/kernel/machine-metrics.ts';
 import { createMetrics, type Metrics } from '#services/kernel/metrics.ts';
@@ -36,6 +37,7 @@ export async function everyMetric(): Promise<ReadonlyMap<string, readonly KnownM
   controlMetrics(gateway, {} as GatewayDeps);
   new AlertMetrics(gateway);
   gateway.gauge(EVENT_STREAMS);
+  healingCounter(gateway);
   return new Map([
     ['The pipeline: sync-service, or the stages as processes of their own', known(pipeline)],
     ['The gateway', known(gateway)],

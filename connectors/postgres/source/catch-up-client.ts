@@ -111,6 +111,7 @@ export class CatchUpClient implements ChangeStream {
     this.#watch = watchSilence(this.#watched, () => askServer(settings, 'source', backend), request.patience, {
       role: 'source',
       address: describeAddress(resolveAddress(settings)),
+      healing: context.healing,
     });
   }
 

@@ -2,6 +2,7 @@ import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source } from '#connectors/contract/source.ts';
 import { parseLsn } from '#schemas/lsn.ts';
 import { formatTableName } from '#schemas/tables.ts';
+import { isAtWork } from '../at-work.ts';
 import { SHORT_ANSWER_MS, type ConnectOptions, withClient } from '../connection.ts';
 import { quoteIdentifier } from '../identifiers.ts';
 import { readSchema } from '../schema/read.ts';
@@ -28,6 +29,9 @@ import type pg from 'pg';
 
 /** People wait for the list: whoever has locked a table that has to be measured is not waited for. */
 const LIST_LOCK_WAIT_MS = 2000;
+
+/** Sessions of each stage. */
+const purposesOf = { reader: ['reader'], load: ['snapshot', 'setup'], writer: ['refill'] } as const;
 
 /** PostgreSQL as a source, by logical replication with pgoutput. */
 export function postgresSource(settings: PostgresSettings, overrides: Partial<SourceOptions> = {}): Source {
@@ -100,6 +104,8 @@ export function postgresSource(settings: PostgresSettings, overrides: Partial<So
     whyMissing: async (stream, context) => slotMissing(stream, await identifySource(settings, context)),
 
     openReader: (request, context) => openReader(settings, options, request, context),
+
+    isAtWork: (stage, context) => isAtWork(settings, 'source', purposesOf[stage], context),
 
     openSnapshot: (context) => openSnapshot(settings, options, context),
 

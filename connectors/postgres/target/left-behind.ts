@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Log } from '#connectors/contract/context.ts';
+import type { ConnectorContext } from '#connectors/contract/context.ts';
 
 /** A session of somebody who is at work does not rest for so long in a transaction, in milliseconds. */
 const STILL_MS = 5000;
@@ -11,7 +11,12 @@ const WHOLE_NAME_BYTES = 60;
  * it, and what it has locked stays locked. Whoever opens a session of the name has the work (its lease), so that nothing they could still send would
  * be taken. Those that wait for their client only: what the server is at, it may finish.
  */
-export async function endLeftBehind(client: pg.ClientBase, log: Log, stillMs = STILL_MS): Promise<void> {
+export async function endLeftBehind(
+  client: pg.ClientBase,
+  { log, healing }: Pick<ConnectorContext, 'log' | 'healing'>,
+  stillMs = STILL_MS,
+): Promise<void> {
+  if (healing?.isOn('end_left_behind_sessions') === false) return;
   const { rows } = await client.query<{ pid: number; state: string; still_ms: number; ended: boolean }>(
     `SELECT pid, state, (extract(epoch FROM clock_timestamp() - since) * 1000)::float8 AS still_ms, pg_terminate_backend(pid) AS ended
        FROM pg_stat_activity a CROSS JOIN LATERAL (SELECT greatest(a.query_start, a.state_change) AS since) s
@@ -20,9 +25,10 @@ export async function endLeftBehind(client: pg.ClientBase, log: Log, stillMs = S
         AND since <= clock_timestamp() - $1::float8 * interval '1 millisecond'`,
     [stillMs],
   );
-  if (rows.length > 0)
-    log.warn(
-      { sessions: rows },
-      'Sessions at the target were ended that an earlier process has left in a transaction.',
-    );
+  if (rows.length === 0) return;
+  log.warn({ sessions: rows }, 'Sessions at the target were ended that an earlier process has left in a transaction.');
+  healing?.done(
+    'end_left_behind_sessions',
+    `Sessions at the target that an earlier process has left in a transaction were ended: ${rows.map(({ pid }) => pid).join(', ')}`,
+  );
 }

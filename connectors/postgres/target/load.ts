@@ -43,7 +43,7 @@ export async function openTargetLoad(
   });
   const load = new PostgresLoad(client, settings, request, options, context.signal);
   try {
-    await endLeftBehind(client, context.log, options.stillMs);
+    await endLeftBehind(client, context, options.stillMs);
     await load.open();
     return load;
   } catch (error) {

@@ -41,7 +41,7 @@ export interface PipelineSession extends AsyncDisposable {
  */
 export async function openPipeline<T>(
   settings: PostgresSettings,
-  context: Pick<ConnectorContext, 'signal'>,
+  context: Pick<ConnectorContext, 'signal' | 'healing'>,
   options: TargetOptions,
   purpose: string,
   prepare: (client: pg.Client) => Promise<T>,
@@ -68,6 +68,7 @@ export async function openPipeline<T>(
   const watch = watchSilence(pipeline, ask, options.patience ?? new Patience(), {
     role: 'target',
     address: describeAddress(resolveAddress(settings)),
+    healing: context.healing,
   });
   const { signal } = context;
   const abort = (): void => {

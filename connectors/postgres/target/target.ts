@@ -6,6 +6,7 @@ import { makeSchema } from '../schema/create.ts';
 import { advanceSequences } from '../schema/sequences.ts';
 import type { PostgresSettings } from '../settings.ts';
 import { Patience } from '../silence.ts';
+import { isAtWork } from '../at-work.ts';
 import { ensureBookkeeping, forgetApplied, readApplied } from './bookkeeping.ts';
 import { checkTarget } from './check.ts';
 import { createTables } from './create-tables.ts';
@@ -68,6 +69,9 @@ export function postgresTarget(settings: PostgresSettings, given: TargetOptions 
       ),
 
     openMonitor: (context) => openMonitor(settings, context),
+
+    isAtWork: (stage, pairId, context) =>
+      isAtWork(settings, 'target', stage === 'writer' ? [`writer ${pairId}`] : [`loader ${pairId}`, 'setup'], context),
 
     openLoad: (request, context) => openTargetLoad(settings, request, context, options),
 

@@ -46,7 +46,7 @@ export async function openTargetWriter(
 ): Promise<TargetWriter> {
   try {
     const session = await openPipeline(settings, context, options, `writer ${pairId}`, async (client) => {
-      await endLeftBehind(client, context.log, options.stillMs);
+      await endLeftBehind(client, context, options.stillMs);
       await ensureBookkeeping(client);
       const applied = await readApplied(client, pairId);
       const overlay = { until: applied?.overlayUntil ?? 0n, tables: await readOverlays(client, pairId) };

@@ -36,6 +36,9 @@ export function liveConditions({ components, known, supervision, open }: Live, t
     ...(known?.pairs ?? []).flatMap((pair) => pairConditions(pair, thresholds)),
     ...busConditions(components, thresholds),
     ...(known ? sourceConditions(known) : []),
+    ...(known?.healingOff ?? []).map((action) =>
+      made('healing_off', `${action} is switched off: what it would heal waits for somebody`, { subject: action }),
+    ),
   ];
 }
 
@@ -57,6 +60,7 @@ export function judgedLive({ known, components }: Live): AlertCode[] {
           'slot_wal_budget',
           'source_waiting',
           'removal_waiting',
+          'healing_off',
         ] as const)
       : []),
   ];

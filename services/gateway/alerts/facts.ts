@@ -25,6 +25,8 @@ export interface Known {
     readonly fix: string;
   }[];
   readonly removals: readonly { readonly id: string; readonly message: string; readonly fix: string }[];
+  /** What is done by itself, as long as nobody has switched it off: these are. */
+  readonly healingOff: readonly string[];
   readonly alerts: readonly OpenAlert[];
 }
 
@@ -63,6 +65,7 @@ async function readKnown(control: Control, clock: Clock): Promise<Known> {
     slots: await control.sourceSlots.alarms(),
     waiting: await control.sourceStatuses.waiting(),
     removals: await control.pairs.stuckRemovals(),
+    healingOff: [...(await control.healing.switchedOff())],
     alerts: await control.alerts.open(),
   };
 }

@@ -14,6 +14,7 @@ test('names and labels are as in the field, and no label could hold a key of a r
     'method', 'route', 'status', 'mode', 'direction', // of HTTP and the machine
     'rule', 'severity', 'channel', // of alerts
     'peer', // of circuits
+    'action', // of what heals by itself
   ]); // prettier-ignore
   for (const { name, type, labels, help } of [...(await everyMetric()).values()].flat()) {
     expect(name).toMatch(/^terrafusion_[a-z0-9_]+$/);

@@ -150,6 +150,11 @@ export const pages: readonly Page[] = [
     load: async () => (await import('../pages/alerts/alerts.tsx')).AlertThresholds,
   }),
   page({
+    path: '/dashboard/alerts/self-healing',
+    title: 'Self-healing',
+    load: async () => (await import('../pages/alerts/alerts.tsx')).Healing,
+  }),
+  page({
     path: '/dashboard/audit',
     title: 'Audit',
     navigation: { icon: 'audit' },

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Patience, watchSilence, type Verdict } from '#connectors/postgres/silence.ts';
+import type { ConnectorHealing } from '#connectors/contract/context.ts';
 import type { TerraFusionError } from '#schemas/errors.ts';
 
 beforeEach(() => {
@@ -11,6 +12,11 @@ afterEach(() => {
 
 /** A session that waits in silence, and a server that says this of it, time after time. */
 function watched(...verdicts: readonly Verdict[]) {
+  return watchedBy(undefined, ...verdicts);
+}
+
+/** The same, under somebody's switch. */
+function watchedBy(healing: ConnectorHealing | undefined, ...verdicts: readonly Verdict[]) {
   const session = { waits: true, bytesMoved: 0, lost: undefined as TerraFusionError | undefined };
   const said = [...verdicts];
   const ask = vi.fn(() => Promise.resolve(said.shift() ?? 'works'));
@@ -30,7 +36,7 @@ function watched(...verdicts: readonly Verdict[]) {
     },
     ask,
     patience,
-    { role: 'target', address: 'sync@host:5432/cama' },
+    { role: 'target', address: 'sync@host:5432/cama', healing },
   );
   return { session, ask, patience };
 }
@@ -51,6 +57,23 @@ describe('a session that waits in silence', () => {
     expect(session.lost?.message).toContain('sync@host:5432/cama');
     // The next one is given twice the time.
     expect(patience.ms).toBe(24_000);
+  });
+
+  test('is told to who counts; while that is switched off it is waited for, and given up once it is on again', async () => {
+    const done: string[] = [];
+    let on = false;
+    const healing: ConnectorHealing = {
+      isOn: (action) => on || action !== 'give_up_silent_connection',
+      done: (action, message) => void done.push(`${action}: ${message}`),
+    };
+    const { session, ask } = watchedBy(healing, 'gone', 'gone', 'gone', 'gone');
+    await pass(40_000);
+    expect(ask.mock.calls.length).toBeGreaterThan(1);
+    expect([session.lost, done]).toEqual([undefined, []]);
+    on = true;
+    await pass(13_000);
+    expect(session.lost).toMatchObject({ code: 'TARGET_UNREACHABLE' });
+    expect(done).toEqual([`give_up_silent_connection: ${session.lost!.message}`]);
   });
 
   test('is given up when the server waits for it too, and still does a moment later', async () => {

@@ -355,6 +355,12 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     good: async () => ({ path: '/api/dead-letters/discard', body: { through: await aLetter() }, id: 'all' }),
     bad: { path: '/api/dead-letters/discard', body: { filter: { pair: 'none' }, through: '1' } },
   },
+  'PATCH /api/self-healing/:action': {
+    ...{ action: 'self_healing.switch', entity: 'self_healing' },
+    good: () =>
+      Promise.resolve({ path: '/api/self-healing/restart_stage', body: { enabled: false }, id: 'restart_stage' }),
+    bad: { path: '/api/self-healing/keep_reading', body: { enabled: false } },
+  },
   'DELETE /api/sessions/:id': {
     ...{ action: 'session.end', entity: 'session' },
     good: async () => {

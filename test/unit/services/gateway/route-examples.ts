@@ -121,6 +121,9 @@ export const examples: Readonly<Record<string, Example>> = {
   'POST /api/alerts/:id/acknowledge': { of: 'alert', body: empty },
   'POST /api/alerts/:id/silence': { of: 'alert', body: () => ({ until: null }) },
 
+  'GET /api/self-healing': {},
+  'PATCH /api/self-healing/:action': { body: () => ({ enabled: true }) },
+
   'GET /api/audit': {},
   'GET /api/audit/summary': {},
   'GET /api/audit/verify': {},
@@ -156,6 +159,7 @@ export function pathOf(route: string, id: string): string {
     .replace(':name', 'tf_none_1')
     .replace(':table', 'pacs.parcel')
     .replace(':conflict_id', '1')
+    .replace(':action', 'restart_stage')
     .replace('*', 'dashboard.js');
 }
 

@@ -19,7 +19,11 @@ afterEach(async () => {
   for (const child of children.splice(0)) expect(child.exitCode !== null || child.signalCode !== null).toBe(true);
 });
 
-function supervise(script: string, isLive: (pid: number) => Promise<boolean> = () => Promise.resolve(true)) {
+function supervise(
+  script: string,
+  isLive: (pid: number) => Promise<boolean> = () => Promise.resolve(true),
+  mayRestart?: () => Promise<boolean>,
+) {
   const restarts: Restart[] = [];
   const supervisor = new ProcessSupervisor({
     name: 'child',
@@ -29,6 +33,7 @@ function supervise(script: string, isLive: (pid: number) => Promise<boolean> = (
       return child;
     },
     isLive,
+    ...(mayRestart && { mayRestart }),
     onRestart: (restart) => {
       restarts.push(restart);
       return Promise.resolve();
@@ -134,5 +139,54 @@ describe('a supervised process', () => {
     await eventually(() => ready);
     await supervisor.stop();
     expect(children.at(-1)!.signalCode).toBe('SIGKILL');
+  });
+});
+
+describe('while starting again is switched off', () => {
+  test('a process that has ended is left so until that is switched on', async () => {
+    let may = false;
+    let asked = 0;
+    const { supervisor, restarts } = supervise('process.exit(3)', undefined, () => {
+      asked += 1;
+      return Promise.resolve(may);
+    });
+    await eventually(() => asked > 5);
+    expect(supervisor.status()).toMatchObject({ state: 'waiting', restarts: 0, lastReason: 'exited with code 3' });
+    expect(restarts).toEqual([]);
+    may = true;
+    await eventually(() => restarts.length > 0);
+    expect(restarts[0]).toMatchObject({ reason: 'exited with code 3', count: 1 });
+  });
+
+  test('one that hangs is not killed, and may answer again; switched on it is', async () => {
+    let may = false;
+    let lives = true;
+    let probes = 0;
+    const { supervisor, restarts } = supervise(
+      forever,
+      () => {
+        probes += 1;
+        return Promise.resolve(lives);
+      },
+      () => Promise.resolve(may),
+    );
+    await eventually(() => supervisor.status().state === 'up');
+    const { pid } = supervisor.status();
+    lives = false;
+    const from = probes;
+    await eventually(() => probes > from + 8);
+    expect(supervisor.status().pid).toBe(pid);
+    may = true;
+    await eventually(() => restarts.length > 0);
+    expect(restarts[0]).toMatchObject({ reason: 'did not answer' });
+    lives = true;
+    await eventually(() => supervisor.status().state === 'up' && supervisor.status().pid !== pid);
+  });
+
+  test('stopping is not held up by it', async () => {
+    const { supervisor } = supervise('process.exit(0)', undefined, () => Promise.resolve(false));
+    await eventually(() => supervisor.status().state === 'waiting');
+    await supervisor.stop();
+    expect(supervisor.status().state).toBe('stopped');
   });
 });

@@ -14,6 +14,7 @@ describe('the settings', () => {
       bus: { kind: 'embedded', maxBytes: 20 * 2 ** 30 },
       sourceWalBudgetBytes: 16 * 2 ** 30,
       sourceCatalogPollMs: 30_000,
+      stuckAfterMs: 120_000,
       gateway: {
         host: '127.0.0.1',
         port: 5000,

@@ -55,6 +55,24 @@ test('what is read again after an interruption and is held already waits for nob
   expect(waiting.look(1n, 500_000)).toEqual({ seconds: 0, blocks: 0 });
 });
 
+test('a block that ends within a transaction waits for the rest of it, not for the writer', () => {
+  const waiting = new WaitingBlocks();
+  waiting.opened(held(1n, 0n));
+  const model = block(tables, [insert(['1'])]);
+  const [first] = model.transactions;
+  const part = { ...first!, commitLsn: 2n, commitTime: 10_000_000, complete: false, lastOrdinal: 0 };
+  waiting.read({ bytes: write({ ...model, transactions: [part] }), nextOffset: 1n });
+  // It is lag all the same.
+  expect(waiting.look(1n, 20_000).blocks).toBe(1);
+  expect(waiting.applicable(1n)).toBe(0);
+  // What nobody has read yet may hold the rest.
+  expect(waiting.applicable(3n)).toBe(2);
+  waiting.read({ bytes: blockAt(2n, 11), nextOffset: 2n });
+  expect(waiting.applicable(2n)).toBe(1);
+  waiting.applied(held(2n, 2n));
+  expect(waiting.applicable(2n)).toBe(0);
+});
+
 test('a source whose clock is ahead makes no negative lag', () => {
   const waiting = new WaitingBlocks();
   waiting.opened(held(1n, 0n));

@@ -160,6 +160,32 @@ describe('what runs follows what should run', () => {
     await stop();
   });
 
+  test('a unit whose restart is refused halts with the refusal, others are started again', async () => {
+    const clock = new ManualClock();
+    const trace = new Trace();
+    const away = () => Promise.reject(new TerraFusionError('TARGET_UNREACHABLE', 'down'));
+    const engine = new WorkEngine({
+      wanted: () =>
+        Promise.resolve([{ ...trace.unit('pair:a', '1', away), stageOf: 'a' }, trace.unit('slot:s', '1', away)]),
+      withLease: alone,
+      clock,
+      log: silent,
+      random: () => 1,
+      refusal: ({ stageOf }, { message }) =>
+        stageOf === undefined ? undefined : new TerraFusionError('HEALING_SWITCHED_OFF', message),
+    });
+    const stop = new AbortController();
+    const running = engine.run(stop.signal);
+    await clock.elapse(60_000);
+    expect(trace.events.filter((event) => event.includes('pair:a'))).toEqual([
+      'start pair:a 1',
+      'halted pair:a HEALING_SWITCHED_OFF',
+    ]);
+    expect(trace.events.filter((event) => event === 'start slot:s 1').length).toBeGreaterThan(2);
+    stop.abort();
+    await running;
+  });
+
   test('tells each unit by the state of its circuit, and who is started again', async () => {
     const clock = new ManualClock();
     const trace = new Trace();

@@ -14,6 +14,7 @@ import { Time } from '../../ui/time.tsx';
 import { alertColumns } from './columns.tsx';
 import { OpenAlert } from './open-alert.tsx';
 import { AlertRules } from './rules.tsx';
+import { SelfHealing } from './self-healing.tsx';
 
 /** What is wrong now. */
 export const Alerts = () => (
@@ -34,6 +35,13 @@ export const AlertThresholds = () => (
   </Page>
 );
 
+/** What is done without anybody asking for it. */
+export const Healing = () => (
+  <Page>
+    <SelfHealing />
+  </Page>
+);
+
 function Page({ children }: { readonly children: ComponentChildren }) {
   return (
     <>
@@ -44,6 +52,7 @@ function Page({ children }: { readonly children: ComponentChildren }) {
           { label: 'Open', href: '/dashboard/alerts' },
           { label: 'History', href: '/dashboard/alerts/history' },
           { label: 'Thresholds', href: '/dashboard/alerts/rules' },
+          { label: 'Self-healing', href: '/dashboard/alerts/self-healing' },
         ]}
       />
       {children}

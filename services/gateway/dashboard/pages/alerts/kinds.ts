@@ -132,6 +132,13 @@ const kinds: Readonly<Record<string, AlertKind>> = {
       'Set AUTH_REQUIRED=true (or leave it out), and start the gateway again.',
     ],
   },
+  healing_off: {
+    title: 'Something is not done by itself',
+    steps: [
+      'The message names what is switched off; the self-healing page says what comes of that, the audit trail who did it.',
+      'Has it served its purpose, switch it on again. Pairs that have failed meanwhile are resumed by hand.',
+    ],
+  },
   alert_delivery: {
     title: 'Alerts are not delivered',
     steps: [

@@ -11,6 +11,7 @@ export const entityWords: Readonly<Record<string, string>> = {
   component: 'Component',
   audit: 'Audit trail',
   alert: 'Alert',
+  self_healing: 'Self-healing',
 };
 
 const verbs: Readonly<Record<string, string>> = {
@@ -33,6 +34,8 @@ const verbs: Readonly<Record<string, string>> = {
   revoke: 'revoked',
   end: 'ended',
   restart: 'restarted',
+  switch: 'switched',
+  done: 'at work',
   dead_letters: 'has set rows aside',
 };
 

@@ -27,7 +27,8 @@ const pair = (more: Partial<PairSummary>): PairSummary =>
     ...more,
   }) as PairSummary;
 const known = (more: Partial<Known>): Known => ({
-  at: 0, pairs: [], byState: {}, components: [], slots: [], waiting: [], removals: [], alerts: [], ...more,
+  at: 0, pairs: [], byState: {}, components: [], slots: [], waiting: [], removals: [], healingOff: [],
+  alerts: [], ...more,
 }); // prettier-ignore
 const error = { code: 'TARGET_UNREACHABLE', message: 'away', fix: 'Wait.', since: '2026-01-31T08:15:30.123Z' };
 
@@ -97,6 +98,14 @@ describe('what is wrong by a look', () => {
       ['slot_wal_budget', 'warning', 'gis', null],
       ['source_waiting', 'warning', 'pacs', null],
     ]);
+  });
+
+  test('what is switched off of what heals by itself', () => {
+    expect(live({ known: known({ healingOff: ['restart_stage', 'keep'] }) })).toEqual([
+      ['healing_off', 'warning', 'restart_stage', null],
+      ['healing_off', 'warning', 'keep', null],
+    ]);
+    expect(live({ known: known({}) })).toEqual([]);
   });
 
   test('the disk budget of the bus', () => {
