@@ -1,4 +1,5 @@
-import { type BlockTable, Cell, type CellCursor, isTextInBinary } from '#schemas/block/index.ts';
+import { type BlockTable, Cell, isTextInBinary } from '#schemas/block/index.ts';
+import { WireReader } from '#schemas/block/wire.ts';
 import { noValue } from './copy-lines.ts';
 import type { Output } from './output.ts';
 import type { PlanColumn } from './table-plan.ts';
@@ -38,44 +39,72 @@ export function endCopyRows(output: Output): void {
 }
 
 /**
- * Writes a row's cells as one row of COPY's binary format, straight from the block's bytes into the output: no string and no object.
+ * Writes a row's cells as one row of COPY's binary format, straight from the block's bytes into the output: no string and no object. Reads the cells as
+ * `CellCursor` does, in place: with its calls and fields the loop takes half as long again.
  *
- * @param cells cursor over the buffer that holds the row
- * @param at offset of the row's cells
+ * @param at offset of the row's cells, which the block's reader has checked
  * @param skipped by cell: 1 for those that are not written; undefined when all are
  * @param written how many are
  */
 export function writeCopyBytes(
   output: Output,
   bytes: Buffer,
-  cells: CellCursor,
   at: number,
   skipped: Uint8Array | undefined,
   written: number,
 ): void {
-  cells.start(at);
   output.copyRoom(2);
-  output.pos = output.buf.writeInt16BE(written, output.pos);
-  for (let column = 0; cells.next(); column++) {
-    if (skipped?.[column] === 1) continue;
-    const { from, to, kind } = cells;
-    const length = to - from;
-    if (output.pos + length + 4 > output.buf.length) output.copyRoom(length + 4);
-    const { buf } = output;
-    let { pos } = output;
+  let { buf, pos } = output;
+  buf[pos++] = written >>> 8;
+  buf[pos++] = written;
+  let from = at;
+  let left = 0;
+  for (let column = 0; ; column++, left--) {
+    if (left === 0) {
+      // A run of less than 64 cells, or their end: a byte.
+      const run = bytes[from]!;
+      if (run < 0x80 && (run & 1) === 0) {
+        from++;
+        left = run >>> 1;
+      } else {
+        const wire = new WireReader(bytes, from);
+        left = wire.run();
+        from = wire.pos;
+      }
+      if (left === 0) break;
+    }
+    const kind = bytes[from++]! >>> 1;
+    let length = -1;
     if (kind === Cell.bytes || kind === Cell.text) {
-      buf[pos++] = length >>> 24;
-      buf[pos++] = length >>> 16;
-      buf[pos++] = length >>> 8;
-      buf[pos++] = length;
-      if (length < SHORT) for (let i = from; i < to; i++) buf[pos++] = bytes[i]!;
-      else pos += bytes.copy(buf, pos, from, to);
-    } else if (kind === Cell.null) {
-      buf[pos++] = 0xff;
-      buf[pos++] = 0xff;
-      buf[pos++] = 0xff;
-      buf[pos++] = 0xff;
-    } else throw noValue(kind);
-    output.pos = pos;
+      length = bytes[from++]!;
+      if (length < 0x80) length >>>= 1;
+      else {
+        const wire = new WireReader(bytes, from - 1);
+        length = wire.length();
+        from = wire.pos;
+      }
+    }
+    if (skipped?.[column] === 1) {
+      if (length > 0) from += length;
+      continue;
+    }
+    if (length < 0 && kind !== Cell.null) throw noValue(kind as Cell);
+    if (pos + length + 8 > buf.length) {
+      output.pos = pos;
+      output.copyRoom(length + 8);
+      ({ buf, pos } = output);
+    }
+    buf[pos++] = length >>> 24;
+    buf[pos++] = length >>> 16;
+    buf[pos++] = length >>> 8;
+    buf[pos++] = length;
+    if (length <= 0) continue;
+    const to = from + length;
+    if (length < SHORT) while (from < to) buf[pos++] = bytes[from++]!;
+    else {
+      pos += bytes.copy(buf, pos, from, to);
+      from = to;
+    }
   }
+  output.pos = pos;
 }
