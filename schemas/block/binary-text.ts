@@ -122,7 +122,8 @@ const numeric: BinaryForm = {
   },
   put(src, from, to, out, pos) {
     if (to - from < 8) corrupt('numeric', to - from);
-    const count = src.readInt16BE(from);
+    // More than a signed number holds: 131,072 digits before the point and 16,383 behind it.
+    const count = src.readUInt16BE(from);
     const weight = src.readInt16BE(from + 2);
     const sign = src.readUInt16BE(from + 4);
     const scale = src.readUInt16BE(from + 6);

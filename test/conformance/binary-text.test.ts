@@ -42,6 +42,7 @@ const moments = fc.bigInt({ min: -211_813_488_000_000_000n, max: 9_223_371_331_1
 const boundaries: Readonly<Record<string, readonly string[]>> = {
   ...boundaryValues,
   numeric: [
+    `-${'9'.repeat(131_072)}.${'7'.repeat(16_383)}`,
     'NaN',
     'Infinity',
     '-Infinity',
