@@ -66,16 +66,16 @@ export async function inspectSource(
           `The source has gone back in time: it stands at ${formatLsn(slot.currentLsn)}, we hold ${formatPosition(after)}`,
         );
       }
+      // The catalogs themselves: pg_publication_tables would wait for whoever alters one of the tables. (Promise 7)
       const { rows } = await client.query<Row>(
         `SELECT (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout') AS sender_timeout,
                 (SELECT oid::text FROM pg_publication WHERE pubname = $1) AS publication,
                 (SELECT bool_or(has_function_privilege(oid, 'EXECUTE')) AND NOT pg_is_in_recovery() FROM pg_proc
                   WHERE proname = 'pg_logical_emit_message' AND pronamespace = 'pg_catalog'::regnamespace) AS may_write,
                 current_setting('server_version_num')::int < 140000 OR EXISTS (
-                  SELECT FROM pg_publication_tables p
-                    JOIN pg_namespace n ON n.nspname = p.schemaname
-                    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
-                    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+                  SELECT FROM pg_publication p
+                    JOIN pg_publication_rel r ON r.prpubid = p.oid
+                    JOIN pg_attribute a ON a.attrelid = r.prrelid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
                    WHERE p.pubname = $1 AND a.atttypid <> ALL ($2::oid[])) AS only_text,
                 (SELECT json_agg(json_build_object('oid', oid::int, 'name', typname)) FROM pg_type WHERE oid < 10000) AS types`,
         [stream.publication, binaryTypes()],
