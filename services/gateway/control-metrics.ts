@@ -1,3 +1,4 @@
+import { canSwitchOff, healingActions } from '#schemas/healing.ts';
 import type { Control } from '#services/control/control.ts';
 import type { Clock } from '#services/kernel/clock.ts';
 import type { Metrics } from '#services/kernel/metrics.ts';
@@ -74,11 +75,17 @@ export function controlMetrics(metrics: Metrics, parts: ControlMetricsParts): vo
     },
   );
   metrics.gauge(
-    { name: 'healing_switched_off', help: '1 for each thing done by itself that is switched off.', labels: ['action'] },
+    {
+      name: 'healing_switched_off',
+      help: 'Of each thing done by itself: 1 when it is switched off, 0 when not.',
+      labels: ['action'],
+    },
     async (gauge) => {
       const found = await look();
       gauge.reset();
-      for (const action of found?.healingOff ?? []) gauge.set({ action }, 1);
+      if (!found) return;
+      const off = new Set<string>(found.healingOff);
+      for (const action of healingActions.filter(canSwitchOff)) gauge.set({ action }, off.has(action) ? 1 : 0);
     },
   );
   metrics.gauge({ name: 'operations_running', help: 'Sync operations under way.' }, async (gauge) => {
