@@ -113,11 +113,12 @@ describe('a pair that looks into rows', () => {
     await expectSameRows(source, plain);
     await first.stop();
 
-    await using _second = installation.start();
+    const second = installation.start();
     await write(source, random, 'things', 100);
     expect(await asked(source)).toBe(false);
     await Promise.all([same.fence(), other.fence()]);
     expect(await held()).toBe(await expected());
     await expectSameRows(source, plain);
+    await second.stop();
   });
 });

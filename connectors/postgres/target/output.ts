@@ -1,5 +1,5 @@
 import { Frontend } from '../wire/protocol.ts';
-import { TEXT_ARRAY_OID, type TextArray } from './text-array.ts';
+import type { ColumnArray } from './column-array.ts';
 
 /** Where the messages go: a `RawConnection`. */
 export interface Outlet {
@@ -37,7 +37,7 @@ export class Output {
     if (this.pos > 0) this.#next(PIECE);
   }
 
-  /** @param arrays how many `text[]` parameters; @param counted whether a bigint follows them; all others are inferred by the server */
+  /** @param arrays how many parameters are arrays, each with a cast; @param counted whether a bigint follows them; all others are inferred by the server */
   parse(name: string, sql: string, arrays: number, counted: boolean): void {
     const length = Buffer.byteLength(sql);
     this.#need(name.length + length + arrays * 4 + 32);
@@ -46,7 +46,8 @@ export class Output {
     this.pos += this.buf.write(sql, this.pos);
     this.buf[this.pos++] = 0;
     this.#int16(arrays + (counted ? 1 : 0));
-    for (let i = 0; i < arrays; i++) this.#int32(TEXT_ARRAY_OID);
+    // Of what type they are each statement says itself.
+    for (let i = 0; i < arrays; i++) this.#int32(0);
     if (counted) this.#int32(INT8_OID);
     this.#end(at);
   }
@@ -60,10 +61,10 @@ export class Output {
   }
 
   /**
-   * Binds to the unnamed portal: binary `text[]` parameters, and the count after them when given. The arrays are copied, over as
+   * Binds to the unnamed portal: arrays as binary parameters, and the count after them when given. The arrays are copied, over as
    * many pieces as they need.
    */
-  bindArrays(name: string, arrays: readonly TextArray[], count: number | undefined): void {
+  bindArrays(name: string, arrays: readonly ColumnArray[], count: number | undefined): void {
     // Length, portal, statement, two format codes, number of parameters, at the end the results' format.
     let length = 4 + 1 + name.length + 1 + 4 + 2 + 2 + (count === undefined ? 0 : 12);
     for (const array of arrays) length += 4 + array.length;

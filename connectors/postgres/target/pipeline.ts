@@ -3,7 +3,7 @@ import { readCommandTag, readDataRow, readServerError, type ServerError } from '
 import { Backend } from '../wire/protocol.ts';
 import { RawConnection } from '../wire/raw-connection.ts';
 import { Output } from './output.ts';
-import type { TextArray } from './text-array.ts';
+import type { ColumnArray } from './column-array.ts';
 
 /** What the server answered to one stretch of messages, from one Sync to the next. */
 export interface Answers {
@@ -70,7 +70,7 @@ export class Pipeline {
   }
 
   /** Runs a statement whose parameters are arrays of equal length, and if given, a count after them. Prepared at its first use. */
-  runArrays(sql: string, arrays: readonly TextArray[], count?: number): void {
+  runArrays(sql: string, arrays: readonly ColumnArray[], count?: number): void {
     for (const array of arrays) array.finish();
     this.out.bindArrays(this.#prepare(sql, arrays.length, count !== undefined), arrays, count);
     this.#execute();

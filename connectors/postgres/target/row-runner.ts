@@ -1,14 +1,14 @@
 import type { Pipeline } from './pipeline.ts';
 import type { Rows } from './rows.ts';
 import type { RowStatement } from './statements.ts';
-import { TextArray } from './text-array.ts';
+import { ColumnArray } from './column-array.ts';
 
 /** Runs row statements: rows are added one by one, their cells go into one array a column. The arrays are used again. */
 export class RowRunner {
   readonly #pipeline: Pipeline;
-  readonly #arrays: TextArray[] = [];
+  readonly #arrays: ColumnArray[] = [];
   #statement: RowStatement | undefined;
-  #inUse: readonly TextArray[] = [];
+  #inUse: readonly ColumnArray[] = [];
   #rows = 0;
 
   constructor(pipeline: Pipeline) {
@@ -18,21 +18,24 @@ export class RowRunner {
   begin(statement: RowStatement): void {
     this.#statement = statement;
     this.#rows = 0;
-    while (this.#arrays.length < statement.arrays) this.#arrays.push(new TextArray());
+    while (this.#arrays.length < statement.arrays) this.#arrays.push(new ColumnArray());
     this.#inUse = this.#arrays.slice(0, statement.arrays);
-    for (const array of this.#inUse) array.reset();
+    this.#inUse.forEach((array, i) => {
+      array.reset(statement.elements[i]);
+    });
   }
 
   /** Adds a row: where its key lies (not looked at by inserts), and where its values do (not looked at by deletes). */
   add(rows: Rows, keySource: number, keyAt: number, source: number, at: number): void {
-    const { keyPlaces, rowPlaces, bothPlaces, forms } = this.#statement!;
+    const statement = this.#statement!;
+    const { keyPlaces, rowPlaces, bothPlaces } = statement;
     this.#rows++;
     if (bothPlaces !== undefined && keyAt === at && keySource === source) {
-      rows.fill(source, at, bothPlaces, this.#inUse, forms);
+      rows.fill(source, at, bothPlaces, this.#inUse, statement);
       return;
     }
-    if (keyPlaces !== undefined) rows.fill(keySource, keyAt, keyPlaces, this.#inUse, forms);
-    if (rowPlaces !== undefined) rows.fill(source, at, rowPlaces, this.#inUse, forms);
+    if (keyPlaces !== undefined) rows.fill(keySource, keyAt, keyPlaces, this.#inUse, statement);
+    if (rowPlaces !== undefined) rows.fill(source, at, rowPlaces, this.#inUse, statement);
   }
 
   /** Sends the statement; nothing when no row was added. */

@@ -1,7 +1,8 @@
-import { type BinaryForm, Cell, CellCursor } from '#schemas/block/index.ts';
+import { Cell, CellCursor } from '#schemas/block/index.ts';
 import { putLong } from '#schemas/block/wire.ts';
 import { noValue } from './copy-lines.ts';
-import type { TextArray } from './text-array.ts';
+import { type ColumnArray, TEXT_OID } from './column-array.ts';
+import type { RowStatement } from './statements.ts';
 
 /** Bytes of a buffer for rows that are put together; a larger row gets one of its own. */
 const OWN = 64 * 1024;
@@ -72,14 +73,14 @@ export class Rows {
   /**
    * Adds the row's cells to the arrays.
    * @param places by cell: the array it goes to, -1 for none
-   * @param forms by cell: how its text is made where it is in binary
+   * @param statement what the arrays are of, and by cell how its text is made where it is in binary
    */
   fill(
     source: number,
     at: number,
     places: Int16Array,
-    arrays: readonly TextArray[],
-    forms: readonly (BinaryForm | undefined)[],
+    arrays: readonly ColumnArray[],
+    { forms, elements }: Pick<RowStatement, 'forms' | 'elements'>,
   ): void {
     const bytes = this.#buffers[source]!;
     const cells = this.#cursors[source]!;
@@ -88,11 +89,15 @@ export class Rows {
       const place = places[cell]!;
       if (place < 0) continue;
       const { kind } = cells;
-      const form = kind === Cell.bytes ? forms[cell] : undefined;
-      if (kind === Cell.text) arrays[place]!.add(bytes, cells.from, cells.to);
-      else if (kind === Cell.null) arrays[place]!.addNull();
-      else if (form !== undefined) arrays[place]!.addBinary(form, bytes, cells.from, cells.to);
-      else throw noValue(kind);
+      const array = arrays[place]!;
+      const ofTexts = elements[place] === TEXT_OID;
+      if (kind === Cell.null) array.addNull();
+      else if (kind === (ofTexts ? Cell.text : Cell.bytes)) array.add(bytes, cells.from, cells.to);
+      else {
+        const form = kind === Cell.bytes ? forms[cell] : undefined;
+        if (form === undefined) throw noValue(kind);
+        array.addBinary(form, bytes, cells.from, cells.to);
+      }
     }
   }
 

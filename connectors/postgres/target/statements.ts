@@ -2,6 +2,7 @@ import type { BinaryForm } from '#schemas/block/index.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { quoteLiteral } from '../identifiers.ts';
 import { SCHEMA } from './bookkeeping.ts';
+import { TEXT_OID } from './column-array.ts';
 import type { PlanColumn, TablePlan } from './table-plan.ts';
 
 /** A statement over rows that come as one array a column. Its text does not depend on how many rows there are. */
@@ -17,8 +18,10 @@ export interface RowStatement {
   readonly bothPlaces: Int16Array | undefined;
   /** The last parameter is how many rows must be met, and the transaction fails when it is not so many. */
   readonly checked: boolean;
-  /** By cell: how its text is made where it is in binary. */
+  /** By cell: how its text is made where it is in binary, for arrays of texts. */
   readonly forms: readonly (BinaryForm | undefined)[];
+  /** By array: oid of its elements' type. */
+  readonly elements: readonly number[];
   /** No index leads to the rows: the planner may hash instead of reading the table once a row. */
   readonly unindexed: boolean;
 }
@@ -82,7 +85,7 @@ export class Statements {
     return this.#statement('insertMissing', () => {
       const { written, keys, sql: table } = this.#plan;
       // The key's cells twice: they are compared, and most often written as well.
-      const insertion = this.#insertion(keys.length);
+      const insertion = this.#insertion(keys);
       const where = `NOT EXISTS (SELECT FROM ${table} AS t WHERE ${this.#keyMatch()})`;
       return {
         sql: `${insertion.sql} WHERE ${where}`,
@@ -96,7 +99,7 @@ export class Statements {
   delete(checked: boolean): RowStatement {
     return this.#statement(`delete${checked}`, () => {
       const { keys, sql } = this.#plan;
-      const body = `DELETE FROM ${sql} AS t USING ${unnest(keys.length)} WHERE ${this.#keyMatch()}`;
+      const body = `DELETE FROM ${sql} AS t USING ${unnest(keys)} WHERE ${this.#keyMatch()}`;
       return { sql: this.#checked(body, checked, keys.length), keyCells: cellsOf(keys), rowCells: [], checked };
     });
   }
@@ -113,7 +116,7 @@ export class Statements {
     return this.#statement(`update${checked} ${unchanged?.join('') ?? ''}`, () => {
       const fixed = this.#identities().filter(({ cell }) => unchanged?.[cell] !== 1);
       const rows = [...set, ...fixed];
-      const from = unnest(keys.length + rows.length);
+      const from = unnest([...keys, ...rows]);
       const match = [
         this.#keyMatch(),
         // GENERATED ALWAYS AS IDENTITY cannot be set: a row in which it differs is a conflict, not silently left as it is.
@@ -137,7 +140,7 @@ export class Statements {
     return this.#statement(`move${checked} ${unchanged?.join('') ?? ''}`, () => {
       const set = written.filter(({ cell, column }) => unchanged?.[cell] !== 1 && !column.identityAlways);
       const count = keys.length + set.length;
-      const body = `UPDATE ${sql} AS t SET ${assignments(set, keys.length)} FROM ${unnest(count)} WHERE ${this.#keyMatch()}`;
+      const body = `UPDATE ${sql} AS t SET ${assignments(set, keys.length)} FROM ${unnest([...keys, ...set])} WHERE ${this.#keyMatch()}`;
       return { sql: this.#checked(body, checked, count), keyCells: cellsOf(keys), rowCells: cellsOf(set), checked };
     });
   }
@@ -148,7 +151,7 @@ export class Statements {
       const { keys, sql } = this.#plan;
       const there = keys.map((column, i) => equals(column, keys.length + i, 'o')).join(' AND ');
       return {
-        sql: `DELETE FROM ${sql} AS t USING ${unnest(2 * keys.length)} WHERE ${this.#keyMatch()}
+        sql: `DELETE FROM ${sql} AS t USING ${unnest([...keys, ...keys])} WHERE ${this.#keyMatch()}
  AND EXISTS (SELECT FROM ${sql} AS o WHERE ${there})`,
         keyCells: cellsOf(keys),
         rowCells: cellsOf(keys),
@@ -182,7 +185,7 @@ export class Statements {
     if (set.length === 0 && !checked) return undefined;
     return this.#statement(`updateRow${checked} ${unchanged?.join('') ?? ''}`, () => {
       const count = written.length + set.length;
-      const body = `UPDATE ${sql} AS t SET ${assignments(set, written.length)} FROM (${this.#oneRow()}) AS s, ${unnest(count)}
+      const body = `UPDATE ${sql} AS t SET ${assignments(set, written.length)} FROM (${this.#oneRow()}) AS s, ${unnest([...written, ...set])}
  WHERE t.ctid = s.place AND t.tableoid = s.part`;
       return {
         sql: set.length === 0 ? this.#counting(this.#oneRow(), count) : this.#checked(body, checked, count),
@@ -225,13 +228,18 @@ export class Statements {
     return statement;
   }
 
-  #insertion(before = 0): { sql: string; keyCells: readonly number[]; rowCells: readonly number[] } {
+  /** @param before columns whose arrays come before those of the row */
+  #insertion(before: readonly PlanColumn[] = []): {
+    sql: string;
+    keyCells: readonly number[];
+    rowCells: readonly number[];
+  } {
     const { written, sql } = this.#plan;
     const overriding = written.some(({ column }) => column.identityAlways) ? ' OVERRIDING SYSTEM VALUE' : '';
     const columns = list(written, (column) => column.sql);
-    const values = written.map((column, i) => value(column, before + i)).join(', ');
+    const values = written.map((column, i) => value(column, before.length + i)).join(', ');
     return {
-      sql: `INSERT INTO ${sql} (${columns})${overriding} SELECT ${values} FROM ${unnest(before + written.length)}`,
+      sql: `INSERT INTO ${sql} (${columns})${overriding} SELECT ${values} FROM ${unnest([...before, ...written])}`,
       keyCells: [],
       rowCells: cellsOf(written),
     };
@@ -245,7 +253,7 @@ export class Statements {
   #oneRow(): string {
     const { written, sql } = this.#plan;
     const same = written.map((column, i) => sameText(column, i)).join(' AND ');
-    return `SELECT t.ctid AS place, t.tableoid AS part FROM ${sql} AS t, ${unnest(written.length)} WHERE ${same} LIMIT 1`;
+    return `SELECT t.ctid AS place, t.tableoid AS part FROM ${sql} AS t, ${unnest(written)} WHERE ${same} LIMIT 1`;
   }
 
   #checked(body: string, checked: boolean, parameters: number): string {
@@ -258,7 +266,10 @@ export class Statements {
   }
 }
 
-function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shape, forms }: TablePlan): RowStatement {
+function finish(
+  { sql, keyCells, rowCells, checked }: Draft,
+  { keys, table, shape, forms, columns }: TablePlan,
+): RowStatement {
   const cells = shape.columns.length;
   const places = (chosen: readonly number[], before: number): Int16Array | undefined => {
     if (chosen.length === 0) return undefined;
@@ -277,6 +288,9 @@ function finish({ sql, keyCells, rowCells, checked }: Draft, { keys, table, shap
     bothPlaces: apart ? places([...keyCells, ...rowCells], 0) : undefined,
     checked,
     forms,
+    elements: [...keyCells, ...rowCells].map((cell) =>
+      columns[cell]!.inBinary ? shape.columns[cell]!.typeOid : TEXT_OID,
+    ),
     unindexed: keys.length > 0 && !keys.some(({ column }) => table.indexed.includes(column.name)),
   };
 }
@@ -289,14 +303,15 @@ function cellsOf(columns: readonly PlanColumn[]): number[] {
   return columns.map(({ cell }) => cell);
 }
 
-/** The arrays as a table `u` with columns c0, c1, …; a row's place in the arrays is its place in the table. */
-function unnest(columns: number): string {
-  const numbers = Array.from({ length: columns }, (_, i) => i);
-  return `unnest(${numbers.map((i) => `$${i + 1}::text[]`).join(', ')}) AS u (${numbers.map((i) => `c${i}`).join(', ')})`;
+/** The columns' arrays as a table `u` with columns c0, c1, …; a row's place in the arrays is its place in the table. */
+function unnest(columns: readonly PlanColumn[]): string {
+  const arrays = columns.map(({ inBinary, column }, i) => `$${i + 1}::${inBinary ? column.cast : 'text'}[]`);
+  return `unnest(${arrays.join(', ')}) AS u (${columns.map((_, i) => `c${i}`).join(', ')})`;
 }
 
-function value({ column }: PlanColumn, place: number): string {
+function value({ column, inBinary }: PlanColumn, place: number): string {
   const { cast, castByFunction } = column;
+  if (inBinary) return `u.c${place}`;
   // An array's text goes through the input function of its elements, whatever casts there are.
   return castByFunction ? `(ARRAY[u.c${place}]::text::${cast}[])[1]` : `u.c${place}::${cast}`;
 }

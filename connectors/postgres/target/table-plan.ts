@@ -14,6 +14,8 @@ export interface PlanColumn {
   readonly column: CatalogColumn;
   /** The column's name, quoted. */
   readonly sql: string;
+  /** Cells are in binary, and of the very type of the column: they go into an array of that type as they are. */
+  readonly inBinary: boolean;
 }
 
 /**
@@ -26,6 +28,8 @@ export class TablePlan {
   readonly table: CatalogTable;
   readonly shape: BlockTable;
   readonly matching: Matching;
+  /** By cell. */
+  readonly columns: readonly PlanColumn[];
   /** Columns by which a row is found; empty unless `matching` is "key". */
   readonly keys: readonly PlanColumn[];
   /** All columns that are written: every cell but those of columns which the target computes. */
@@ -51,6 +55,7 @@ export class TablePlan {
     this.shape = shape;
     this.sql = quoteTable(table);
     const columns = matchColumns(table, shape);
+    this.columns = columns;
     const keys = findKeys(table, shape, columns);
     this.matching = keys.length > 0 ? 'key' : shape.identity === 'full' ? 'whole-row' : 'none';
     this.keys = keys;
@@ -94,7 +99,11 @@ function matchColumns(table: CatalogTable, shape: BlockTable): PlanColumn[] {
       { details: { table: formatTableName(table), columns: missing } },
     );
   }
-  return shape.columns.map(({ name }, cell) => ({ cell, column: known.get(name)!, sql: quoteIdentifier(name) }));
+  return shape.columns.map(({ name, format, typeOid }, cell) => {
+    const column = known.get(name)!;
+    const inBinary = format === 'binary' && column.typeOid === String(typeOid);
+    return { cell, column, sql: quoteIdentifier(name), inBinary };
+  });
 }
 
 function findKeys(table: CatalogTable, shape: BlockTable, columns: readonly PlanColumn[]): PlanColumn[] {

@@ -31,7 +31,7 @@ class Run {
   constructor({
     from = before(1, 0n),
     blockBytes = 256 * 1024,
-    format = 'text' as CellFormat,
+    format = 'text',
   }: { from?: Position; blockBytes?: number; format?: CellFormat } = {}) {
     this.decoder = new PgoutputDecoder({
       format,

@@ -93,7 +93,7 @@ test('rows of any width, and values of any length, are the bytes that they were'
   fc.assert(
     fc.property(rows, ({ rows: given, skipped }) => {
       const expected = given.map((row) =>
-        row.filter((_, i) => skipped?.[i] !== 1).map((one) => (one == null ? null : Buffer.from(one))),
+        row.filter((_, i) => skipped?.[i] !== 1).map((one) => (one === null ? null : Buffer.from(one))),
       );
       expect(copied(given, skipped)).toEqual(expected);
     }),

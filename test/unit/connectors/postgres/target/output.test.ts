@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { writeCopyLine } from '#connectors/postgres/target/copy-lines.ts';
 import { type Outlet, Output } from '#connectors/postgres/target/output.ts';
-import { TextArray } from '#connectors/postgres/target/text-array.ts';
+import { ColumnArray } from '#connectors/postgres/target/column-array.ts';
 import { CellCursor } from '#schemas/block/index.ts';
 import { RowBytes } from './support.ts';
 
@@ -70,7 +70,7 @@ test('whatever the socket holds back, every message leaves whole, in order and u
           output.copyDone();
           bytes.fill(0);
         } else if (one.kind === 'arrays') {
-          const array = new TextArray();
+          const array = new ColumnArray();
           for (let i = 0; i < one.rows; i++)
             array.add(Buffer.from(`${n}.${i}${'y'.repeat(one.size)}`), 0, `${n}.${i}`.length + one.size);
           array.finish();

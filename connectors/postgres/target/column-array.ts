@@ -1,8 +1,7 @@
 import type { BinaryForm } from '#schemas/block/index.ts';
 
-/** Oid of `text` and of `text[]`; the same in every PostgreSQL. */
+/** Oid of `text`; the same in every PostgreSQL. */
 export const TEXT_OID = 25;
-export const TEXT_ARRAY_OID = 1009;
 
 /** Dimensions, null flag, element type, length and lower bound of the only dimension. */
 const HEADER = 20;
@@ -12,14 +11,16 @@ const KEPT = 1024 * 1024;
 const SHORT = 40;
 
 /**
- * One column of a set of rows as PostgreSQL's binary `text[]`: values go in as the bytes they are, nothing is quoted or escaped.
+ * One column of a set of rows as an array in PostgreSQL's binary form: values go in as the bytes they are, nothing is quoted or escaped. Of texts, or of a
+ * type of which the cells are in binary.
  * A builder is used again and again: `reset`, the values, `finish`, then `bytes` up to `length`.
  */
-export class TextArray {
+export class ColumnArray {
   bytes: Buffer;
   #pos = HEADER;
   #count = 0;
   #nulls = false;
+  #element = TEXT_OID;
 
   constructor(capacity = 1024) {
     this.bytes = Buffer.allocUnsafeSlow(capacity);
@@ -34,7 +35,9 @@ export class TextArray {
     return this.#count;
   }
 
-  reset(): void {
+  /** @param element oid of the type of what is added from now on */
+  reset(element = TEXT_OID): void {
+    this.#element = element;
     this.#pos = HEADER;
     this.#count = 0;
     this.#nulls = false;
@@ -60,7 +63,7 @@ export class TextArray {
     this.#count++;
   }
 
-  /** Adds the text of a value in binary as one element. */
+  /** Adds the text of a value in binary as one element, to an array of texts. */
   addBinary(form: BinaryForm, src: Buffer, from: number, to: number): void {
     this.#need(form.most(src, from, to) + 4);
     const start = this.#pos + 4;
@@ -83,7 +86,7 @@ export class TextArray {
     const { bytes } = this;
     bytes.writeInt32BE(1, 0);
     bytes.writeInt32BE(this.#nulls ? 1 : 0, 4);
-    bytes.writeInt32BE(TEXT_OID, 8);
+    bytes.writeInt32BE(this.#element, 8);
     bytes.writeInt32BE(this.#count, 12);
     bytes.writeInt32BE(1, 16);
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { TEXT_OID, TextArray } from '#connectors/postgres/target/text-array.ts';
+import { TEXT_OID, ColumnArray } from '#connectors/postgres/target/column-array.ts';
 
 function decode(bytes: Buffer): (string | null)[] {
   const [dimensions, nulls, type, count, lower] = [0, 4, 8, 12, 16].map((at) => bytes.readInt32BE(at));
@@ -19,7 +19,7 @@ function decode(bytes: Buffer): (string | null)[] {
 }
 
 test('holds any texts, and can be used again', () => {
-  const array = new TextArray(32);
+  const array = new ColumnArray(32);
   const text = fc.oneof(
     fc.constant(null),
     fc.string({ unit: 'grapheme' }),
