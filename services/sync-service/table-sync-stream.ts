@@ -1,4 +1,3 @@
-import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Applied, HeldTable } from '#connectors/contract/target.ts';
 import { withoutTables } from '#schemas/block/index.ts';
 import { laidOverUntil } from '#schemas/loaded.ts';
@@ -7,6 +6,7 @@ import { comparePositions, parsePosition } from '#schemas/position.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { changesTopic } from '#schemas/topics.ts';
 import type { BusBlock } from '#services/kernel/bus/port.ts';
+import { quiet } from '#services/kernel/log.ts';
 import { crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { compilePair, type KnownTable } from '#services/stream-processor/compile.ts';
 import { processed } from '#services/stream-processor/inline.ts';
@@ -72,7 +72,8 @@ export async function catchUp(work: SyncAtWork): Promise<void> {
   });
   joined.catch(() => undefined);
   try {
-    await stage.run({ ...context, signal, log: quietly(context.log) });
+    // The batch under way when the tables join is refused, as it should be: nothing to warn of.
+    await stage.run({ ...context, signal, log: quiet(context.log) });
   } catch (error) {
     // It may have heard of the end of its position before we have heard why that is gone.
     if (!(await hasJoined(work))) throw error;
@@ -176,22 +177,4 @@ async function* ownOnly({ sync }: SyncAtWork, blocks: AsyncIterable<BusBlock>): 
       ...block,
       bytes: withoutTables(block.bytes, (table) => (own.has(formatTableName(table)) ? undefined : 'all')),
     };
-}
-
-/** The batch under way when the tables join is refused, as it should be: nothing to warn of. */
-function quietly(log: ConnectorContext['log']): ConnectorContext['log'] {
-  return {
-    debug: (fields, message) => {
-      log.debug(fields, message);
-    },
-    info: (fields, message) => {
-      log.info(fields, message);
-    },
-    warn: (fields, message) => {
-      log.debug(fields, message);
-    },
-    error: (fields, message) => {
-      log.error(fields, message);
-    },
-  };
 }

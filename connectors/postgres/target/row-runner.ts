@@ -18,8 +18,8 @@ export class RowRunner {
   begin(statement: RowStatement): void {
     this.#statement = statement;
     this.#rows = 0;
-    while (this.#arrays.length < statement.arrays) this.#arrays.push(new ColumnArray());
-    this.#inUse = this.#arrays.slice(0, statement.arrays);
+    while (this.#arrays.length < statement.elements.length) this.#arrays.push(new ColumnArray());
+    this.#inUse = this.#arrays.slice(0, statement.elements.length);
     this.#inUse.forEach((array, i) => {
       array.reset(statement.elements[i]);
     });

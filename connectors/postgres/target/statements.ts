@@ -3,13 +3,12 @@ import { formatTableName } from '#schemas/tables.ts';
 import { quoteLiteral } from '../identifiers.ts';
 import { SCHEMA } from './bookkeeping.ts';
 import { TEXT_OID } from './column-array.ts';
+import { assignments, cellsOf, equals, list, sameText, unnest, value } from './statement-parts.ts';
 import type { PlanColumn, TablePlan } from './table-plan.ts';
 
 /** A statement over rows that come as one array a column. Its text does not depend on how many rows there are. */
 export interface RowStatement {
   readonly sql: string;
-  /** How many arrays: first the cells by which rows are found, then those that are written. */
-  readonly arrays: number;
   /** Of the row by which rows are found (the old one where the key changes), by cell: its array, or -1. Undefined when none is needed. */
   readonly keyPlaces: Int16Array | undefined;
   /** The same of the row that is written. */
@@ -20,7 +19,7 @@ export interface RowStatement {
   readonly checked: boolean;
   /** By cell: how its text is made where it is in binary, for arrays of texts. */
   readonly forms: readonly (BinaryForm | undefined)[];
-  /** By array: oid of its elements' type. */
+  /** By array, first the cells by which rows are found, then those that are written: oid of its elements' type. */
   readonly elements: readonly number[];
   /** No index leads to the rows: the planner may hash instead of reading the table once a row. */
   readonly unindexed: boolean;
@@ -282,7 +281,6 @@ function finish(
   const apart = keyPlaces !== undefined && rowPlaces !== undefined && !keyCells.some((cell) => rowCells.includes(cell));
   return {
     sql,
-    arrays: keyCells.length + rowCells.length,
     keyPlaces,
     rowPlaces,
     bothPlaces: apart ? places([...keyCells, ...rowCells], 0) : undefined,
@@ -293,41 +291,4 @@ function finish(
     ),
     unindexed: keys.length > 0 && !keys.some(({ column }) => table.indexed.includes(column.name)),
   };
-}
-
-function list(columns: readonly PlanColumn[], print: (column: PlanColumn) => string): string {
-  return columns.map(print).join(', ');
-}
-
-function cellsOf(columns: readonly PlanColumn[]): number[] {
-  return columns.map(({ cell }) => cell);
-}
-
-/** The columns' arrays as a table `u` with columns c0, c1, …; a row's place in the arrays is its place in the table. */
-function unnest(columns: readonly PlanColumn[]): string {
-  const arrays = columns.map(({ inBinary, column }, i) => `$${i + 1}::${inBinary ? column.cast : 'text'}[]`);
-  return `unnest(${arrays.join(', ')}) AS u (${columns.map((_, i) => `c${i}`).join(', ')})`;
-}
-
-function value({ column, inBinary }: PlanColumn, place: number): string {
-  const { cast, castByFunction } = column;
-  if (inBinary) return `u.c${place}`;
-  // An array's text goes through the input function of its elements, whatever casts there are.
-  return castByFunction ? `(ARRAY[u.c${place}]::text::${cast}[])[1]` : `u.c${place}::${cast}`;
-}
-
-function assignments(columns: readonly PlanColumn[], before: number): string {
-  return columns.map((column, i) => `${column.sql} = ${value(column, before + i)}`).join(', ');
-}
-
-function equals(column: PlanColumn, place: number, of = 't'): string {
-  const { cast, domain, equalsIn } = column.column;
-  // A domain is only another label for its base type: an index on the column still leads to the row.
-  const held = domain ? `${of}.${column.sql}::${cast}` : `${of}.${column.sql}`;
-  return `${held} OPERATOR(${equalsIn}.=) ${value(column, place)}`;
-}
-
-/** Equal as PostgreSQL prints them, which also holds for types that cannot be compared (json, xml, point) and tells 1.0 from 1.00. */
-function sameText(column: PlanColumn, place: number): string {
-  return `t.${column.sql}::text IS NOT DISTINCT FROM ${value(column, place)}::${column.column.compared}::text`;
 }

@@ -235,21 +235,3 @@ export function calm(log: Log, clock: Clock): Log {
     },
   };
 }
-
-/** A log without warnings: for what may well be refused. What is refused for good is thrown all the same. */
-export function quiet(log: Log): Log {
-  return {
-    debug: (fields, message) => {
-      log.debug(fields, message);
-    },
-    info: (fields, message) => {
-      log.info(fields, message);
-    },
-    warn: (fields, message) => {
-      log.debug(fields, message);
-    },
-    error: (fields, message) => {
-      log.error(fields, message);
-    },
-  };
-}

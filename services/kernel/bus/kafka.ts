@@ -1,9 +1,9 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { systemClock, type Clock } from '../clock.ts';
-import type { Log } from '../log.ts';
+import { quiet, type Log } from '../log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
-import { calm, KafkaClient, quiet, Seeds, type KafkaConnection } from './kafka-client.ts';
+import { calm, KafkaClient, Seeds, type KafkaConnection } from './kafka-client.ts';
 import { fromKafka, isKafkaError } from './kafka-errors.ts';
 import { Patience, readTopic } from './kafka-read.ts';
 import { KafkaTopic } from './kafka-topic.ts';
