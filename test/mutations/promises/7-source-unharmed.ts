@@ -82,15 +82,5 @@ export const promise7: Broken = {
       test: 'test/conformance/postgres-source-catch-up.test.ts',
       title: 'a portion that nobody takes is given back',
     },
-    {
-      name: 'a-reader-waits-for-who-alters',
-      stage: 'reader',
-      mistake: 'A reader that begins asks a view that locks the published tables, and so waits for whoever alters one.',
-      file: 'connectors/postgres/source/inspect.ts',
-      find: '                  SELECT FROM pg_publication p\n',
-      replace: '                  SELECT FROM (SELECT *, pg_get_publication_tables(pubname) FROM pg_publication) p\n',
-      test: 'test/conformance/postgres-source-catalog.test.ts',
-      title: 'do not wait for a table that somebody alters',
-    },
   ],
 };
