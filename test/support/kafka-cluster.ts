@@ -1,6 +1,7 @@
 import kafkajs, { type Admin } from 'kafkajs';
 import type { Broker } from '#infra/kafka/broker.ts';
 import { startCluster, type Cluster, type ClusterOptions } from '#infra/kafka/cluster.ts';
+import { isKafkaError } from '#services/kernel/bus/kafka-errors.ts';
 import { eventually } from './eventually.ts';
 
 /** What a cluster says of a topic: node ids, from 1. */
@@ -38,6 +39,16 @@ export class TestCluster implements AsyncDisposable {
 
   topics(): Promise<string[]> {
     return this.#ask((admin) => admin.listTopics());
+  }
+
+  /** Whether somebody leads the topic, who is there. */
+  async hasLeader(topic: string): Promise<boolean> {
+    try {
+      return (await this.placed(topic)).leader > 0;
+    } catch (error) {
+      if (isKafkaError(error, 'LEADER_NOT_AVAILABLE')) return false;
+      throw error;
+    }
   }
 
   /** Where the topic is, as far as the cluster knows. */

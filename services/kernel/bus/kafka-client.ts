@@ -1,11 +1,9 @@
-import { createRequire } from 'node:module';
 import { isIP, connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import kafkajs, {
+import {
   Kafka,
   logLevel,
   PartitionAssigners,
-  type Broker,
   type Cluster,
   type Consumer,
   type ISocketFactory,
@@ -16,6 +14,7 @@ import kafkajs, {
 import type { Secret } from '#schemas/secret.ts';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../log.ts';
+import './kafkajs-mended.ts';
 
 /** How to reach the brokers. */
 export interface KafkaConnection {
@@ -43,35 +42,6 @@ const RETRY: RetryOptions = { initialRetryTime: 100, factor: 0, multiplier: 2, m
 const CONNECT_TIMEOUT = 5000;
 const LOGIN_TIMEOUT = 10_000;
 const REQUEST_TIMEOUT = 15_000;
-
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  readonly throttledUntil: number;
-  scheduleCheckPendingRequests(): void;
-}
-
-// After each answer kafkajs 2.2.4 sets a timer to look whether requests wait, also when none does: minus 56 years from now,
-// of which Node warns on stderr. Nobody maintains it any more, and its version is pinned; so it is mended here.
-const queue = (createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as { prototype: RequestQueue })
-  .prototype;
-const scheduleCheck = Reflect.get(queue, 'scheduleCheckPendingRequests');
-queue.scheduleCheckPendingRequests = function () {
-  if (this.pending.length > 0 || this.throttledUntil > Date.now()) scheduleCheck.call(this);
-};
-
-// kafkajs counts a broker as connected that takes connections and never answers (frozen, or behind a network that swallows), asks it
-// again and again, and none of the others: it was silent before it has told its versions, so it is no better than one that refuses.
-const broker = (createRequire(import.meta.url)('kafkajs/src/broker') as { prototype: Broker }).prototype;
-const connectBroker = Reflect.get(broker, 'connect');
-broker.connect = async function () {
-  try {
-    await connectBroker.call(this);
-  } catch (error) {
-    if (!(error instanceof kafkajs.KafkaJSRequestTimeoutError)) throw error;
-    await this.disconnect();
-    throw new kafkajs.KafkaJSConnectionError(error.message, { broker: error.broker });
-  }
-};
 
 /**
  * The order in which clients try the brokers that they were told of: one that could not be reached, or said nothing, comes last from
