@@ -17,7 +17,11 @@ const longType = avsc.types.LongType.__with({
   compare: (a: bigint, b: bigint) => (a === b ? 0 : a < b ? -1 : 1),
 });
 
-const files: Readonly<Record<number, string>> = { 1: 'change-block.1.avsc', 2: 'change-block.avsc' };
+const files: Readonly<Record<number, string>> = {
+  1: 'change-block.1.avsc',
+  2: 'change-block.2.avsc',
+  3: 'change-block.avsc',
+};
 const types = new Map<number, avsc.Type>();
 
 /**

@@ -9,6 +9,7 @@ import {
   type BlockTransaction,
   Cell,
   type Op,
+  ROW_IMAGE,
 } from './model.ts';
 import { type BlockSummary, knownSummary, noteSummary } from './summary.ts';
 import { upgradeBlock } from './upgrade.ts';
@@ -194,6 +195,8 @@ export class CellCursor {
   readonly #bytes: Buffer;
   #pos = 0;
   #left = 0;
+  /** The row is in one piece. */
+  #image = false;
   kind: Cell = Cell.null;
   /** First byte of the value; equal to `to` for null and unchanged. */
   from = 0;
@@ -208,11 +211,17 @@ export class CellCursor {
   start(offset: number): void {
     this.#pos = offset;
     this.#left = this.#run();
+    this.#image = this.#left === 1 && this.#bytes[this.#pos] === ROW_IMAGE;
+    if (this.#image) this.#startImage();
   }
 
   next(): boolean {
     if (this.#left === 0) return false;
     this.#left--;
+    if (this.#image) {
+      this.#nextInImage();
+      return true;
+    }
     const bytes = this.#bytes;
     let pos = this.#pos;
     const kind = (bytes[pos++]! >>> 1) as Cell;
@@ -237,6 +246,29 @@ export class CellCursor {
     this.#pos = pos;
     if (this.#left === 0) this.#left = this.#run();
     return true;
+  }
+
+  #startImage(): void {
+    const bytes = this.#bytes;
+    const wire = new WireReader(bytes, this.#pos + 1);
+    wire.length();
+    this.#left = bytes.readUInt16BE(wire.pos);
+    this.#pos = wire.pos + 2;
+  }
+
+  #nextInImage(): void {
+    const bytes = this.#bytes;
+    let pos = this.#pos;
+    const length = (bytes[pos]! << 24) | (bytes[pos + 1]! << 16) | (bytes[pos + 2]! << 8) | bytes[pos + 3]!;
+    pos += 4;
+    this.from = pos;
+    if (length < 0) this.kind = Cell.null;
+    else {
+      this.kind = Cell.bytes;
+      pos += length;
+    }
+    this.to = pos;
+    this.#pos = pos;
   }
 
   #longLength(first: number): number {

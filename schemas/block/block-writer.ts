@@ -8,14 +8,14 @@ import {
   type BlockTable,
   type BlockTransaction,
   type Op,
+  ROW_IMAGE,
 } from './model.ts';
 import { type BlockSummary, noteSummary } from './summary.ts';
+import { copyWords, LastView, NATIVE_FROM } from './view.ts';
 import { putBigLong, putLong } from './wire.ts';
 
 /** Room that the fixed parts of a change, a transaction's head and end take at most. */
 const SLACK = 96;
-/** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
-const SHORT = 40;
 
 /**
  * Writes one block after the other, straight from the bytes it is given: no object per row or cell.
@@ -26,6 +26,8 @@ const SHORT = 40;
  */
 export class BlockWriter {
   #buf: Buffer;
+  readonly #out = new LastView();
+  readonly #source = new LastView();
   #pos = 0;
   #tables: BlockTable[] = [];
   #inTransaction = false;
@@ -161,6 +163,41 @@ export class BlockWriter {
   }
 
   /**
+   * Begins a row in one piece, instead of `beginRow`, cells and `endRow`: the caller writes it into `buffer`, from the position returned on, and tells with
+   * `endImage` where it ends. Until then nothing has happened.
+   * @param most bytes that the row takes at most
+   * @param likely bytes that it will probably take: where that is about right, nothing has to be moved afterwards
+   */
+  beginImage(most: number, likely: number): number {
+    this.#need(most + SLACK);
+    return this.#pos + 2 + lengthSize(likely);
+  }
+
+  /** Where a row in one piece is written; asked for anew after each `beginImage`. */
+  get buffer(): Buffer {
+    return this.#buf;
+  }
+
+  /** The same, for more than a byte at a time. */
+  get view(): DataView {
+    return this.#out.of(this.#buf);
+  }
+
+  /** @param start as `beginImage` returned it */
+  endImage(start: number, end: number): void {
+    const buf = this.#buf;
+    const length = end - start;
+    buf[this.#pos] = 2; // a run of one item
+    buf[this.#pos + 1] = ROW_IMAGE;
+    const row = this.#pos + 2 + lengthSize(length);
+    // It was thought to have more or fewer digits.
+    if (row !== start) buf.copyWithin(row, start, end);
+    putLong(buf, this.#pos + 2, length);
+    buf[row + length] = 0; // no further items
+    this.#pos = row + length + 1;
+  }
+
+  /**
    * A stretch of bytes that another block holds, copied as it is: a row's cells from its `beginRow` to its `endRow`,
    * or everything after a change's ordinal.
    */
@@ -281,12 +318,11 @@ export class BlockWriter {
     const buf = this.#buf;
     let pos = this.#pos;
     buf[pos++] = kind;
-    if (length < SHORT) {
-      buf[pos++] = length << 1;
-      for (let i = start; i < end; i++) buf[pos++] = src[i]!;
-      this.#pos = pos;
+    if (length < 64) buf[pos++] = length << 1;
+    else pos = putLong(buf, pos, length);
+    if (length < NATIVE_FROM) {
+      this.#pos = copyWords(this.#source.of(src), start, end, this.#out.of(buf), pos);
     } else {
-      pos = putLong(buf, pos, length);
       // Natively, and without a view of the bytes: one for each long value would be most of the garbage there is.
       src.copy(buf, pos, start, end);
       this.#pos = pos + length;
@@ -302,4 +338,11 @@ export class BlockWriter {
     this.#buf.copy(larger, 0, 0, this.#pos);
     this.#buf = larger;
   }
+}
+
+/** Bytes of the zig-zag varint of a length. */
+function lengthSize(length: number): number {
+  let size = 1;
+  for (let left = length * 2; left > 0x7f; left = Math.floor(left / 128)) size++;
+  return size;
 }

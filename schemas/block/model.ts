@@ -1,7 +1,7 @@
 import type { Position } from '../position.ts';
 
 /** Version of the block format that this code writes. Older ones are read through `upgrade.ts`. */
-export const BLOCK_FORMAT = 2;
+export const BLOCK_FORMAT = 3;
 
 export type ReplicaIdentity = 'default' | 'nothing' | 'full' | 'index';
 export const REPLICA_IDENTITIES: readonly ReplicaIdentity[] = ['default', 'nothing', 'full', 'index'];
@@ -18,6 +18,11 @@ export const OP_NAMES = ['insert', 'update', 'delete', 'truncate', 'schema', 'me
 /** What a cell holds, as numbers: they are the union's index on the wire. */
 export const Cell = { null: 0, text: 1, unchanged: 2, bytes: 3 } as const;
 export type Cell = (typeof Cell)[keyof typeof Cell];
+/**
+ * How a row in one piece begins: as the only item of its array, a further branch of the cells' union. Its cells have no kinds of their own: those that are not null
+ * are bytes, in a column of texts those of the text.
+ */
+export const ROW_IMAGE = 8;
 
 /** What came before a change: nothing was sent, the identity's columns only (others are null), or the whole row. */
 export const Before = { absent: 0, key: 1, full: 2 } as const;

@@ -69,7 +69,7 @@ class CellWriter {
       const { kind, from, to } = cells;
       if (kind === Cell.null) writer.nullCell();
       else if (kind === Cell.unchanged) writer.unchangedCell();
-      else if (kind === Cell.text) writer.textCell(bytes, from, to);
+      else if (kind === Cell.text || table.columns[column]?.format === 'text') writer.textCell(bytes, from, to);
       else this.#binary(from, to, table.columns[column]?.typeOid);
     }
     writer.endRow();

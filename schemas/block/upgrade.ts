@@ -6,12 +6,12 @@ import { WireReader } from './wire.ts';
 
 /**
  * Writes a block of an older format in the current one. Rare: only blocks that were stored before an update of the product come this way.
- * Formats 1 and 2 differ in their headers alone, so the changes are copied as they are; going through Avro's schema resolution would turn
+ * They differ from it in their headers and in what their changes cannot say, so the changes are copied as they are; going through Avro's schema resolution would turn
  * bytes into text, and take a corrupt count at its word.
  * @throws {TerraFusionError} BLOCK_VERSION_UNKNOWN; {RangeError} when the bytes are no block
  */
 export function upgradeBlock(bytes: Buffer, format: number): Buffer {
-  if (format !== 1) {
+  if (format < 1 || format > BLOCK_FORMAT) {
     throw new TerraFusionError(
       'BLOCK_VERSION_UNKNOWN',
       `Block format ${format} is not known here; the newest is ${BLOCK_FORMAT}`,

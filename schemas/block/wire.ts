@@ -1,3 +1,5 @@
+import { ROW_IMAGE } from './model.ts';
+
 /**
  * Avro's primitive encodings (specification 1.11, "Binary encoding"), on bytes in place.
  * Numbers within ±2^53 are read and written without BigInt.
@@ -176,9 +178,14 @@ export class WireReader {
     return -count;
   }
 
-  /** Steps over a row's cells without looking into them. */
+  /** Steps over a row's cells without looking into them; of a row in one piece only whether its cells fill it. */
   skipCells(): void {
-    for (let count = this.run(); count > 0; count = this.run()) {
+    let count = this.run();
+    if (count === 1 && this.buf[this.pos] === ROW_IMAGE) {
+      this.#skipImage();
+      return;
+    }
+    for (; count > 0; count = this.run()) {
       for (; count > 0; count--) {
         const kind = this.byte();
         // A union's index is a zig-zag number: 0 null, 2 text, 4 unchanged, 6 bytes.
@@ -188,5 +195,24 @@ export class WireReader {
         } else if (kind !== 0 && kind !== 4) throw new RangeError(`${kind} is not a kind of cell`);
       }
     }
+  }
+
+  #skipImage(): void {
+    this.byte();
+    const length = this.length();
+    const { buf } = this;
+    const end = this.pos + length;
+    let pos = this.pos + 2;
+    if (pos > end) throw new RangeError(`a row of ${length} bytes`);
+    for (let cells = (buf[pos - 2]! << 8) | buf[pos - 1]!; cells > 0; cells--) {
+      if (pos + 4 > end) throw new RangeError('a row ends before its last cell');
+      const size = (buf[pos]! << 24) | (buf[pos + 1]! << 16) | (buf[pos + 2]! << 8) | buf[pos + 3]!;
+      pos += 4;
+      if (size > 0) pos += size;
+      else if (size < -1) throw new RangeError(`a cell of ${size} bytes`);
+    }
+    if (pos !== end) throw new RangeError('the cells of a row do not fill it');
+    this.pos = end;
+    if (this.run() !== 0) throw new RangeError('a row in one piece with more beside it');
   }
 }

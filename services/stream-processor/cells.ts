@@ -52,6 +52,8 @@ export class CellIndex {
       for (; run > 0; run--, count++) {
         this.#starts[count] = pos;
         const kind = bytes[pos++]! >>> 1;
+        // A row in one piece is none of texts.
+        if (kind > Cell.bytes) throw new RangeError(`${kind} is not a kind of cell here`);
         this.#kinds[count] = kind;
         if (kind === Cell.null || kind === Cell.unchanged) {
           this.#from[count] = pos;

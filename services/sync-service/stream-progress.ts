@@ -25,6 +25,8 @@ export class StreamProgress implements WatchedStage {
   readonly #since = new AppliedSince();
   readonly #waiting = new WaitingBlocks();
   #trouble: TerraFusionError | undefined;
+  /** Since the trouble. */
+  #hasBegunAnew = false;
   #state: 'catching_up' | 'streaming' = 'catching_up';
   #told: Word | undefined;
   readonly #consistent: () => Promise<void>;
@@ -45,7 +47,7 @@ export class StreamProgress implements WatchedStage {
   opened(held: Applied): void {
     this.#applied = held;
     this.#division = held.division;
-    this.#trouble = undefined;
+    this.#hasBegunAnew = true;
     this.#tries += 1;
     this.#waiting.opened(held);
   }
@@ -62,7 +64,7 @@ export class StreamProgress implements WatchedStage {
   committed(applied: Applied, batch: CommittedBatch): void {
     const { metrics, clock } = this.#env;
     this.#applied = applied;
-    this.#trouble = undefined;
+    this.#goesWell();
     this.#commits += 1;
     this.#since.add(batch.outcome);
     this.#waiting.applied(applied);
@@ -71,13 +73,23 @@ export class StreamProgress implements WatchedStage {
 
   /** The target has taken a part of a transaction. */
   taken(): void {
+    this.#goesWell();
     this.#parts += 1;
+  }
+
+  /**
+   * Promise 9: that a session has begun does not say that the target takes anything. A lock that is held there for an hour lets every attempt begin,
+   * and ends it half a minute later.
+   */
+  #goesWell(): void {
+    this.#trouble = undefined;
   }
 
   /** @returns whether it had gone well until now */
   interrupted(error: TerraFusionError): boolean {
     const isNew = this.#trouble === undefined;
     this.#trouble = error;
+    this.#hasBegunAnew = false;
     this.#tries += 1;
     return isNew;
   }
@@ -120,6 +132,8 @@ export class StreamProgress implements WatchedStage {
     const { next } = await bus.range(this.#topic);
     const { seconds: lagSeconds, blocks } = this.#waiting.look(applied.topic === this.#topic ? next : 0n, clock.now());
     const sourceLsn = readers.get(this.#pair.sourceId)?.sourceLsn;
+    // Nothing is left that it could fail at.
+    if (blocks === 0 && this.#hasBegunAnew) this.#goesWell();
     // Without a reader in this process nobody here knows where the source's end is.
     const behind = sourceLsn === undefined ? undefined : Math.max(0, Number(sourceLsn - applied.position.commitLsn));
     const lagBytes = blocks > 0 ? behind : 0;

@@ -1,8 +1,10 @@
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { Before, BlockWriter, type CellFormat, Op } from '#schemas/block/index.ts';
+import { LastView } from '#schemas/block/view.ts';
 import { endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import { lsnAt, MessageReader, malformed, timeAt } from './message-reader.ts';
 import { type Relation, RelationCache } from './relations.ts';
+import { writeRowImage } from './row-image.ts';
 
 export interface DecoderOptions {
   readonly sourceId: string;
@@ -29,6 +31,7 @@ export class PgoutputDecoder {
   readonly #options: DecoderOptions;
   readonly #relations: RelationCache;
   readonly #writer: BlockWriter;
+  readonly #views = new LastView();
   /** How a value that is there begins: "t" for text, "b" for binary. */
   readonly #valueKind: number;
   /** The end of the last closed block. */
@@ -307,11 +310,19 @@ export class PgoutputDecoder {
   }
 
   /** A row's cells, copied as they are. @returns the position after it */
-  #row(buf: Buffer, start: number, end: number, { width, isText }: Relation): number {
-    const writer = this.#writer;
+  #row(buf: Buffer, start: number, end: number, relation: Relation): number {
     if (end - start < 2) malformed('a row without its number of columns');
     const count = (buf[start]! << 8) | buf[start + 1]!;
-    if (count !== width) malformed(`a row of ${count} columns for a table of ${width}`);
+    if (count !== relation.width) malformed(`a row of ${count} columns for a table of ${relation.width}`);
+    if (relation.inOnePiece) {
+      const after = writeRowImage(this.#writer, buf, this.#views.of(buf), start, end);
+      if (after !== -1) return after;
+    }
+    return this.#cells(buf, start, end, relation);
+  }
+
+  #cells(buf: Buffer, start: number, end: number, { width: count, isText }: Relation): number {
+    const writer = this.#writer;
     writer.beginRow(count);
     let pos = start + 2;
     for (let column = 0; column < count; column++) {

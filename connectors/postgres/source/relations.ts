@@ -17,6 +17,8 @@ export interface Relation {
   readonly width: number;
   /** By cell, where values come in binary: 1 when they are the bytes of their text. */
   readonly isText: Uint8Array;
+  /** Rows with all of their values are written in one piece: some of them are in binary. */
+  readonly inOnePiece: boolean;
   /** The open block's number and the table's index in its header; another number: not in the open block yet. */
   block: number;
   index: number;
@@ -73,7 +75,8 @@ export class RelationCache {
     // The server repeats itself whenever something near the table has changed; only another shape is a new table in the block.
     if (known !== undefined && sameShape(known.table, table)) return;
     const isText = Uint8Array.from(columns, ({ format }) => (format === 'text' ? 1 : 0));
-    this.#relations.set(relationId, { table, width: count, isText, block: -1, index: -1 });
+    const inOnePiece = columns.some(({ format }) => format === 'binary');
+    this.#relations.set(relationId, { table, width: count, isText, inOnePiece, block: -1, index: -1 });
   }
 
   #readColumn(reader: MessageReader): BlockColumn {

@@ -1,4 +1,5 @@
 import type { BinaryForm } from '#schemas/block/index.ts';
+import { copyWords, LastView, NATIVE_FROM } from '#schemas/block/view.ts';
 
 /** Oid of `text`; the same in every PostgreSQL. */
 export const TEXT_OID = 25;
@@ -7,8 +8,6 @@ export const TEXT_OID = 25;
 const HEADER = 20;
 /** A builder keeps its buffer from one use to the next up to this size. (Promise 6) */
 const KEPT = 1024 * 1024;
-/** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
-const SHORT = 40;
 
 /**
  * One column of a set of rows as an array in PostgreSQL's binary form: values go in as the bytes they are, nothing is quoted or escaped. Of texts, or of a
@@ -17,6 +16,8 @@ const SHORT = 40;
  */
 export class ColumnArray {
   bytes: Buffer;
+  readonly #out = new LastView();
+  readonly #source = new LastView();
   #pos = HEADER;
   #count = 0;
   #nulls = false;
@@ -45,21 +46,15 @@ export class ColumnArray {
   }
 
   /** Adds `src` from `from` to `to` as one element. */
-  add(src: Uint8Array, from: number, to: number): void {
+  add(src: Buffer, from: number, to: number): void {
     const length = to - from;
     this.#need(length + 4);
     const { bytes } = this;
-    let pos = this.#pos;
-    bytes[pos++] = length >>> 24;
-    bytes[pos++] = length >>> 16;
-    bytes[pos++] = length >>> 8;
-    bytes[pos++] = length;
-    if (length < SHORT) for (let i = from; i < to; i++) bytes[pos++] = src[i]!;
-    else {
-      bytes.set(src.subarray(from, to), pos);
-      pos += length;
-    }
-    this.#pos = pos;
+    const out = this.#out.of(bytes);
+    out.setInt32(this.#pos, length);
+    const pos = this.#pos + 4;
+    this.#pos =
+      length < NATIVE_FROM ? copyWords(this.#source.of(src), from, to, out, pos) : pos + src.copy(bytes, pos, from, to);
     this.#count++;
   }
 
@@ -75,7 +70,7 @@ export class ColumnArray {
 
   addNull(): void {
     this.#need(4);
-    this.bytes.fill(0xff, this.#pos, this.#pos + 4);
+    this.#out.of(this.bytes).setInt32(this.#pos, -1);
     this.#pos += 4;
     this.#count++;
     this.#nulls = true;

@@ -1,4 +1,5 @@
 import { type BinaryForm, Cell, type CellCursor } from '#schemas/block/index.ts';
+import { copyWords, NATIVE_FROM } from '#schemas/block/view.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { BytesToEscape } from './bytes-to-escape.ts';
 import type { Output } from './output.ts';
@@ -8,8 +9,6 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const BACKSLASH = 0x5c;
 const N = 0x4e;
-/** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
-const SHORT = 48;
 
 /** By byte: what follows the backslash when the byte must be escaped in COPY's text format, 0 when it stands for itself. */
 const escapes = new Uint8Array(256);
@@ -55,18 +54,18 @@ export function writeCopyLine(
     let { pos } = output;
     if (first) first = false;
     else buf[pos++] = TAB;
-    if (kind === Cell.text && toEscape?.noneIn(from, to) === true) {
-      if (to - from < SHORT) for (let i = from; i < to; i++) buf[pos++] = bytes[i]!;
-      else pos += bytes.copy(buf, pos, from, to);
-    } else if (kind === Cell.text) pos = putEscaped(bytes, from, to, buf, pos);
+    if (kind === Cell.null) {
+      buf[pos++] = BACKSLASH;
+      buf[pos++] = N;
+    } else if (kind === Cell.unchanged) throw noValue(kind);
     else if (form !== undefined) {
       const made = pos + length * 2;
       // What is written never overtakes what is read: each byte becomes two at most.
       pos = putEscaped(buf, made, form.put(bytes, from, to, buf, made), buf, pos);
-    } else if (kind === Cell.null) {
-      buf[pos++] = BACKSLASH;
-      buf[pos++] = N;
-    } else throw noValue(kind);
+    } else if (toEscape?.noneIn(from, to) === true) {
+      if (length < NATIVE_FROM) pos = copyWords(output.sourceView(bytes), from, to, output.view, pos);
+      else pos += bytes.copy(buf, pos, from, to);
+    } else pos = putEscaped(bytes, from, to, buf, pos);
     output.pos = pos;
   }
   output.copyRoom(1);
@@ -90,6 +89,6 @@ export function noValue(kind: Cell): TerraFusionError {
     'BLOCK_CORRUPT',
     kind === Cell.unchanged
       ? 'A row that must be whole has a cell without its value'
-      : 'A cell is in a format of which the text is not known here',
+      : 'A cell is not in the format that its column has',
   );
 }

@@ -1,4 +1,5 @@
-import { type BlockTable, Cell, isTextInBinary } from '#schemas/block/index.ts';
+import { type BlockTable, Cell, CellCursor, isTextInBinary, ROW_IMAGE } from '#schemas/block/index.ts';
+import { copyWords, NATIVE_FROM } from '#schemas/block/view.ts';
 import { WireReader } from '#schemas/block/wire.ts';
 import { noValue } from './copy-lines.ts';
 import type { Output } from './output.ts';
@@ -6,8 +7,6 @@ import type { PlanColumn } from './table-plan.ts';
 
 /** Begins COPY's binary format: its signature, no flags, no extension. (PostgreSQL documentation, COPY, "Binary Format") */
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
-/** Values shorter than this are copied byte by byte: a native copy costs more than the loop. */
-const SHORT = 48;
 
 /** text, varchar and char(n) receive the same bytes. */
 const characters: ReadonlySet<string> = new Set(['25', '1043', '1042']);
@@ -53,6 +52,11 @@ export function writeCopyBytes(
   skipped: Uint8Array | undefined,
   written: number,
 ): void {
+  if (bytes[at] === 2 && bytes[at + 1] === ROW_IMAGE) {
+    if (skipped === undefined) copyImage(output, bytes, at + 2);
+    else copyFromImage(output, bytes, at, skipped, written);
+    return;
+  }
   output.copyRoom(2);
   let { buf, pos } = output;
   buf[pos++] = written >>> 8;
@@ -100,11 +104,42 @@ export function writeCopyBytes(
     buf[pos++] = length;
     if (length <= 0) continue;
     const to = from + length;
-    if (length < SHORT) while (from < to) buf[pos++] = bytes[from++]!;
-    else {
-      pos += bytes.copy(buf, pos, from, to);
-      from = to;
-    }
+    if (length < NATIVE_FROM) pos = copyWords(output.sourceView(bytes), from, to, output.view, pos);
+    else pos += bytes.copy(buf, pos, from, to);
+    from = to;
   }
   output.pos = pos;
+}
+
+/** A row in one piece is what COPY takes. */
+function copyImage(output: Output, bytes: Buffer, at: number): void {
+  let from = at;
+  let length = bytes[from++]!;
+  if (length < 0x80) length >>>= 1;
+  else {
+    const second = bytes[from++]!;
+    if (second < 0x80) length = ((length & 0x7f) | (second << 7)) >>> 1;
+    else {
+      const wire = new WireReader(bytes, at);
+      length = wire.length();
+      from = wire.pos;
+    }
+  }
+  if (output.pos + length > output.buf.length) output.copyRoom(length);
+  output.pos += bytes.copy(output.buf, output.pos, from, from + length);
+}
+
+/** Cells of a row in one piece, without those that the target computes. */
+function copyFromImage(output: Output, bytes: Buffer, at: number, skipped: Uint8Array, written: number): void {
+  const cells = new CellCursor(bytes);
+  output.copyRoom(2);
+  output.pos = output.buf.writeUInt16BE(written, output.pos);
+  cells.start(at);
+  for (let column = 0; cells.next(); column++) {
+    if (skipped[column] === 1) continue;
+    const { kind, from, to } = cells;
+    output.copyRoom(4 + to - from);
+    output.pos = output.buf.writeInt32BE(kind === Cell.null ? -1 : to - from, output.pos);
+    output.pos += bytes.copy(output.buf, output.pos, from, to);
+  }
 }

@@ -1,3 +1,4 @@
+import { LastView } from '#schemas/block/view.ts';
 import { Frontend } from '../wire/protocol.ts';
 import type { ColumnArray } from './column-array.ts';
 
@@ -23,6 +24,8 @@ export class Output {
   /** The piece in hand. Written in place by `writeCopyLine`, which takes the room for it by `copyRoom`. */
   buf: Buffer = Buffer.allocUnsafeSlow(PIECE);
   pos = 0;
+  readonly #view = new LastView();
+  readonly #source = new LastView();
   /** Where the length of the open CopyData message belongs, -1 when none is open. */
   #copyAt = -1;
   #free: Buffer[] = [];
@@ -30,6 +33,16 @@ export class Output {
 
   constructor(outlet: Outlet) {
     this.#outlet = outlet;
+  }
+
+  /** The piece in hand, for more than a byte at a time. */
+  get view(): DataView {
+    return this.#view.of(this.buf);
+  }
+
+  /** The same of the buffer that rows come from. */
+  sourceView(bytes: Buffer): DataView {
+    return this.#source.of(bytes);
   }
 
   /** Gives what is built to the socket. */

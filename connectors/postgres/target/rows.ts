@@ -92,11 +92,13 @@ export class Rows {
       const array = arrays[place]!;
       const ofTexts = elements[place] === TEXT_OID;
       if (kind === Cell.null) array.addNull();
-      else if (kind === (ofTexts ? Cell.text : Cell.bytes)) array.add(bytes, cells.from, cells.to);
+      else if (kind === Cell.unchanged) throw noValue(kind);
       else {
-        const form = kind === Cell.bytes ? forms[cell] : undefined;
-        if (form === undefined) throw noValue(kind);
-        array.addBinary(form, bytes, cells.from, cells.to);
+        const form = forms[cell];
+        const made = ofTexts && form !== undefined && kind === Cell.bytes;
+        if (made) array.addBinary(form, bytes, cells.from, cells.to);
+        else if (ofTexts || kind === Cell.bytes) array.add(bytes, cells.from, cells.to);
+        else throw noValue(kind);
       }
     }
   }

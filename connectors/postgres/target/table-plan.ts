@@ -1,4 +1,4 @@
-import { type BinaryForm, binaryFormOf, type BlockTable } from '#schemas/block/index.ts';
+import { type BinaryForm, binaryFormOf, type BlockColumn, type BlockTable } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { formatTableName } from '#schemas/tables.ts';
 import { takesBytes } from './copy-rows.ts';
@@ -49,7 +49,7 @@ export class TablePlan {
   /** Table name as SQL. */
   readonly sql: string;
 
-  /** @throws {TerraFusionError} TARGET_COLUMN_MISSING naming all that are missing */
+  /** @throws {TerraFusionError} TARGET_COLUMN_MISSING naming all that are missing; BLOCK_CORRUPT */
   constructor(table: CatalogTable, shape: BlockTable) {
     this.table = table;
     this.shape = shape;
@@ -65,7 +65,7 @@ export class TablePlan {
         ? undefined
         : Uint8Array.from(columns, ({ column }) => (column.generated ? 1 : 0));
     this.isKey = Uint8Array.from(columns, (column) => (keys.includes(column) ? 1 : 0));
-    this.forms = shape.columns.map(({ format, typeOid }) => (format === 'binary' ? binaryFormOf(typeOid) : undefined));
+    this.forms = shape.columns.map(formOf);
     this.copyable = (table.kind === 'r' || table.kind === 'p') && !table.rowSecurity && this.written.length > 0;
     this.bytes =
       this.copyable && takesBytes(shape, this.written)
@@ -78,6 +78,17 @@ export class TablePlan {
     this.statements = new Statements(this);
     this.refusesTwice = this.copyable && this.statements.upsert() !== undefined;
   }
+}
+
+function formOf({ format, typeOid }: BlockColumn): BinaryForm | undefined {
+  if (format === 'text') return undefined;
+  const form = binaryFormOf(typeOid);
+  if (form === undefined)
+    throw new TerraFusionError(
+      'BLOCK_CORRUPT',
+      `Values in binary of type ${typeOid}, of which only the text is known here`,
+    );
+  return form;
 }
 
 /** Two block tables with equal signatures have the same plan. */

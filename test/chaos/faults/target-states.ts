@@ -13,10 +13,12 @@ async function endSessions({ target: { database } }: Scene): Promise<void> {
 /** Somebody's transaction holds tables while `work` goes on. */
 async function locked(scene: Scene, work: () => Promise<unknown>): Promise<void> {
   const client = await scene.target.database.connect();
-  await client.query('BEGIN; LOCK TABLE walk, ledger IN ACCESS EXCLUSIVE MODE');
-  await work();
-  await client.query('ROLLBACK');
-  await client.end();
+  try {
+    await client.query('BEGIN; LOCK TABLE walk, ledger IN ACCESS EXCLUSIVE MODE');
+    await work();
+  } finally {
+    await client.end();
+  }
 }
 
 async function setReadOnly({ target: { database } }: Scene, on: boolean): Promise<void> {

@@ -4,7 +4,7 @@ import { blockType } from '#schemas/block/avro.ts';
 import { BLOCK_FORMAT, BlockReader, BlockWriter, Op, readRow } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { LAST_ORDINAL, ORIGIN } from '#schemas/position.ts';
-import { arbBlock, read, readWithAvro, write, writeWithAvro, type ModelBlock } from '../block-model.ts';
+import { arbBlock, read, readWithAvro, write, writeImage, writeWithAvro, type ModelBlock } from '../block-model.ts';
 
 const table = {
   relationId: 16384,
@@ -160,6 +160,34 @@ describe('a block', () => {
     );
   });
 
+  test('of format 2 is read to the same content', () => {
+    fc.assert(
+      fc.property(arbBlock, (block) => {
+        expect(read(writeWithAvro(block, 2))).toEqual(block);
+      }),
+    );
+  });
+
+  test.each([1, 2, 31, 62, 63, 64, 8000, 8191, 8192, 70_000])(
+    'a row in one piece of %i bytes, whatever was thought likely',
+    (length) => {
+      for (const likely of [0, 63, 64, 8191, 8192, 1_048_576]) {
+        const writer = new BlockWriter(64);
+        writer.addTable(table);
+        writer.beginTransaction({ xid: 1, commitLsn: 9n, commitTime: 1, origin: undefined });
+        writer.beginChange(0, Op.insert, 0);
+        writer.before(0);
+        writer.after(true);
+        const cell = new Uint8Array(length).fill(7);
+        writeImage([cell, null], writer, likely);
+        writer.endTransaction(true, 0);
+        const bytes = writer.finish('s', 1, ORIGIN);
+        expect(read(bytes).transactions[0]!.changes[0]!.after).toEqual([cell, null]);
+        expect(readWithAvro(bytes)).toEqual(read(bytes));
+      }
+    },
+  );
+
   test('of the current format is read in place', () => {
     const bytes = write(small);
     expect(BlockReader.open(bytes).bytes).toBe(bytes);
@@ -282,6 +310,26 @@ describe('bytes that are no block', () => {
       ),
       { numRuns: 1000 },
     );
+  });
+
+  test.each([
+    ['is shorter than its number of cells', [2, 8, 2, 0, 0]],
+    ['ends before its last cell', [2, 8, 4, 0, 1, 0]],
+    ['ends within a cell', [2, 8, 14, 0, 1, 0, 0, 0, 2, 65, 0]],
+    ['has more than its cells', [2, 8, 16, 0, 1, 0, 0, 0, 1, 65, 66, 0]],
+    ['has a cell of less than no bytes', [2, 8, 12, 0, 1, 0xff, 0xff, 0xff, 0xfe, 0]],
+    ['is not alone', [2, 8, 4, 0, 0, 2, 0, 0]],
+    ['stands beside a cell', [4, 0, 8, 4, 0, 0, 0]],
+  ])('a row in one piece that %s gives BLOCK_CORRUPT', (_what, row) => {
+    const good = write({
+      ...small,
+      transactions: [{ ...small.transactions[0]!, changes: [small.transactions[0]!.changes[0]!] }],
+    });
+    // The row of one cell, "1": a run of one, a text of one byte, no further run.
+    const cell = Buffer.from([2, 2, 2, 0x31, 0]);
+    const at = good.indexOf(cell);
+    const bad = Buffer.concat([good.subarray(0, at), Buffer.from(row), good.subarray(at + cell.length)]);
+    expect(walk(bad)).toBe('BLOCK_CORRUPT');
   });
 
   test('claiming a huge count end at the end of the bytes', () => {

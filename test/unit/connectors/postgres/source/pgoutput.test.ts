@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { SourceBlock } from '#connectors/contract/source.ts';
 import { PgoutputDecoder } from '#connectors/postgres/source/pgoutput.ts';
-import { BlockReader, type BlockTransaction, type CellFormat, OP_NAMES, readRow } from '#schemas/block/index.ts';
+import {
+  BlockReader,
+  type BlockTransaction,
+  type CellFormat,
+  OP_NAMES,
+  readRow,
+  ROW_IMAGE,
+} from '#schemas/block/index.ts';
 import { before, comparePositions, endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import * as pgoutput from './messages.ts';
 import { UNCHANGED } from './messages.ts';
@@ -142,6 +149,53 @@ describe('changes become cells as they came (Promise 4)', () => {
       ['7', undefined],
       ['7', null],
     ]);
+  });
+
+  /** Of a table of bytea. */
+  function expectRow(block: BlockReader, row: pgoutput.Row): void {
+    const { columns } = block.header.tables[0]!;
+    const expected = row.map((one) => (one instanceof Uint8Array ? `\\x${Buffer.from(one).toString('hex')}` : one));
+    for (const at of [block.beforeStart, block.afterStart].filter((start) => start >= 0)) {
+      expect(readRow(block.bytes, at, columns)).toEqual(expected);
+      expect(block.bytes[at + 1] === ROW_IMAGE).toBe(!row.includes(UNCHANGED));
+    }
+  }
+
+  test('a row in binary with all of its values is in one piece, any other is not', () => {
+    const value = fc.oneof(
+      { weight: 6, arbitrary: fc.uint8Array({ maxLength: 60 }) },
+      { weight: 1, arbitrary: fc.uint8Array({ minLength: 8000, maxLength: 8400 }) },
+      { weight: 2, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: fc.constant(UNCHANGED) },
+    );
+    const rows = fc
+      .integer({ min: 1, max: 70 })
+      .chain((width) =>
+        fc.array(fc.array(value, { minLength: width, maxLength: width }), { minLength: 1, maxLength: 5 }),
+      );
+    fc.assert(
+      fc.property(rows, (given) => {
+        const run = new Run({ format: 'binary' }).send(
+          pgoutput.relation(
+            1,
+            given[0]!.map((_, i) => ({ name: `c${i}`, type: 17, key: i === 0 })),
+          ),
+          pgoutput.begin(0x100n),
+          ...given.map((row, i) =>
+            i % 2 === 0 ? pgoutput.insert(1, row) : pgoutput.update(1, row, { kind: 'O', row }),
+          ),
+          pgoutput.commit(0x100n),
+        );
+        run.decoder.flush();
+        const left = [...given];
+        for (const block of run.blocks.map(({ bytes }) => BlockReader.open(bytes))) {
+          while (block.nextTransaction()) while (block.nextChange()) expectRow(block, left.shift()!);
+        }
+        expect(left).toEqual([]);
+      }),
+      // A smaller one takes its minutes.
+      { endOnFailure: true },
+    );
   });
 
   test('a type of which only the text is known ends a stream of values in binary before any change of its table', () => {

@@ -6,12 +6,16 @@ import { TablePlan } from '#connectors/postgres/target/table-plan.ts';
 import { type BlockColumn, BlockReader, BlockWriter, Op } from '#schemas/block/index.ts';
 import { ORIGIN } from '#schemas/position.ts';
 import { fuzzRuns } from '#test/support/fuzz.ts';
+import { writeImage } from '../../../schemas/block-model.ts';
 import { catalogColumn, catalogTable } from './support.ts';
 
 type Value = Uint8Array | string | null | undefined;
 
 /** The rows in a block, and where each begins. */
-function blockOf(rows: readonly (readonly Value[])[]): { readonly bytes: Buffer; readonly at: number[] } {
+function blockOf(
+  rows: readonly (readonly Value[])[],
+  inOnePiece: boolean,
+): { readonly bytes: Buffer; readonly at: number[] } {
   const writer = new BlockWriter(1024);
   writer.addTable({ relationId: 1, schema: 's', name: 't', identity: 'default', tolerant: false, columns: [] });
   writer.beginTransaction({ xid: 1, commitLsn: 9n, commitTime: 1, origin: undefined });
@@ -19,6 +23,13 @@ function blockOf(rows: readonly (readonly Value[])[]): { readonly bytes: Buffer;
     writer.beginChange(0, Op.insert, ordinal);
     writer.before(0);
     writer.after(true);
+    if (inOnePiece) {
+      writeImage(
+        row.map((value) => (value === null ? null : Buffer.from(value!))),
+        writer,
+      );
+      return;
+    }
     writer.beginRow(row.length);
     for (const value of row) {
       if (value === null) writer.nullCell();
@@ -37,8 +48,8 @@ function blockOf(rows: readonly (readonly Value[])[]): { readonly bytes: Buffer;
 }
 
 /** What the server gets as COPY data, taken apart after the documentation of COPY's binary format. */
-function copied(rows: readonly (readonly Value[])[], skipped?: Uint8Array): (Buffer | null)[][] {
-  const { bytes, at } = blockOf(rows);
+function copied(rows: readonly (readonly Value[])[], skipped?: Uint8Array, inOnePiece = false): (Buffer | null)[][] {
+  const { bytes, at } = blockOf(rows, inOnePiece);
   const sent: Buffer[] = [];
   const output = new Output({ write: (piece) => sent.push(Buffer.from(piece)) > 0, bytesToWrite: 0 });
   const written = (rows[0]?.length ?? 0) - (skipped?.reduce((sum, one) => sum + one, 0) ?? 0);
@@ -87,15 +98,16 @@ test('rows of any width, and values of any length, are the bytes that they were'
         minLength: 1,
         maxLength: 4,
       }),
+      inOnePiece: fc.boolean(),
       skipped: fc.option(fc.uint8Array({ min: 0, max: 1, minLength: width, maxLength: width }), { nil: undefined }),
     }),
   );
   fc.assert(
-    fc.property(rows, ({ rows: given, skipped }) => {
+    fc.property(rows, ({ rows: given, skipped, inOnePiece }) => {
       const expected = given.map((row) =>
         row.filter((_, i) => skipped?.[i] !== 1).map((one) => (one === null ? null : Buffer.from(one))),
       );
-      expect(copied(given, skipped)).toEqual(expected);
+      expect(copied(given, skipped, inOnePiece)).toEqual(expected);
     }),
     { numRuns: fuzzRuns(60) },
   );
@@ -103,7 +115,9 @@ test('rows of any width, and values of any length, are the bytes that they were'
 
 test.each([8191, 8192, 131_072, 300_000])('a value of %i bytes, over pieces of the output', (length) => {
   const rows = [['a', new Uint8Array(length).fill(7), 'b']];
-  expect(copied(rows)).toEqual([[Buffer.from('a'), Buffer.alloc(length, 7), Buffer.from('b')]]);
+  const expected = [[Buffer.from('a'), Buffer.alloc(length, 7), Buffer.from('b')]];
+  expect(copied(rows)).toEqual(expected);
+  expect(copied(rows, undefined, true)).toEqual(expected);
 });
 
 test('a row without one of its values is never written (Promise 4)', () => {
