@@ -191,5 +191,15 @@ export const promise5: Broken = {
       test: 'test/unit/services/sync-service/stuck.test.ts',
       title: 'while the other end works for it',
     },
+    {
+      name: 'topic-without-a-leader-stops-others',
+      stage: 'Kafka bus',
+      mistake: 'On Kafka no topic can be made or listed while any topic of the cluster has no leader.',
+      file: 'services/kernel/bus/kafkajs-mended.ts',
+      find: 'const aboutAll = options.topics.length === 0;',
+      replace: 'const aboutAll = options.topics.length < 0;',
+      test: 'test/conformance/bus-kafka-cluster.test.ts',
+      title: 'a topic that has no leader',
+    },
   ],
 };

@@ -132,5 +132,14 @@ export const promise9: Broken = {
       replace: 'if (request.url === "") changes.count += 1;',
       test: 'test/unit/services/gateway/shared-answers.test.ts',
     },
+    {
+      name: 'trouble-ends-with-an-attempt',
+      stage: 'writer',
+      mistake: 'A pair is said to be well whenever another attempt has begun.',
+      file: 'services/sync-service/stream-progress.ts',
+      find: '    this.#hasBegunAnew = true;\n',
+      replace: '    this.#hasBegunAnew = true;\n    this.#trouble = undefined;\n',
+      test: 'test/unit/services/sync-service/stream-progress.test.ts',
+    },
   ],
 };
