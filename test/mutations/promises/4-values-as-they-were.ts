@@ -78,12 +78,8 @@ export const promise4: Broken = {
       stage: 'writer',
       mistake: 'COPY writes NULL for a value that was not sent.',
       file: 'connectors/postgres/target/copy-lines.ts',
-      find: '    } else throw noValue(kind);\n',
-      replace: `    } else {
-      buf[pos++] = BACKSLASH;
-      buf[pos++] = N;
-    }
-`,
+      find: '} else if (kind === Cell.unchanged) throw noValue(kind);',
+      replace: '} else if (kind === Cell.unchanged) {\n      buf[pos++] = BACKSLASH;\n      buf[pos++] = N;\n    }',
       test: 'test/unit/connectors/postgres/target/copy-lines.test.ts',
       title: 'a cell without its value is never written',
     },
