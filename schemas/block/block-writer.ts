@@ -306,10 +306,26 @@ export class BlockWriter {
   }
 
   #string(text: string): void {
+    if (text.length < 64 && this.#shortAscii(text)) return;
     const length = Buffer.byteLength(text);
     this.#need(length + 10);
     this.#pos = putLong(this.#buf, this.#pos, length);
     this.#pos += this.#buf.write(text, this.#pos, 'utf8');
+  }
+
+  /** Numbers, names and the like, without a call out of the engine. @returns whether it is one; otherwise nothing is written */
+  #shortAscii(text: string): boolean {
+    this.#need(64);
+    const buf = this.#buf;
+    let pos = this.#pos;
+    buf[pos++] = text.length << 1;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return false;
+      buf[pos++] = code;
+    }
+    this.#pos = pos;
+    return true;
   }
 
   #value(kind: number, src: Buffer, start: number, end: number): void {

@@ -115,8 +115,8 @@ export function decodeBytes(bytes: Buffer, from: number, to: number, kind: Value
       else break;
     }
     if (at === to && to - first > (point < 0 ? 0 : 1)) {
-      const units = BigInt(first === from ? value : -value);
-      return kind === 'int' ? units : new Decimal(units, point < 0 ? 0 : to - 1 - point);
+      const units = first === from ? value : 0 - value;
+      return kind === 'int' ? BigInt(units) : new Decimal(units, point < 0 ? 0 : to - 1 - point);
     }
   }
   return decodeText(readText(bytes, from, to), kind, column);

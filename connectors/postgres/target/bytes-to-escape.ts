@@ -11,6 +11,8 @@ export class BytesToEscape {
   /** By kind: the first one at or behind what was asked for last; beyond the end when there is none. */
   readonly #next: number[] = KINDS.map(() => -1);
   #asked = 0;
+  /** None from what was asked for last up to here. */
+  #clear = -1;
 
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
@@ -20,14 +22,21 @@ export class BytesToEscape {
   noneIn(from: number, to: number): boolean {
     if (from < this.#asked) return false;
     this.#asked = from;
+    if (to <= this.#clear) return true;
+    if (this.#clear < from) this.#lookOn(from);
+    return to <= this.#clear;
+  }
+
+  #lookOn(from: number): void {
     const next = this.#next;
+    let clear = this.#bytes.length;
     for (let kind = 0; kind < KINDS.length; kind++) {
       if (next[kind]! < from) {
         const found = this.#bytes.indexOf(KINDS[kind]!, from);
         next[kind] = found < 0 ? this.#bytes.length : found;
       }
-      if (next[kind]! < to) return false;
+      if (next[kind]! < clear) clear = next[kind]!;
     }
-    return true;
+    this.#clear = clear;
   }
 }

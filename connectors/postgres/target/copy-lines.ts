@@ -41,6 +41,9 @@ export function writeCopyLine(
   toEscape?: BytesToEscape,
 ): void {
   cells.start(at);
+  // In local variables: through the output's own fields the loop takes a third longer.
+  let { buf, pos, view } = output;
+  const source = output.sourceView(bytes);
   let first = true;
   for (let column = 0; cells.next(); column++) {
     if (skipped?.[column] === 1) continue;
@@ -49,9 +52,11 @@ export function writeCopyLine(
     const length = form === undefined ? to - from : form.most(bytes, from, to);
     // Every byte may need its backslash; tab before, newline after. A text that is made is made behind that.
     const most = length * (form === undefined ? 2 : 3) + 4;
-    if (output.pos + most > output.buf.length) output.copyRoom(most);
-    const { buf } = output;
-    let { pos } = output;
+    if (pos + most > buf.length) {
+      output.pos = pos;
+      output.copyRoom(most);
+      ({ buf, pos, view } = output);
+    }
     if (first) first = false;
     else buf[pos++] = TAB;
     if (kind === Cell.null) {
@@ -63,11 +68,11 @@ export function writeCopyLine(
       // What is written never overtakes what is read: each byte becomes two at most.
       pos = putEscaped(buf, made, form.put(bytes, from, to, buf, made), buf, pos);
     } else if (toEscape?.noneIn(from, to) === true) {
-      if (length < NATIVE_FROM) pos = copyWords(output.sourceView(bytes), from, to, output.view, pos);
+      if (length < NATIVE_FROM) pos = copyWords(source, from, to, view, pos);
       else pos += bytes.copy(buf, pos, from, to);
     } else pos = putEscaped(bytes, from, to, buf, pos);
-    output.pos = pos;
   }
+  output.pos = pos;
   output.copyRoom(1);
   output.buf[output.pos++] = NEWLINE;
 }

@@ -4,21 +4,30 @@ const MIN_SIGNIFICANT = 16;
 const MAX_QUOTIENT_SCALE = 1000;
 
 const powers: bigint[] = Array.from({ length: 64 }, (_, exponent) => 10n ** BigInt(exponent));
+/** Those that are numbers exactly. */
+const smallPowers: readonly number[] = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);
+const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 const power = (exponent: number): bigint => powers[exponent] ?? 10n ** BigInt(exponent);
 
 /**
  * An exact decimal with PostgreSQL's arithmetic: the same digits, and the same number of digits after the point, as `numeric` gives.
- * Never a double: 0.1 + 0.2 is 0.3. A big integer and a scale, since that costs a quarter of what a decimal library does here.
+ * Never a double: 0.1 + 0.2 is 0.3. An integer and a scale, since that costs a quarter of what a decimal library does here.
  */
 export class Decimal {
-  /** The value times ten to the power of the scale. */
-  readonly units: bigint;
+  /** The value times ten to the power of the scale: a number where it is one exactly, which most amounts are, and no allocation a step. */
+  readonly #units: number | bigint;
   /** Digits after the point, at least 0. */
   readonly scale: number;
 
-  constructor(units: bigint, scale: number) {
-    this.units = units;
+  /** @param units a number is a safe integer */
+  constructor(units: number | bigint, scale: number) {
+    this.#units = typeof units === 'bigint' && units >= -SAFE && units <= SAFE ? Number(units) : units;
     this.scale = scale;
+  }
+
+  /** The value times ten to the power of the scale. */
+  get units(): bigint {
+    return BigInt(this.#units);
   }
 
   /**
@@ -55,28 +64,30 @@ export class Decimal {
 
   /** As PostgreSQL prints a numeric. */
   toString(): string {
-    const { units, scale } = this;
-    if (scale === 0) return units.toString();
-    const digits = magnitude(units)
-      .toString()
-      .padStart(scale + 1, '0');
+    const { scale } = this;
+    const units = this.#units;
+    if (scale === 0) return String(units);
+    const digits = String(units < 0 ? -units : units).padStart(scale + 1, '0');
     const point = digits.length - scale;
-    return `${units < 0n ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`;
+    return `${units < 0 ? '-' : ''}${digits.slice(0, point)}.${digits.slice(point)}`;
   }
 
   /** Negative, zero or positive, as for sorting. */
   compare(other: Decimal): number {
     const scale = Math.max(this.scale, other.scale);
-    const [a, b] = [this.#at(scale), other.#at(scale)];
+    // Numbers and big integers compare by value.
+    const a = this.#at(scale);
+    const b = other.#at(scale);
     return a < b ? -1 : a > b ? 1 : 0;
   }
 
   get isZero(): boolean {
-    return this.units === 0n;
+    return this.#units === 0;
   }
 
   negate(): Decimal {
-    return new Decimal(-this.units, this.scale);
+    const units = this.#units;
+    return new Decimal(typeof units === 'number' ? 0 - units : -units, this.scale);
   }
 
   abs(): Decimal {
@@ -85,16 +96,16 @@ export class Decimal {
 
   plus(other: Decimal): Decimal {
     const scale = Math.max(this.scale, other.scale);
-    return new Decimal(this.#at(scale) + other.#at(scale), scale);
+    return new Decimal(sum(this.#at(scale), other.#at(scale)), scale);
   }
 
   minus(other: Decimal): Decimal {
     const scale = Math.max(this.scale, other.scale);
-    return new Decimal(this.#at(scale) - other.#at(scale), scale);
+    return new Decimal(difference(this.#at(scale), other.#at(scale)), scale);
   }
 
   times(other: Decimal): Decimal {
-    return new Decimal(this.units * other.units, this.scale + other.scale);
+    return new Decimal(product(this.#units, other.#units), this.scale + other.scale);
   }
 
   /** @throws {RangeError} for a division by zero */
@@ -108,7 +119,7 @@ export class Decimal {
   modulo(other: Decimal): Decimal {
     if (other.isZero) throw new RangeError('division by zero');
     const scale = Math.max(this.scale, other.scale);
-    return new Decimal(this.#at(scale) % other.#at(scale), scale);
+    return new Decimal(BigInt(this.#at(scale)) % BigInt(other.#at(scale)), scale);
   }
 
   /** @param digits after the point, from 0 to 1000; half goes away from zero */
@@ -143,9 +154,38 @@ export class Decimal {
   }
 
   /** The units at a scale that is not below its own. */
-  #at(scale: number): bigint {
-    return scale === this.scale ? this.units : this.units * power(scale - this.scale);
+  #at(scale: number): number | bigint {
+    const more = scale - this.scale;
+    if (more === 0) return this.#units;
+    return product(this.#units, smallPowers[more] ?? power(more));
   }
+}
+
+// A sum, difference or product of two integers that is itself a safe one as a double is exact; so is one that is not safe never taken for one.
+
+function sum(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const made = a + b;
+    if (Number.isSafeInteger(made)) return made;
+  }
+  return BigInt(a) + BigInt(b);
+}
+
+function difference(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const made = a - b;
+    if (Number.isSafeInteger(made)) return made;
+  }
+  return BigInt(a) - BigInt(b);
+}
+
+function product(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const made = a * b;
+    // Not minus zero.
+    if (Number.isSafeInteger(made)) return made + 0;
+  }
+  return BigInt(a) * BigInt(b);
 }
 
 /** Half away from zero, as PostgreSQL rounds numerics. */
