@@ -173,7 +173,22 @@ export class BlockWriter {
     return this.#pos + 2 + lengthSize(likely);
   }
 
-  /** Where a row in one piece is written; asked for anew after each `beginImage`. */
+  /**
+   * Begins a row that the caller writes itself, as `beginRow`, cells and `endRow` would: into `buffer`, from the position returned on. Until `endCells` nothing
+   * has happened.
+   * @param most bytes that it takes at most
+   */
+  beginCells(most: number): number {
+    this.#need(most + SLACK);
+    return this.#pos;
+  }
+
+  /** @param end position after the row, the end of its array included */
+  endCells(end: number): void {
+    this.#pos = end;
+  }
+
+  /** Where rows are written in place; asked for anew after each `beginImage` and `beginCells`. */
   get buffer(): Buffer {
     return this.#buf;
   }

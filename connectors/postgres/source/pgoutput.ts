@@ -4,7 +4,7 @@ import { LastView } from '#schemas/block/view.ts';
 import { endOf, LAST_ORDINAL, type Position } from '#schemas/position.ts';
 import { lsnAt, MessageReader, malformed, timeAt } from './message-reader.ts';
 import { type Relation, RelationCache } from './relations.ts';
-import { writeRowImage } from './row-image.ts';
+import { writeRowCells, writeRowImage } from './rows-in-place.ts';
 
 export interface DecoderOptions {
   readonly sourceId: string;
@@ -32,8 +32,6 @@ export class PgoutputDecoder {
   readonly #relations: RelationCache;
   readonly #writer: BlockWriter;
   readonly #views = new LastView();
-  /** How a value that is there begins: "t" for text, "b" for binary. */
-  readonly #valueKind: number;
   /** The end of the last closed block. */
   #position: Position;
   /** Counts blocks, so that relations know whether they are in the open one's header. */
@@ -63,7 +61,6 @@ export class PgoutputDecoder {
     this.#position = options.from;
     this.#relations = new RelationCache(options.builtinTypes, options.format);
     this.#writer = new BlockWriter(options.blockBytes + 64 * 1024);
-    this.#valueKind = options.format === 'binary' ? 0x62 : 0x74;
   }
 
   /** The end of the last closed block. */
@@ -314,34 +311,12 @@ export class PgoutputDecoder {
     if (end - start < 2) malformed('a row without its number of columns');
     const count = (buf[start]! << 8) | buf[start + 1]!;
     if (count !== relation.width) malformed(`a row of ${count} columns for a table of ${relation.width}`);
+    const view = this.#views.of(buf);
     if (relation.inOnePiece) {
-      const after = writeRowImage(this.#writer, buf, this.#views.of(buf), start, end);
+      const after = writeRowImage(this.#writer, buf, view, start, end);
       if (after !== -1) return after;
     }
-    return this.#cells(buf, start, end, relation);
-  }
-
-  #cells(buf: Buffer, start: number, end: number, { width: count, isText }: Relation): number {
-    const writer = this.#writer;
-    writer.beginRow(count);
-    let pos = start + 2;
-    for (let column = 0; column < count; column++) {
-      if (pos >= end) malformed('a row that ends before its last column');
-      const kind = buf[pos++]!;
-      if (kind === this.#valueKind) {
-        if (end - pos < 4) malformed('a row that ends within a length');
-        const length = ((buf[pos]! << 24) | (buf[pos + 1]! << 16) | (buf[pos + 2]! << 8) | buf[pos + 3]!) >>> 0;
-        pos += 4;
-        if (length > end - pos) malformed('a row that ends within a value');
-        if (isText[column] === 1) writer.textCell(buf, pos, pos + length);
-        else writer.bytesCell(buf, pos, pos + length);
-        pos += length;
-      } else if (kind === 0x6e) writer.nullCell();
-      else if (kind === 0x75) writer.unchangedCell();
-      else malformed(`a value of the unknown kind ${kind}`);
-    }
-    writer.endRow();
-    return pos;
+    return writeRowCells(this.#writer, buf, view, start, end, relation);
   }
 
   /** @param lastOrdinal up to which an unfinished transaction is in the block */

@@ -15,6 +15,8 @@ export interface Relation {
   readonly table: BlockTable;
   /** Cells that a row of it has. */
   readonly width: number;
+  /** How a value that is there begins in a row: "t" for text, "b" for binary. */
+  readonly valueKind: number;
   /** By cell, where values come in binary: 1 when they are the bytes of their text. */
   readonly isText: Uint8Array;
   /** Rows with all of their values are written in one piece: some of them are in binary. */
@@ -76,7 +78,8 @@ export class RelationCache {
     if (known !== undefined && sameShape(known.table, table)) return;
     const isText = Uint8Array.from(columns, ({ format }) => (format === 'text' ? 1 : 0));
     const inOnePiece = columns.some(({ format }) => format === 'binary');
-    this.#relations.set(relationId, { table, width: count, isText, inOnePiece, block: -1, index: -1 });
+    const valueKind = this.#format === 'binary' ? 0x62 : 0x74;
+    this.#relations.set(relationId, { table, width: count, valueKind, isText, inOnePiece, block: -1, index: -1 });
   }
 
   #readColumn(reader: MessageReader): BlockColumn {
