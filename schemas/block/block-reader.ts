@@ -195,8 +195,9 @@ export class CellCursor {
   readonly #bytes: Buffer;
   #pos = 0;
   #left = 0;
-  /** The row is in one piece. */
-  #image = false;
+  /** Of a row in one piece, its first byte and the one after its last; of any other -1. */
+  imageStart = -1;
+  imageEnd = -1;
   kind: Cell = Cell.null;
   /** First byte of the value; equal to `to` for null and unchanged. */
   from = 0;
@@ -211,14 +212,14 @@ export class CellCursor {
   start(offset: number): void {
     this.#pos = offset;
     this.#left = this.#run();
-    this.#image = this.#left === 1 && this.#bytes[this.#pos] === ROW_IMAGE;
-    if (this.#image) this.#startImage();
+    if (this.#left === 1 && this.#bytes[this.#pos] === ROW_IMAGE) this.#startImage();
+    else this.imageStart = this.imageEnd = -1;
   }
 
   next(): boolean {
     if (this.#left === 0) return false;
     this.#left--;
-    if (this.#image) {
+    if (this.imageStart !== -1) {
       this.#nextInImage();
       return true;
     }
@@ -250,10 +251,14 @@ export class CellCursor {
 
   #startImage(): void {
     const bytes = this.#bytes;
-    const wire = new WireReader(bytes, this.#pos + 1);
-    wire.length();
-    this.#left = bytes.readUInt16BE(wire.pos);
-    this.#pos = wire.pos + 2;
+    const first = bytes[this.#pos + 1]!;
+    this.#pos += 2;
+    const length = first < 0x80 ? first >>> 1 : this.#longLength(first);
+    const start = this.#pos;
+    this.imageStart = start;
+    this.imageEnd = start + length;
+    this.#left = (bytes[start]! << 8) | bytes[start + 1]!;
+    this.#pos = start + 2;
   }
 
   #nextInImage(): void {

@@ -173,6 +173,20 @@ export class BlockWriter {
     return this.#pos + 2 + lengthSize(likely);
   }
 
+  /** @param start as `beginImage` returned it */
+  endImage(start: number, end: number): void {
+    const buf = this.#buf;
+    const length = end - start;
+    buf[this.#pos] = 2; // a run of one item
+    buf[this.#pos + 1] = ROW_IMAGE;
+    const row = this.#pos + 2 + lengthSize(length);
+    // It was thought to have more or fewer digits.
+    if (row !== start) buf.copyWithin(row, start, end);
+    putLong(buf, this.#pos + 2, length);
+    buf[row + length] = 0; // no further items
+    this.#pos = row + length + 1;
+  }
+
   /**
    * Begins a row that the caller writes itself, as `beginRow`, cells and `endRow` would: into `buffer`, from the position returned on. Until `endCells` nothing
    * has happened.
@@ -196,20 +210,6 @@ export class BlockWriter {
   /** The same, for more than a byte at a time. */
   get view(): DataView {
     return this.#out.of(this.#buf);
-  }
-
-  /** @param start as `beginImage` returned it */
-  endImage(start: number, end: number): void {
-    const buf = this.#buf;
-    const length = end - start;
-    buf[this.#pos] = 2; // a run of one item
-    buf[this.#pos + 1] = ROW_IMAGE;
-    const row = this.#pos + 2 + lengthSize(length);
-    // It was thought to have more or fewer digits.
-    if (row !== start) buf.copyWithin(row, start, end);
-    putLong(buf, this.#pos + 2, length);
-    buf[row + length] = 0; // no further items
-    this.#pos = row + length + 1;
   }
 
   /**

@@ -24,6 +24,10 @@ export class StreamProgress implements WatchedStage {
   #division: Division | undefined;
   readonly #since = new AppliedSince();
   readonly #waiting = new WaitingBlocks();
+  /**
+   * Until the target has taken something. (Promise 9) That a session has begun does not say that it will: a lock that is held there for an hour lets every
+   * attempt begin, and ends it half a minute later.
+   */
   #trouble: TerraFusionError | undefined;
   /** Since the trouble. */
   #hasBegunAnew = false;
@@ -64,7 +68,7 @@ export class StreamProgress implements WatchedStage {
   committed(applied: Applied, batch: CommittedBatch): void {
     const { metrics, clock } = this.#env;
     this.#applied = applied;
-    this.#goesWell();
+    this.#trouble = undefined;
     this.#commits += 1;
     this.#since.add(batch.outcome);
     this.#waiting.applied(applied);
@@ -73,16 +77,8 @@ export class StreamProgress implements WatchedStage {
 
   /** The target has taken a part of a transaction. */
   taken(): void {
-    this.#goesWell();
-    this.#parts += 1;
-  }
-
-  /**
-   * Promise 9: that a session has begun does not say that the target takes anything. A lock that is held there for an hour lets every attempt begin,
-   * and ends it half a minute later.
-   */
-  #goesWell(): void {
     this.#trouble = undefined;
+    this.#parts += 1;
   }
 
   /** @returns whether it had gone well until now */
@@ -133,7 +129,7 @@ export class StreamProgress implements WatchedStage {
     const { seconds: lagSeconds, blocks } = this.#waiting.look(applied.topic === this.#topic ? next : 0n, clock.now());
     const sourceLsn = readers.get(this.#pair.sourceId)?.sourceLsn;
     // Nothing is left that it could fail at.
-    if (blocks === 0 && this.#hasBegunAnew) this.#goesWell();
+    if (blocks === 0 && this.#hasBegunAnew) this.#trouble = undefined;
     // Without a reader in this process nobody here knows where the source's end is.
     const behind = sourceLsn === undefined ? undefined : Math.max(0, Number(sourceLsn - applied.position.commitLsn));
     const lagBytes = blocks > 0 ? behind : 0;

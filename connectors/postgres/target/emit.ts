@@ -178,7 +178,7 @@ export class Emitter {
     beginCopyRows(out);
     for (let i = 0; i < source.length; i++) {
       const buffer = source[i]!;
-      writeCopyBytes(out, this.#rows.buffer(buffer), at[i]!, skipped, written.length);
+      writeCopyBytes(out, this.#rows.buffer(buffer), this.#rows.cursor(buffer), at[i]!, skipped, written.length);
     }
     endCopyRows(out);
     out.endCopyData();

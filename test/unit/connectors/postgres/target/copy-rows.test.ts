@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { beginCopyRows, endCopyRows, takesBytes, writeCopyBytes } from '#connectors/postgres/target/copy-rows.ts';
 import { Output } from '#connectors/postgres/target/output.ts';
 import { TablePlan } from '#connectors/postgres/target/table-plan.ts';
-import { type BlockColumn, BlockReader, BlockWriter, Op } from '#schemas/block/index.ts';
+import { type BlockColumn, BlockReader, BlockWriter, CellCursor, Op } from '#schemas/block/index.ts';
 import { ORIGIN } from '#schemas/position.ts';
 import { fuzzRuns } from '#test/support/fuzz.ts';
 import { writeImage } from '../../../schemas/block-model.ts';
@@ -55,7 +55,8 @@ function copied(rows: readonly (readonly Value[])[], skipped?: Uint8Array, inOne
   const written = (rows[0]?.length ?? 0) - (skipped?.reduce((sum, one) => sum + one, 0) ?? 0);
   output.beginCopyData();
   beginCopyRows(output);
-  for (const one of at) writeCopyBytes(output, bytes, one, skipped, written);
+  const cells = new CellCursor(bytes);
+  for (const one of at) writeCopyBytes(output, bytes, cells, one, skipped, written);
   endCopyRows(output);
   output.endCopyData();
   output.flush();
