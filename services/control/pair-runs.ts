@@ -1,6 +1,7 @@
 import type { TerraFusionError } from '#schemas/errors.ts';
 import type { DesiredState, PairState } from '#schemas/pairs.ts';
 import type { Queryable } from '#services/kernel/database/index.ts';
+import type { Lease } from '#services/kernel/leases.ts';
 import { noSuchPair } from './sync-pairs.ts';
 import { problemOf, storedLoad, type PairChecked, type PairLoad } from './pair-records.ts';
 import { TableSyncs } from './table-syncs.ts';
@@ -23,6 +24,12 @@ export interface Trouble {
   readonly code: string;
   /** ISO 8601. */
   readonly since: string;
+}
+
+/** What who speaks of a pair had seen when it began, and the right by which it speaks. */
+export interface Seen {
+  readonly runs: number;
+  readonly under?: Lease | undefined;
 }
 
 /** Whether and how pairs run: what operators want, and what the sync-service says of it. */
@@ -103,14 +110,15 @@ export class PairRuns {
 
   /**
    * What the sync-service sees. `seen.runs` is what it saw when it began: after a command in between, its word is about the past and
-   * is dropped. So is whatever work says that is being stopped because the pair has failed: only a command ends "failed". (Promise 9)
+   * is dropped. So is the word of who has lost the lease `seen.under` to somebody else, and whatever work says that is being stopped
+   * because the pair has failed: only a command ends "failed". (Promise 9)
    * The error's `since` is kept as long as its code stays. Returns whether the word was taken.
    */
   async recordState(
     id: string,
     state: PairState,
     error?: TerraFusionError,
-    seen: { readonly runs?: number | undefined } = {},
+    seen: Partial<Seen> = {},
   ): Promise<boolean> {
     const problem = error && problemOf(error, new Date());
     const taken = await this.#db.run(
@@ -118,8 +126,9 @@ export class PairRuns {
            WHEN $3::jsonb IS NULL THEN NULL
            WHEN error->>'code' = $3::jsonb->>'code' THEN $3::jsonb || jsonb_build_object('since', error->'since')
            ELSE $3::jsonb END
-        WHERE id = $1 AND deleted_at IS NULL AND ($4::int IS NULL OR runs = $4) AND (state <> 'failed' OR $2 = 'failed')`,
-      [id, state, problem ?? null, seen.runs ?? null],
+        WHERE id = $1 AND deleted_at IS NULL AND ($4::int IS NULL OR runs = $4)
+          AND NOT EXISTS (SELECT FROM terrafusion.leases WHERE name = $5 AND token > $6) AND (state <> 'failed' OR $2 = 'failed')`,
+      [id, state, problem ?? null, seen.runs ?? null, seen.under?.name ?? null, seen.under?.token ?? null],
     );
     if (taken === 0) return false;
     if (error) await this.#noteError(id, error);
@@ -128,11 +137,12 @@ export class PairRuns {
   }
 
   /** A pair that catches up in spite of trouble: it is over, as far as who says so can see. `seen` as with {@link recordState}. */
-  async endTrouble(id: string, seen: { readonly runs: number }): Promise<void> {
+  async endTrouble(id: string, seen: Seen): Promise<void> {
     await this.#db.run(
       `UPDATE terrafusion.sync_pairs SET error = NULL
-        WHERE id = $1 AND deleted_at IS NULL AND runs = $2 AND state = 'catching_up' AND error IS NOT NULL`,
-      [id, seen.runs],
+        WHERE id = $1 AND deleted_at IS NULL AND runs = $2 AND state = 'catching_up' AND error IS NOT NULL
+          AND NOT EXISTS (SELECT FROM terrafusion.leases WHERE name = $3 AND token > $4)`,
+      [id, seen.runs, seen.under?.name ?? null, seen.under?.token ?? null],
     );
   }
 

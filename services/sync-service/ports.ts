@@ -11,6 +11,7 @@ import type { SlotReading } from '#schemas/slots.ts';
 import type { WalBudgetAction } from '#schemas/systems.ts';
 import type { TableEnds, TableName } from '#schemas/tables.ts';
 import type { AuditEventName } from '#services/control/audit-events.ts';
+import type { Lease } from '#services/kernel/leases.ts';
 import type { Surroundings } from '#services/pair-check/overlap.ts';
 
 /** A pair as the supervisor sees it. */
@@ -187,14 +188,15 @@ export interface ControlPort {
   /** Notes, before the slot is dropped, that nothing is to be read from it any more. */
   giveUpGeneration(sourceId: string, generation: Generation, reason: string): Promise<void>;
 
-  /** Dropped when an operator has given a command since `pair.runs` was read: false. */
+  /** Dropped when an operator has given a command since `pair.runs` was read, or another process has taken the lease `under` which it is said: false. */
   recordState(
     pair: { readonly id: string; readonly runs: number },
     state: PairState,
     error?: TerraFusionError,
+    under?: Lease,
   ): Promise<boolean>;
   /** The pair is in no trouble any more, as far as its stream processor can see; whoever writes it says the rest. */
-  endTrouble(pair: { readonly id: string; readonly runs: number }): Promise<void>;
+  endTrouble(pair: { readonly id: string; readonly runs: number }, under?: Lease): Promise<void>;
   /** What was said of the pair last, whoever said it. */
   stateOf(pairId: string): Promise<{ readonly state: PairState; readonly code: string | undefined } | undefined>;
   /** Keeps the operation that people see in step. False when a later load has been asked for: this one is not wanted any more. */

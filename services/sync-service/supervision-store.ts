@@ -80,7 +80,7 @@ export function supervisionStore(control: Control): ControlPort {
       };
       return surroundingsOf(control, await connection(sourceId), await connection(targetId), id);
     },
-    endTrouble: ({ id, runs: seen }) => runs.endTrouble(id, { runs: seen }),
+    endTrouble: ({ id, runs: seen }, under) => runs.endTrouble(id, { runs: seen, under }),
     stateOf: (pairId) => runs.stateOf(pairId),
     recordTables: (pairId, list) => tables.record(pairId, list),
     neededOffsets: (sourceId) => progress.neededOffsets(sourceId),

@@ -182,7 +182,7 @@ export class Supervisor implements Service {
       return 'held-elsewhere';
     }
     if (this.#heldElsewhere.delete(name)) this.#tookOver(name, 'Another process had it, and has it no more');
-    await work(AbortSignal.any([signal, lease.signal]));
+    await work(AbortSignal.any([signal, lease.signal]), lease.lease);
     return 'done';
   };
 }

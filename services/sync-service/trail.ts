@@ -32,12 +32,13 @@ type Audited = Pick<
 export function audited(control: Control, now: () => number): Audited {
   const lastLetters = new Map<string, number>();
   return {
-    recordState: ({ id, runs }, state, error) =>
+    recordState: ({ id, runs }, state, error, under) =>
       control.transaction(async (transaction) => {
         const before = await transaction.runs.hold(id);
         if (!before) return false;
         return withEnded(transaction, id, before.auditLevel, async () => {
-          if (!(await transaction.runs.recordState(id, state, error, { runs }))) return { result: false, events: [] };
+          if (!(await transaction.runs.recordState(id, state, error, { runs, under })))
+            return { result: false, events: [] };
           // Once a pair streams, what its load has copied is consistent: then, and in one with that word, its operation is completed.
           if (state === 'streaming') await transaction.operations.completeLoads(id);
           const { events, trouble } = stateEvents(before, state, error, new Date(now()).toISOString());

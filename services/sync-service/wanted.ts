@@ -111,13 +111,14 @@ function tells(pair: SupervisedPair, env: WorkEnvironment): Pick<WorkUnit, 'abou
   const { control, metrics } = env;
   return {
     about: { pair: pair.name, pair_id: pair.id },
-    halted: async (error) => {
-      await control.recordState(pair, 'failed', error);
+    halted: async (error, lease) => {
+      await control.recordState(pair, 'failed', error, lease);
     },
-    interrupted: async (error) => {
+    interrupted: async (error, _waitMs, lease) => {
       metrics.retried('pair', error.code);
       if (pair.deleted) await control.recordRemovalError(pair.id, error);
-      if (!pair.deleted) await control.recordState(pair, pair.load.state === 'done' ? 'catching_up' : 'loading', error);
+      if (!pair.deleted)
+        await control.recordState(pair, pair.load.state === 'done' ? 'catching_up' : 'loading', error, lease);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Log } from '#connectors/contract/context.ts';
 import { asTerraFusionError, type TerraFusionError } from '#schemas/errors.ts';
 import type { Clock } from '#services/kernel/clock.ts';
+import type { Lease } from '#services/kernel/leases.ts';
 import { Backoff, type Random } from '#services/kernel/retry.ts';
 
 /** One thing that should be running: a reader of a source, a load, a stream of a pair. */
@@ -16,18 +17,21 @@ export interface WorkUnit {
   /** Of a stage of the data path: the pair or source, as people call it. Whether it is started again after a failure is theirs to say. */
   readonly stageOf?: string;
   /** Resolves when the work is done for good or the signal was aborted and it has drained. */
-  run(signal: AbortSignal): Promise<void>;
-  /** What does not heal is told here once, and the unit is not started again until its version changes. */
-  halted(error: TerraFusionError): Promise<void>;
-  /** What heals is told here, before the wait. */
-  interrupted(error: TerraFusionError, waitMs: number): Promise<void>;
+  run(signal: AbortSignal, lease: Lease): Promise<void>;
+  /**
+   * What does not heal is told here once, and the unit is not started again until its version changes.
+   * @param lease under which it ran; undefined where it had not come to that
+   */
+  halted(error: TerraFusionError, lease: Lease | undefined): Promise<void>;
+  /** What heals is told here, before the wait; with the lease as at `halted`. */
+  interrupted(error: TerraFusionError, waitMs: number, lease: Lease | undefined): Promise<void>;
 }
 
 /** Runs `work` while the lease of that name is held; undefined when another process holds it. */
 export type WithLease = (
   name: string,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<void>,
+  work: (signal: AbortSignal, lease: Lease) => Promise<void>,
 ) => Promise<'done' | 'held-elsewhere'>;
 
 export interface WorkEngineOptions {
@@ -175,8 +179,12 @@ export class WorkEngine {
       };
       this.#waiting.set(unit.name, waiting);
     }
+    let under: Lease | undefined;
     try {
-      const outcome = await withLease(unit.name, signal, (leased) => unit.run(leased));
+      const outcome = await withLease(unit.name, signal, (leased, lease) => {
+        under = lease;
+        return unit.run(leased, lease);
+      });
       // Done, or somebody else does it: look again at the next poll, not at once.
       waiting.until = clock.monotonic() + (outcome === 'done' ? 200 : 1000);
     } catch (thrown) {
@@ -193,14 +201,14 @@ export class WorkEngine {
             { unit: unit.name, ...unit.about, code: error.code, error, waitMs: Math.round(waitMs) },
             'Work was interrupted and is started again.',
           );
-          await unit.interrupted(error, waitMs);
+          await unit.interrupted(error, waitMs, under);
         } else {
           waiting.until = Infinity;
           log.error(
             { unit: unit.name, ...unit.about, code: error.code, error, fix: error.fix },
             'Work has halted and waits for somebody to act.',
           );
-          await unit.halted(error);
+          await unit.halted(error, under);
         }
       } catch (failure) {
         // The state could not be told: try the whole unit again rather than halt in silence. (Promise 9)

@@ -133,6 +133,16 @@ export const promise9: Broken = {
       test: 'test/unit/services/gateway/shared-answers.test.ts',
     },
     {
+      name: 'zombie-has-the-last-word',
+      stage: 'sync-service',
+      mistake: 'What a process says after another one has taken its work over counts, and nobody takes it back.',
+      file: 'services/control/pair-runs.ts',
+      find: 'WHERE name = $5 AND token > $6)',
+      replace: 'WHERE name = $5 AND token > $6 + 1000)',
+      test: 'test/unit/services/control/pairs.test.ts',
+      title: 'a word of who has lost the work to another process is dropped',
+    },
+    {
       name: 'trouble-ends-with-an-attempt',
       stage: 'writer',
       mistake: 'A pair is said to be well whenever another attempt has begun.',

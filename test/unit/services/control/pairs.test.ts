@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { pairConfig, tableInput } from '#schemas/pairs.ts';
+import { acquireLease, releaseLease } from '#services/kernel/leases.ts';
 import { makePair, missingId, withControl } from './fixture.ts';
 
 const fixture = withControl();
@@ -163,6 +164,24 @@ describe('runs', () => {
     expect(await pairs.get(id)).toMatchObject({ desired: 'paused', state: 'streaming', runs: 2 });
     await expect(runs.setDesired(missingId, 'paused')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await runs.recordState(missingId, 'failed')).toBe(false);
+  });
+
+  test('a word of who has lost the work to another process is dropped (Promise 9)', async () => {
+    const { database, runs } = fixture.control;
+    const { id } = await makePair(fixture.control);
+    await runs.setDesired(id, 'running');
+    const before = (await acquireLease(database, `pair:${id}`, 'frozen', 0))!;
+    const after = (await acquireLease(database, `pair:${id}`, 'well', 60_000))!;
+    expect(await runs.recordState(id, 'streaming', undefined, { runs: 1, under: after })).toBe(true);
+    expect(await runs.recordState(id, 'catching_up', failure(), { runs: 1, under: before })).toBe(false);
+    expect(await runs.stateOf(id)).toEqual({ state: 'streaming', code: undefined });
+    expect(await runs.recordState(id, 'catching_up', failure(), { runs: 1, under: after })).toBe(true);
+    await runs.endTrouble(id, { runs: 1, under: before });
+    expect(await runs.stateOf(id)).toEqual({ state: 'catching_up', code: 'SOURCE_UNREACHABLE' });
+    // A lease that has run out, and that nobody has taken, is still one's own.
+    await releaseLease(database, after);
+    await runs.endTrouble(id, { runs: 1, under: after });
+    expect(await runs.stateOf(id)).toEqual({ state: 'catching_up', code: undefined });
   });
 
   test('trouble ends where a pair catches up in spite of it, and nowhere else (Promise 9)', async () => {

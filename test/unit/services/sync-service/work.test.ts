@@ -4,8 +4,8 @@ import { ManualClock } from '#services/kernel/clock.ts';
 import { WorkEngine, type WithLease, type WorkUnit } from '#services/sync-service/work.ts';
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-const alone: WithLease = async (_name, signal, work) => {
-  await work(signal);
+const alone: WithLease = async (name, signal, work) => {
+  await work(signal, { name, holder: 'us', token: 1n });
   return 'done';
 };
 
@@ -23,8 +23,9 @@ class Trace {
         await (run ? run(signal) : untilAborted(signal));
         this.events.push(`end ${name} ${version}`);
       },
-      halted: async (error) => void this.events.push(`halted ${name} ${error.code}`),
-      interrupted: async (error) => void this.events.push(`interrupted ${name} ${error.code}`),
+      halted: async (error, lease) => void this.events.push(`halted ${name} ${error.code} ${lease?.token ?? '-'}`),
+      interrupted: async (error, _waitMs, lease) =>
+        void this.events.push(`interrupted ${name} ${error.code} ${lease?.token ?? '-'}`),
     };
   }
 }
@@ -103,7 +104,7 @@ describe('what runs follows what should run', () => {
     });
     const { look, clock, engine, stop } = engineOf(() => [unit]);
     await look();
-    expect(trace.events).toEqual(['start a 1', 'interrupted a TARGET_UNREACHABLE']);
+    expect(trace.events).toEqual(['start a 1', 'interrupted a TARGET_UNREACHABLE 1']);
     await look();
     expect(runs).toBe(1);
     clock.advance(500);
@@ -123,7 +124,7 @@ describe('what runs follows what should run', () => {
     await look();
     clock.advance(3_600_000);
     await look();
-    expect(trace.events).toEqual(['start a 1', 'halted a TARGET_NO_PRIVILEGE']);
+    expect(trace.events).toEqual(['start a 1', 'halted a TARGET_NO_PRIVILEGE 1']);
     wanted = [trace.unit('a', '2')];
     await look();
     expect(trace.events.at(-1)).toBe('start a 2');
@@ -179,7 +180,7 @@ describe('what runs follows what should run', () => {
     await clock.elapse(60_000);
     expect(trace.events.filter((event) => event.includes('pair:a'))).toEqual([
       'start pair:a 1',
-      'halted pair:a HEALING_SWITCHED_OFF',
+      'halted pair:a HEALING_SWITCHED_OFF 1',
     ]);
     expect(trace.events.filter((event) => event === 'start slot:s 1').length).toBeGreaterThan(2);
     stop.abort();
