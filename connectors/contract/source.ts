@@ -266,7 +266,7 @@ export interface ReaderRequest {
   /** Last position that is stored durably: the reader goes on after it, change by change. */
   readonly after: Position | undefined;
   /**
-   * How values are wanted; text when left out. "binary" where whoever takes the blocks can do without text: a source gives text all the same
+   * How values are wanted; text when left out. "binary" where whoever takes the blocks reads it: a source gives text all the same
    * where it has types of which only that is known. The columns of each block tell.
    */
   readonly cells?: CellFormat;

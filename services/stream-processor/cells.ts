@@ -1,5 +1,7 @@
-import { Cell, type BlockWriter } from '#schemas/block/index.ts';
+import { type BlockColumn, Cell, type BlockWriter, isTextInBinary, ROW_IMAGE } from '#schemas/block/index.ts';
+import { copyWords, LastView, NATIVE_FROM } from '#schemas/block/view.ts';
 import { WireReader } from '#schemas/block/wire.ts';
+import { binaryText, decodeBinary } from './binary-values.ts';
 import { decodeBytes, readText, type CelValue, type ValueKind } from './values.ts';
 
 /**
@@ -9,22 +11,33 @@ import { decodeBytes, readText, type CelValue, type ValueKind } from './values.t
 export class CellIndex {
   bytes: Buffer = Buffer.alloc(0);
   #wire = new WireReader(this.bytes);
+  readonly #source = new LastView();
   /** Cells that were found; -1 when there is no row. */
   count = -1;
+  /** The row is in one piece: its cells lie in it as COPY takes them. */
+  inOnePiece = false;
+  readonly #columns: readonly BlockColumn[];
+  /** By column: 1 where the bytes of a cell are its text, whatever its kind. */
+  readonly #isText: Uint8Array;
   readonly #kinds: Uint8Array;
-  /** First byte of the cell, its kind included. */
+  /** First byte of the cell, its kind (in a row in one piece: its length) included. */
   readonly #starts: Int32Array;
   /** First byte of the value. */
   readonly #from: Int32Array;
   /** Byte after the cell. */
   readonly #to: Int32Array;
 
-  /** @param columns most cells that a row may have */
-  constructor(columns: number) {
-    this.#kinds = new Uint8Array(columns);
-    this.#starts = new Int32Array(columns);
-    this.#from = new Int32Array(columns);
-    this.#to = new Int32Array(columns);
+  /** @param columns of the row's table */
+  constructor(columns: readonly BlockColumn[]) {
+    const { length } = columns;
+    this.#columns = columns;
+    this.#isText = Uint8Array.from(columns, ({ format, typeOid }) =>
+      format === 'text' || isTextInBinary(typeOid) ? 1 : 0,
+    );
+    this.#kinds = new Uint8Array(length);
+    this.#starts = new Int32Array(length);
+    this.#from = new Int32Array(length);
+    this.#to = new Int32Array(length);
   }
 
   clear(): void {
@@ -40,6 +53,11 @@ export class CellIndex {
     const { length } = this.#kinds;
     // One reader for all rows of a block.
     if (this.#wire.buf !== bytes) this.#wire = new WireReader(bytes);
+    this.inOnePiece = bytes[offset] === 2 && bytes[offset + 1] === ROW_IMAGE;
+    if (this.inOnePiece) {
+      this.#loadImage(bytes, offset + 2, needed);
+      return;
+    }
     const wire = this.#wire;
     wire.pos = offset;
     let count = 0;
@@ -52,7 +70,6 @@ export class CellIndex {
       for (; run > 0; run--, count++) {
         this.#starts[count] = pos;
         const kind = bytes[pos++]! >>> 1;
-        // A row in one piece is none of texts.
         if (kind > Cell.bytes) throw new RangeError(`${kind} is not a kind of cell here`);
         this.#kinds[count] = kind;
         if (kind === Cell.null || kind === Cell.unchanged) {
@@ -81,6 +98,31 @@ export class CellIndex {
     this.count = count;
   }
 
+  #loadImage(bytes: Buffer, offset: number, needed: number): void {
+    const kinds = this.#kinds;
+    const wire = this.#wire;
+    wire.pos = offset;
+    wire.length();
+    let { pos } = wire;
+    const count = (bytes[pos]! << 8) | bytes[pos + 1]!;
+    if (count !== kinds.length) throw new RangeError(`a row has ${count} cells, but the table ${kinds.length} columns`);
+    pos += 2;
+    for (let column = 0; column < needed; column++) {
+      this.#starts[column] = pos;
+      const length = (bytes[pos]! << 24) | (bytes[pos + 1]! << 16) | (bytes[pos + 2]! << 8) | bytes[pos + 3]!;
+      pos += 4;
+      this.#from[column] = pos;
+      if (length < 0) kinds[column] = Cell.null;
+      else {
+        kinds[column] = this.#isText[column] === 1 ? Cell.text : Cell.bytes;
+        pos += length;
+      }
+      this.#to[column] = pos;
+    }
+    this.bytes = bytes;
+    this.count = count;
+  }
+
   get present(): boolean {
     return this.count >= 0;
   }
@@ -97,14 +139,37 @@ export class CellIndex {
     return this.#kinds.includes(Cell.unchanged);
   }
 
-  /** The value of a cell that has a text, as expressions see it. @throws {RowFailure} */
+  /** The value of a cell that has one, as expressions see it. @throws {RowFailure}; {TerraFusionError} BLOCK_CORRUPT */
   value(column: number, kind: ValueKind, name: string): CelValue {
-    return decodeBytes(this.bytes, this.#from[column]!, this.#to[column]!, kind, name);
+    const from = this.#from[column]!;
+    const to = this.#to[column]!;
+    if (this.#isBinary(column)) return decodeBinary(this.bytes, from, to, this.#columns[column]!.typeOid, kind, name);
+    return decodeBytes(this.bytes, from, to, kind, name);
   }
 
-  /** The text of a cell that has one. @throws {RowFailure} */
+  /** The text of a cell that has a value. @throws {RowFailure}; {TerraFusionError} BLOCK_CORRUPT */
   text(column: number): string {
-    return readText(this.bytes, this.#from[column]!, this.#to[column]!);
+    const from = this.#from[column]!;
+    const to = this.#to[column]!;
+    if (this.#isBinary(column)) return binaryText(this.bytes, from, to, this.#columns[column]!.typeOid);
+    return readText(this.bytes, from, to);
+  }
+
+  #isBinary(column: number): boolean {
+    return this.#kinds[column] === Cell.bytes && this.#isText[column] === 0;
+  }
+
+  /** Bytes that neighbouring cells of a row in one piece take in it. */
+  rangeLength(first: number, last: number): number {
+    return this.#to[last]! - this.#starts[first]!;
+  }
+
+  /** Copies neighbouring cells of a row in one piece into another one. @returns the position after them */
+  putRange(first: number, last: number, out: Buffer, view: DataView, pos: number): number {
+    const from = this.#starts[first]!;
+    const to = this.#to[last]!;
+    if (to - from < NATIVE_FROM) return copyWords(this.#source.of(this.bytes), from, to, view, pos);
+    return pos + this.bytes.copy(out, pos, from, to);
   }
 
   copy(column: number, writer: BlockWriter): void {

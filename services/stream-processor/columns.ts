@@ -1,6 +1,7 @@
-import type { BlockColumn, BlockTable } from '#schemas/block/index.ts';
+import { type BlockColumn, type BlockTable, isTextInBinary } from '#schemas/block/index.ts';
 import type { ColumnInput, TableInput } from '#schemas/pairs.ts';
 import { formatTableName } from '#schemas/tables.ts';
+import { type ValueForm, valueForm } from './binary-values.ts';
 import { ExpressionMistake } from './expressions/ast.ts';
 import { compileExpression, type Expression, type ExpressionColumns } from './expressions/expression.ts';
 import { member, type Problem } from './problems.ts';
@@ -30,6 +31,8 @@ export type ColumnStep =
       readonly run: (row: RowView) => string | null;
       /** What an expression gives, where its text is the cell's as it is: rules need not read that again. @throws {RowFailure} */
       readonly evaluate?: (row: RowView) => unknown;
+      /** Type of what `evaluate` gives; undefined where that depends on the row. */
+      readonly gives?: BuiltInName | undefined;
     };
 
 export interface PlanColumn {
@@ -37,6 +40,8 @@ export interface PlanColumn {
   readonly header: BlockColumn;
   /** How rules read its cells. */
   readonly kind: ValueKind;
+  /** How the values of its step are written where the source's rows are in binary; undefined where they are text, and of what is copied. */
+  readonly form?: ValueForm;
   /** The source column that it carries on by itself (transforms or not); undefined for concat and compute. */
   readonly keySource: number | undefined;
   /** Built-in type that suits it; undefined when it keeps the source column's. */
@@ -128,14 +133,14 @@ function planColumn(
   }
   const expression = compiled(input.compute, sourceColumns(shape), 'value', `${path}.compute`, problems);
   if (!expression) return undefined;
-  const evaluate = (row: RowView) => expression.evaluate(row.value, row.allHaveText(expression.inputs));
+  const evaluate = (row: RowView) => expression.evaluate(row.value, row.allHaveValues(expression.inputs));
   const run = (row: RowView) => wellFormed(runTransforms(transforms, encodeValue(evaluate(row))));
   const step: ColumnStep = {
     how: 'value',
     inputs: expression.inputs,
     mayFail: true,
     run,
-    ...(transforms.length === 0 ? { evaluate } : {}),
+    ...(transforms.length === 0 ? { evaluate, gives: expression.type } : {}),
   };
   return typed(
     name,
@@ -146,6 +151,26 @@ function planColumn(
     undefined,
     transforms.length > 0 ? 'text' : (expression.type ?? 'text'),
   );
+}
+
+/**
+ * The columns as they are where the source's rows are in binary, and stay so; undefined when one of them has to go by its text: one that is copied into a
+ * column of another type, or made for a type of which only the server can tell whether the value fits.
+ */
+export function binaryColumns(columns: readonly PlanColumn[], shape: BlockTable): readonly PlanColumn[] | undefined {
+  const made = columns.map((column) => binaryColumn(column, shape));
+  return made.every((column) => column !== undefined) ? made : undefined;
+}
+
+function binaryColumn(column: PlanColumn, { columns }: BlockTable): PlanColumn | undefined {
+  const { header, step } = column;
+  if (step.how === 'value') {
+    const form = valueForm(header.typeOid, step.gives);
+    return form && { ...column, form, header: { ...header, format: form.isText ? 'text' : 'binary' } };
+  }
+  const { typeOid, format } = columns[step.source]!;
+  if (typeOid !== header.typeOid && !(isTextInBinary(typeOid) && isTextInBinary(header.typeOid))) return undefined;
+  return { ...column, header: { ...header, format } };
 }
 
 export function sourceColumns(shape: BlockTable): ExpressionColumns {

@@ -6,7 +6,6 @@ import {
   OP_NAMES,
   readRow,
   textual,
-  textualTable,
   type BlockTable,
 } from '#schemas/block/index.ts';
 import type { DeadLetter } from '#schemas/dead-letters.ts';
@@ -50,7 +49,7 @@ export interface KnownTable {
 export interface PairOptions {
   /** Its tables, where they have been brought in line with the target before. */
   readonly known?: readonly KnownTable[];
-  /** Whether rows that go over as they are may stay in binary; otherwise they are given as text. */
+  /** Whether rows may stay in binary; otherwise they are given as text. */
   readonly takesBinary?: boolean;
 }
 
@@ -112,11 +111,10 @@ class PairProcessor implements Processor {
   process(bytes: Buffer, inputOffset: bigint): ProcessedBlock {
     const block = BlockReader.open(bytes);
     const { tables } = block.header;
-    // A chain is the same whatever the cells are in.
-    const chains = tables.map((table) => this.#chainOf(textualTable(table)));
-    if (isUntouched(block, chains)) return untouched(this.#takesBinary ? block.bytes : textual(block.bytes));
-    // Who looks into rows needs their text.
-    if (tables.some(isBinary)) return this.process(textual(block.bytes), inputOffset);
+    if (!this.#takesBinary && tables.some(isBinary)) return this.process(textual(block.bytes), inputOffset);
+    const chains = tables.map((table) => this.#chainOf(table));
+    if (isUntouched(block, chains)) return untouched(block.bytes);
+    if (chains.some(({ plan }) => plan?.takesForm === false)) return this.process(textual(block.bytes), inputOffset);
     block.rewind();
     try {
       return this.#rewrite(block, chains, inputOffset);
@@ -186,7 +184,7 @@ class PairProcessor implements Processor {
     }
     const { bytes, beforeStart, afterStart } = block;
     const keyOnly = block.beforeKind === Before.key;
-    const before = beforeStart < 0 ? undefined : named(source, readRow(bytes, beforeStart), keyOnly);
+    const before = beforeStart < 0 ? undefined : named(source, readRow(bytes, beforeStart, source.columns), keyOnly);
     return {
       position,
       stage: 'process',
@@ -196,7 +194,7 @@ class PairProcessor implements Processor {
       rule: rule?.name,
       code: 'PAIR_ROW_INVALID',
       reason,
-      row: afterStart < 0 ? (before ?? {}) : named(source, readRow(bytes, afterStart)),
+      row: afterStart < 0 ? (before ?? {}) : named(source, readRow(bytes, afterStart, source.columns)),
       before,
     };
   }

@@ -1,9 +1,10 @@
 import { Before, Op, type BlockReader, type BlockWriter } from '#schemas/block/index.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import { CellIndex } from './cells.ts';
+import type { PlanColumn } from './columns.ts';
 import { RowFailure } from './row-failure.ts';
 import { RowView, type ViewColumns } from './row-view.ts';
-import { RowWriter, type Texts } from './row-writer.ts';
+import { RowWriter, type Made } from './row-writer.ts';
 import type { PlanRule, TablePlan } from './table-plan.ts';
 import { decodeText, encodeValue, isOfKind, type CelValue } from './values.ts';
 
@@ -39,9 +40,9 @@ export class TableRewriter {
   readonly #valueColumns: readonly number[];
   /** How many cells of an inserted row are looked at; the others are only copied. */
   readonly #cellsNeeded: number;
-  readonly #texts: Texts;
-  readonly #oldTexts: Texts;
-  /** By target column: what its expression gave for the row whose texts these are. */
+  readonly #made: Made;
+  readonly #oldMade: Made;
+  /** By target column: what its expression gave for the row of `#made`. */
   readonly #values: unknown[];
 
   /** @param warn is told of every row that breaks a rule whose policy is "warn" */
@@ -54,8 +55,8 @@ export class TableRewriter {
       kinds: plan.sourceKinds,
       isKey: columns.map(({ key }) => key),
     };
-    this.#after = new CellIndex(columns.length);
-    this.#before = new CellIndex(columns.length);
+    this.#after = new CellIndex(columns);
+    this.#before = new CellIndex(columns);
     this.#row = new RowView(view);
     this.#old = new RowView(view);
     this.#rows = new RowWriter(plan);
@@ -63,8 +64,8 @@ export class TableRewriter {
     this.#valueColumns = plan.columns.flatMap(({ step }, index) => (step.how === 'value' ? [index] : []));
     const inputs = [plan.where, ...plan.rules.map(({ check }) => check)].flatMap((check) => check?.inputs ?? []);
     this.#cellsNeeded = plan.sameCells ? Math.max(0, ...inputs.map((index) => index + 1)) : columns.length;
-    this.#texts = plan.columns.map(() => undefined);
-    this.#oldTexts = plan.columns.map(() => undefined);
+    this.#made = plan.columns.map(() => undefined);
+    this.#oldMade = plan.columns.map(() => undefined);
     this.#values = plan.columns.map(() => undefined);
   }
 
@@ -117,7 +118,7 @@ export class TableRewriter {
   /** @param entered whether it was an update that brought the row into the filter: its missing cells are filled from the row before */
   #insert(block: BlockReader, writer: BlockWriter, table: () => number, entered: boolean): Verdict {
     if (!entered && !this.#matches(this.#row)) return FILTERED;
-    this.#compute(this.#row, this.#texts);
+    this.#compute(this.#row, this.#made);
     const refused = this.#validate();
     if (refused) return refused;
     writer.beginChange(table(), Op.insert, block.ordinal);
@@ -127,7 +128,7 @@ export class TableRewriter {
     }
     writer.before(Before.absent);
     writer.after(true);
-    this.#rows.row(this.#row, this.#texts, writer, entered);
+    this.#rows.row(this.#row, this.#made, writer, entered);
     return OUT;
   }
 
@@ -144,13 +145,13 @@ export class TableRewriter {
     if (
       full &&
       !this.#succeeds(() => {
-        this.#compute(this.#old, this.#oldTexts);
+        this.#compute(this.#old, this.#oldMade);
       })
     ) {
       // The row before could not pass the chain, so the target never had it.
       return this.#insert(block, writer, table, true);
     }
-    this.#compute(this.#row, this.#texts);
+    this.#compute(this.#row, this.#made);
     const refused = this.#validate();
     if (refused) return refused;
     const keyed = block.beforeKind === Before.key && this.#mappedKeyChanges();
@@ -161,14 +162,14 @@ export class TableRewriter {
     }
     if (full) {
       writer.before(Before.full);
-      this.#rows.row(this.#old, this.#oldTexts, writer, false);
+      this.#rows.row(this.#old, this.#oldMade, writer, false);
     } else if (keyed) {
       writer.before(Before.key);
-      this.#rows.key(this.#old, this.#oldTexts, writer);
+      this.#rows.key(this.#old, this.#oldMade, writer);
     } else writer.before(Before.absent);
     writer.after(true);
     // A tolerant update may have to become an insert at the target: then every value that is known is wanted.
-    this.#rows.row(this.#row, this.#texts, writer, full && this.#plan.target.tolerant);
+    this.#rows.row(this.#row, this.#made, writer, full && this.#plan.target.tolerant);
     return OUT;
   }
 
@@ -182,15 +183,15 @@ export class TableRewriter {
   #writeDelete(block: BlockReader, writer: BlockWriter, table: () => number): Verdict {
     const { beforeKind } = block;
     const row = beforeKind === Before.absent ? this.#row : this.#old;
-    if (beforeKind === Before.full) this.#compute(row, this.#oldTexts);
-    else this.#computeKey(row, this.#oldTexts);
+    if (beforeKind === Before.full) this.#compute(row, this.#oldMade);
+    else this.#computeKey(row, this.#oldMade);
     writer.beginChange(table(), Op.delete, block.ordinal);
     if (beforeKind === Before.full) {
       writer.before(Before.full);
-      this.#rows.row(row, this.#oldTexts, writer, false);
+      this.#rows.row(row, this.#oldMade, writer, false);
     } else {
       writer.before(Before.key);
-      this.#rows.key(row, this.#oldTexts, writer);
+      this.#rows.key(row, this.#oldMade, writer);
     }
     writer.after(false);
     return OUT;
@@ -199,7 +200,7 @@ export class TableRewriter {
   #matches(row: RowView): boolean {
     const { where } = this.#plan;
     if (!where) return true;
-    const result = where.evaluate(row.value, row.allHaveText(where.inputs));
+    const result = where.evaluate(row.value, row.allHaveValues(where.inputs));
     if (typeof result === 'boolean') return result;
     throw new RowFailure(`where: ${where.source} gives ${result === null ? 'NULL' : typeof result}, not true or false`);
   }
@@ -221,12 +222,12 @@ export class TableRewriter {
     }
   }
 
-  #compute(row: RowView, texts: Texts): void {
-    for (const i of this.#valueColumns) this.#computeColumn(row, texts, i);
+  #compute(row: RowView, made: Made): void {
+    for (const i of this.#valueColumns) this.#computeColumn(row, made, i);
   }
 
-  #computeKey(row: RowView, texts: Texts): void {
-    for (const i of this.#keyColumns) this.#computeColumn(row, texts, i);
+  #computeKey(row: RowView, made: Made): void {
+    for (const i of this.#keyColumns) this.#computeColumn(row, made, i);
   }
 
   #succeeds(compute: () => void): boolean {
@@ -239,20 +240,20 @@ export class TableRewriter {
     }
   }
 
-  #computeColumn(row: RowView, texts: Texts, index: number): void {
+  #computeColumn(row: RowView, made: Made, index: number): void {
     const { step, header } = this.#plan.columns[index]!;
     if (step.how === 'copy') return;
     // Nothing it is made of has changed, so it has not either.
     if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {
-      texts[index] = undefined;
+      made[index] = undefined;
       return;
     }
     try {
       if (step.evaluate) {
         const value = step.evaluate(row);
-        texts[index] = encodeValue(value);
-        if (texts === this.#texts) this.#values[index] = value;
-      } else texts[index] = step.run(row);
+        made[index] = cellOf(value, this.#plan.columns[index]!);
+        if (made === this.#made) this.#values[index] = value;
+      } else made[index] = step.run(row);
     } catch (error) {
       if (!(error instanceof RowFailure)) throw error;
       throw new RowFailure(`column ${header.name}: ${error.message}`, { cause: error });
@@ -272,7 +273,7 @@ export class TableRewriter {
 
   #broken(rule: PlanRule): string | undefined {
     try {
-      if (rule.check.evaluate(this.#targetValue, this.#targetHasText(rule.check.inputs)) === true) return undefined;
+      if (rule.check.evaluate(this.#targetValue, this.#targetHasValues(rule.check.inputs)) === true) return undefined;
       return `rule "${rule.name}" is broken: ${rule.check.source}`;
     } catch (error) {
       if (!(error instanceof RowFailure)) throw error;
@@ -288,21 +289,22 @@ export class TableRewriter {
       const text = this.#row.text(step.source);
       return text === null ? null : decodeText(text, kind, header.name);
     }
-    const text = this.#texts[column];
-    if (text === undefined) {
+    const made = this.#made[column];
+    if (made === undefined) {
       throw new RowFailure(
         `column ${header.name} is made of columns that the source did not send, since they did not change`,
       );
     }
-    if (text === null) return null;
+    if (made === null) return null;
     const value = this.#values[column];
-    return step.evaluate && isOfKind(value, kind) ? (value as CelValue) : decodeText(text, kind, header.name);
+    if (step.evaluate && isOfKind(value, kind)) return value as CelValue;
+    return decodeText(encodeValue(made)!, kind, header.name);
   };
 
-  #targetHasText(columns: readonly number[]): boolean {
+  #targetHasValues(columns: readonly number[]): boolean {
     for (const column of columns) {
       const { step } = this.#plan.columns[column]!;
-      if (step.how === 'copy' ? !this.#row.hasText(step.source) : typeof this.#texts[column] !== 'string') return false;
+      if (step.how === 'copy' ? !this.#row.hasValue(step.source) : (this.#made[column] ?? null) === null) return false;
     }
     return true;
   }
@@ -311,14 +313,21 @@ export class TableRewriter {
   #mappedKeyChanges(): boolean {
     if (
       !this.#succeeds(() => {
-        this.#computeKey(this.#old, this.#oldTexts);
+        this.#computeKey(this.#old, this.#oldMade);
       })
     )
       return false;
     return this.#keyColumns.some((index) => {
       const { step } = this.#plan.columns[index]!;
-      if (step.how === 'value') return this.#texts[index] !== undefined && this.#texts[index] !== this.#oldTexts[index];
+      if (step.how === 'value') return this.#made[index] !== undefined && this.#made[index] !== this.#oldMade[index];
       return !this.#after.isUnchanged(step.source) && !this.#after.sameCell(step.source, this.#before);
     });
   }
+}
+
+/** What is written of an expression's result: its text, or itself where the column takes that. @throws {RowFailure} when no cell can hold it */
+function cellOf(value: unknown, { form, kind, header }: PlanColumn): CelValue {
+  if (form === undefined || form.isText) return encodeValue(value);
+  if (value === null || isOfKind(value, kind)) return value as CelValue;
+  throw new RowFailure(`the result is no ${header.typeName}`);
 }

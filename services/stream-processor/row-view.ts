@@ -1,6 +1,6 @@
 import { Cell, type BlockWriter } from '#schemas/block/index.ts';
 import type { CellIndex } from './cells.ts';
-import { RowFailure, UnchangedNeeded } from './row-failure.ts';
+import { UnchangedNeeded } from './row-failure.ts';
 import type { CelValue, ValueKind } from './values.ts';
 
 /** A table's columns as expressions and transforms see them. */
@@ -45,34 +45,39 @@ export class RowView {
     return cells.isUnchanged(column);
   }
 
-  /** @throws {UnchangedNeeded}; {RowFailure} for a cell in binary form */
+  /** @throws {UnchangedNeeded} */
   text(column: number): string | null {
     const cells = this.#readable(column);
     return cells?.text(column) ?? null;
   }
 
-  /** Whether the cell itself has a text: it is not NULL, unchanged or binary. */
-  hasText(column: number): boolean {
-    return this.#cells.kind(column) === Cell.text;
+  /** Whether the cell itself has a value: it is not NULL and not unchanged. */
+  hasValue(column: number): boolean {
+    const kind = this.#cells.kind(column);
+    return kind === Cell.text || kind === Cell.bytes;
   }
 
-  allHaveText(columns: readonly number[]): boolean {
-    for (const column of columns) if (!this.hasText(column)) return false;
+  allHaveValues(columns: readonly number[]): boolean {
+    for (const column of columns) if (!this.hasValue(column)) return false;
     return true;
   }
 
-  /** The cells that hold the column's text; undefined when it is NULL. */
+  /** Its cells, when they lie as COPY takes them; undefined when they do not. */
+  get inOnePiece(): CellIndex | undefined {
+    return this.#cells.inOnePiece ? this.#cells : undefined;
+  }
+
+  /** The cells that hold the column's value; undefined when it is NULL. */
   #readable(column: number): CellIndex | undefined {
     const cells = this.#holder(column);
     switch (cells.kind(column)) {
       case Cell.null:
         return undefined;
       case Cell.text:
+      case Cell.bytes:
         return cells;
       case Cell.unchanged:
         throw new UnchangedNeeded(this.#columns.names[column]!);
-      case Cell.bytes:
-        throw new RowFailure(`${this.#columns.names[column]!} came in binary form, which cannot be computed with`);
     }
   }
 

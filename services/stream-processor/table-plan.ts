@@ -1,7 +1,7 @@
-import type { BlockColumn, BlockTable } from '#schemas/block/index.ts';
+import { type BlockColumn, type BlockTable, isBinary } from '#schemas/block/index.ts';
 import type { PairConfig, RuleInput, TableInput } from '#schemas/pairs.ts';
 import { formatTableName, parseTableName } from '#schemas/tables.ts';
-import { compiled, planColumns, sourceColumns, type PlanColumn } from './columns.ts';
+import { binaryColumns, compiled, planColumns, sourceColumns, type PlanColumn } from './columns.ts';
 import type { Expression, ExpressionColumns } from './expressions/expression.ts';
 import type { Problem } from './problems.ts';
 import { kindOf, type ValueKind } from './values.ts';
@@ -30,6 +30,8 @@ export interface TablePlan {
   readonly whereNeedsKeyOnly: boolean;
   readonly rules: readonly PlanRule[];
   readonly onInvalid: Policy;
+  /** Rows in the form in which the source gives them can be taken through the chain; otherwise they are to be made text first. */
+  readonly takesForm: boolean;
   /** identity: nothing changes. header: the table's description changes, rows do not. rows: rows are looked into. */
   readonly work: 'identity' | 'header' | 'rows';
 }
@@ -71,6 +73,9 @@ export function planTable(
   checkKey(mapping.columns, shape, path, problems);
   if (problems.length > before) return undefined;
 
+  const inBinary = isBinary(shape) ? binaryColumns(mapping.columns, shape) : mapping.columns;
+  const columns = inBinary ?? mapping.columns;
+
   const sameCells =
     mapping.columns.length === shape.columns.length &&
     mapping.columns.every(({ step }, index) => step.how === 'copy' && step.source === index);
@@ -88,13 +93,14 @@ export function planTable(
     ...shape,
     ...targetName,
     tolerant: shape.tolerant || mayBeAbsent,
-    columns: mapping.columns.map(({ header }) => header),
+    columns: columns.map(({ header }) => header),
   };
   const looksIntoRows = !sameCells || where !== undefined || rules.length > 0;
   return {
     source: shape,
     target,
-    columns: mapping.columns,
+    columns,
+    takesForm: inBinary !== undefined,
     sourceKinds,
     targetKinds,
     sameCells,

@@ -1,9 +1,10 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source, TableShape } from '#connectors/contract/source.ts';
 import type { TableToCreate } from '#connectors/contract/target.ts';
-import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
+import type { ColumnInput, PairDefinition, TableInput } from '#schemas/pairs.ts';
 import { parseTableName, type TableName } from '#schemas/tables.ts';
 import { targetColumns } from '#services/stream-processor/target-columns.ts';
+import { builtInNamed, type BuiltInName } from '#services/stream-processor/values.ts';
 
 /** One table of a pair with what the source's catalog says of it. */
 export interface PlannedTable {
@@ -71,9 +72,32 @@ function nameOf({ table }: TableShape): TableName {
   return { schema: table.schema, name: table.name };
 }
 
-/** Whether rows of all tables of the pair go over as they are: nobody on their way needs their text. */
-export function looksIntoNoRow({ tables }: PairDefinition): boolean {
-  return tables === undefined || tables.every(isIdentity);
+/**
+ * Whether the pair can do with values in binary: its chain reads them, and makes what it makes in the same form. Told from the definition alone. Where
+ * that is not right after all, the chain makes text of what it is given.
+ */
+export function takesBinaryCells({ tables }: PairDefinition): boolean {
+  return (
+    tables === undefined || tables.every(({ columns }) => columns === 'same' || Object.values(columns).every(keepsForm))
+  );
+}
+
+/** Types for which a chain makes values in binary. */
+const madeInBinary: ReadonlySet<BuiltInName> = new Set([
+  'text',
+  'character varying',
+  'character',
+  'numeric',
+  'bigint',
+  'boolean',
+]);
+
+function keepsForm(input: ColumnInput): boolean {
+  if (input.type === undefined) return true;
+  // As a rule another type than the source's: its text has to be read by the server.
+  if ('from' in input) return false;
+  const type = builtInNamed(input.type);
+  return type !== undefined && madeInBinary.has(type);
 }
 
 function isIdentity(input: TableInput): boolean {

@@ -4,7 +4,7 @@ import { runCleanup } from './cleanup-unit.ts';
 import type { WorkEnvironment } from './environment.ts';
 import { runLoad } from './load-unit.ts';
 import type { SupervisedPair } from './ports.ts';
-import { looksIntoNoRow } from './plan.ts';
+import { takesBinaryCells } from './plan.ts';
 import { failPairs, restsOn, streams } from './fail-pairs.ts';
 import { publicationUnit } from './publication-unit.ts';
 import { isSchemaWanted, schemaUnit } from './schema-unit.ts';
@@ -163,7 +163,7 @@ async function sourceUnits(
         attempt: pairs.filter((pair) => pair.sourceId === sourceId).reduce((sum, pair) => sum + pair.runs, 0),
         generation,
         // Text is made once, at the source, where any of its pairs needs it.
-        cells: pairs.every((pair) => pair.deleted || pair.sourceId !== sourceId || looksIntoNoRow(pair.definition))
+        cells: pairs.every((pair) => pair.deleted || pair.sourceId !== sourceId || takesBinaryCells(pair.definition))
           ? 'binary'
           : 'text',
         onStatus: (status) => void env.readers.set(sourceId, status),

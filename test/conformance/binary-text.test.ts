@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { boundaryValues } from '#connectors/postgres/probe/boundary-values.ts';
 import { binaryFormOf, binaryTypes, isTextInBinary, textOf } from '#schemas/block/binary-text.ts';
+import { decodeBinary, valueForm } from '#services/stream-processor/binary-values.ts';
+import type { Decimal } from '#services/stream-processor/expressions/decimal.ts';
+import { RowFailure } from '#services/stream-processor/row-failure.ts';
 import type pg from 'pg';
 import type { TestDatabase } from '#test/support/database.ts';
 import { FUZZ_TIMEOUT, fuzzRuns } from '#test/support/fuzz.ts';
@@ -149,4 +152,42 @@ test('days around every turn of a year and a century', async () => {
     `${String(year + 1).padStart(4, '0')}-03-01`,
   ]).flat();
   await expectSame('date', inputs);
+});
+
+describe('a numeric as chains see it', () => {
+  /** What the server sends for each value, its text, and what comes of its bytes here and goes back. */
+  async function expectThereAndBack(inputs: readonly string[]): Promise<void> {
+    const { rows } = await session.query<{ text: string; bytes: Buffer }>(
+      'SELECT v::text AS text, numeric_send(v) AS bytes FROM (SELECT i::numeric AS v FROM unnest($1::text[]) AS i) AS t',
+      [inputs],
+    );
+    for (const { text, bytes } of rows) {
+      const value = decodeBinary(bytes, 0, bytes.length, 1700, 'decimal', 'n') as Decimal;
+      expect(value.toString()).toBe(text);
+      const form = valueForm(1700, 'numeric')!;
+      const out = Buffer.alloc(form.room(value));
+      expect(out.subarray(0, form.put(value, out, 0)).toString('hex')).toBe(bytes.toString('hex'));
+    }
+  }
+
+  test('is the same, and goes back as the same bytes: boundary values', async () => {
+    await expectThereAndBack(boundaries['numeric']!.filter((text) => !/[a-z]/i.test(text) || text.includes('e')));
+  });
+
+  test(
+    'and random ones',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(values['numeric']!, { minLength: 50, maxLength: 100 }), expectThereAndBack),
+        { numRuns: fuzzRuns(20) },
+      );
+    },
+    FUZZ_TIMEOUT,
+  );
+
+  test.each(['NaN', 'Infinity', '-Infinity'])('%s cannot be computed with, as in text', async (text) => {
+    const { rows } = await session.query<{ bytes: Buffer }>('SELECT numeric_send($1::numeric) AS bytes', [text]);
+    const { bytes } = rows[0]!;
+    expect(() => decodeBinary(bytes, 0, bytes.length, 1700, 'decimal', 'n')).toThrow(RowFailure);
+  });
 });

@@ -30,6 +30,12 @@ export class Decimal {
     return BigInt(this.#units);
   }
 
+  /** The units as a number; undefined where they are none exactly. */
+  get small(): number | undefined {
+    const units = this.#units;
+    return typeof units === 'number' ? units : undefined;
+  }
+
   /**
    * Reads plain and exponential notation.
    * @throws {RangeError} for NaN, infinities and whatever else is no number with finitely many digits

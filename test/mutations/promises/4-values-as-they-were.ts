@@ -161,15 +161,35 @@ export const promise4: Broken = {
       title: 'between two transactions: it is read on as text',
     },
     {
-      name: 'chains-see-bytes',
+      name: 'bytes-for-a-target-of-texts',
       stage: 'stream processor',
-      mistake: 'Filters and expressions look into cells in binary.',
+      mistake: 'A target that takes texts only is given cells in binary.',
       file: 'services/stream-processor/compile.ts',
-      find: 'if (tables.some(isBinary)) return this.process(textual(block.bytes), inputOffset);',
-      replace:
-        'if (tables.length === 0 && tables.some(isBinary)) return this.process(textual(block.bytes), inputOffset);',
+      find: 'if (!this.#takesBinary && tables.some(isBinary))',
+      replace: 'if (!this.#takesBinary && tables.length === 0 && tables.some(isBinary))',
       test: 'test/unit/services/stream-processor/processor.test.ts',
-      title: 'become text where rows are looked into',
+      title: 'become text for a target that does not take them',
+    },
+    {
+      name: 'bytes-go-into-another-type',
+      stage: 'stream processor',
+      mistake: 'A mapping copies the bytes of a value into a column that it gives another type.',
+      file: 'services/stream-processor/columns.ts',
+      find: 'if (typeOid !== header.typeOid && !(isTextInBinary(typeOid) && isTextInBinary(header.typeOid))) return undefined;',
+      replace:
+        "if (format === 'text' && typeOid !== header.typeOid && !isTextInBinary(header.typeOid)) return undefined;",
+      test: 'test/unit/services/stream-processor/processor.test.ts',
+      title: 'become text where one goes into a column of another type',
+    },
+    {
+      name: 'computed-number-is-shifted',
+      stage: 'stream processor',
+      mistake:
+        'A decimal that a chain has computed loses its place in binary where its fraction is no whole number of groups.',
+      file: 'services/stream-processor/binary-numeric.ts',
+      find: 'groups - Math.ceil(scale / 4) - 1;',
+      replace: 'groups - Math.floor(scale / 4) - 1;',
+      test: 'test/unit/services/stream-processor/binary.property.test.ts',
     },
     {
       name: 'moments-before-christ',
