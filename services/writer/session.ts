@@ -4,7 +4,6 @@ import type {
   BatchOutcome,
   TableOutcome,
   SchemaNews,
-  TargetBatch,
   TargetWriter,
   WriterSteps,
 } from '#connectors/contract/target.ts';
@@ -15,7 +14,7 @@ import { comparePositions, formatPosition, type Position } from '#schemas/positi
 import { BlockQueue } from '#services/kernel/block-queue.ts';
 import { CRASH_POINT_VARIABLE, crashPoint, crashPoints } from '#services/kernel/crash-points.ts';
 import { BatchBuilder, isWhole, type Built, type News, type ReadyBlock } from './batch.ts';
-import type { Repetition } from './repetition.ts';
+import type { Failed, Manner, Repetition } from './repetition.ts';
 import { schemaChange, SchemaGate } from './schema-gate.ts';
 import type { WriterOptions } from './writer.ts';
 
@@ -64,15 +63,20 @@ export class Session {
   #altered = false;
   /** Position up to which batches were given to the target. */
   #sent: Position | undefined;
-  #mode: TargetBatch['mode'] = 'set';
+  #manner: Manner = { mode: 'set', alone: false };
+  /** What the target has not committed of it, in its order. */
+  #uncertain: Built[] = [];
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
   }
 
-  /** What was given to the target last: where it ends, and in which mode; undefined before the first batch. */
-  get sent(): { readonly through: Position; readonly mode: TargetBatch['mode'] } | undefined {
-    return this.#sent && { through: this.#sent, mode: this.#mode };
+  /** What was given to the target and is not committed; undefined before the first batch. */
+  get sent(): Failed | undefined {
+    if (this.#sent === undefined) return undefined;
+    const blocks = this.#uncertain.flatMap(({ batch }) => batch.blocks).slice(0, -1);
+    const separable = blocks.some((bytes) => isWhole(BlockReader.summary(bytes).last));
+    return { through: this.#sent, manner: this.#manner, separable };
   }
 
   /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
@@ -131,16 +135,15 @@ export class Session {
     let position = held.position;
     while (!stopping()) {
       await this.#room();
-      if (isWhole(position)) this.#mode = this.#parts.repetition.modeAfter(position);
-      // Change by change a batch is one block: the less is repeated when it fails again, and held up meanwhile.
-      const blocks = await this.#queue.take(this.#mode === 'set' ? BATCH_BYTES : 1);
+      if (isWhole(position)) this.#manner = this.#parts.repetition.mannerAfter(position);
+      const blocks = await this.#queue.take(this.#manner.alone ? 1 : BATCH_BYTES);
       this.#throwFailure();
       if (blocks.length === 0 || stopping()) break;
       const news = blocks.map((block) => builder.news(block)).filter((part) => part !== undefined);
       const stretches = gate ? this.#stretches(news, gate, writer, held) : [news];
       for await (const stretch of stretches) {
-        if (isWhole(position)) this.#mode = this.#parts.repetition.modeAfter(position);
-        for (const built of builder.batches(stretch, this.#mode)) {
+        if (isWhole(position)) this.#manner = this.#parts.repetition.mannerAfter(position);
+        for (const built of builder.batches(stretch, this.#manner.mode)) {
           await this.#room();
           this.#send(writer, built, held.overlayUntil);
           position = built.batch.last;
@@ -193,7 +196,7 @@ export class Session {
       this.#altered = true;
     }
     gate.note(plan.held, plan.forget);
-    const batch = { blocks: [], last: at, topic, nextOffset: again, mode: this.#mode, schema: plan };
+    const batch = { blocks: [], last: at, topic, nextOffset: again, mode: this.#manner.mode, schema: plan };
     this.#send(writer, { batch, lastCommitTime, commitTimes: [] }, held.overlayUntil);
     await Promise.all(this.#inFlight);
     this.#throwFailure();
@@ -206,9 +209,9 @@ export class Session {
     });
   }
 
-  /** Waits until another batch may be given to the target; change by change one at a time. */
+  /** Waits until another batch may be given to the target. */
   async #room(): Promise<void> {
-    while (this.#inFlight.length >= (this.#mode === 'set' ? IN_FLIGHT : 1)) await this.#inFlight[0];
+    while (this.#inFlight.length >= (this.#manner.alone ? 1 : IN_FLIGHT)) await this.#inFlight[0];
     this.#throwFailure();
   }
 
@@ -219,6 +222,7 @@ export class Session {
   #send(writer: TargetWriter, built: Built, overlayUntil: bigint): void {
     const { batch } = built;
     this.#sent = batch.last;
+    this.#uncertain.push(built);
     const given = this.#parts.context.clock.monotonic();
     const applying = writer
       .apply(batch, (letters) => this.#reject(letters))
@@ -242,12 +246,8 @@ export class Session {
     crashPoint(crashPoints.WRITER_DEAD_LETTERS_STORED_NOT_COMMITTED);
   }
 
-  #done(
-    { batch, lastCommitTime, commitTimes }: Built,
-    outcome: BatchOutcome,
-    given: number,
-    overlayUntil: bigint,
-  ): void {
+  #done(built: Built, outcome: BatchOutcome, given: number, overlayUntil: bigint): void {
+    const { batch, lastCommitTime, commitTimes } = built;
     const { last, topic, nextOffset } = batch;
     this.#uncommitted = sum(this.#uncommitted, outcome);
     this.#givenFirst ??= given;
@@ -257,6 +257,7 @@ export class Session {
       return;
     }
     crashPoint(crashPoints.WRITER_COMMITTED_NOT_NOTED);
+    this.#uncertain = this.#uncertain.slice(this.#uncertain.indexOf(built) + 1);
     const { options, context } = this.#parts;
     const seconds = (context.clock.monotonic() - this.#givenFirst) / 1000;
     options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime, {

@@ -150,13 +150,14 @@ export class WriterStage {
   }
 
   #repeat(error: TerraFusionError, { sent }: Session, { log }: ConnectorContext): void {
-    if (sent === undefined || !this.#repetition.failed(sent.mode, sent.through)) {
+    const manner = sent && this.#repetition.failed(sent);
+    if (manner === undefined) {
       // Change by change, each looked at by itself, no batch fails as a whole: it must not come to this again and again.
       throw new TerraFusionError('TARGET_STATEMENT_FAILED', error.message, { cause: error, details: error.details });
     }
     log.info(
-      { pair: this.#options.pairId, mode: sent.mode, error },
-      'A batch met a constraint and is repeated change by change.',
+      { pair: this.#options.pairId, mode: manner.mode, error },
+      `A batch met a constraint and is repeated ${manner.mode === 'set' ? 'block by block' : 'change by change'}.`,
     );
   }
 }

@@ -189,8 +189,8 @@ export const promise2: Broken = {
       mistake:
         'A constraint that waits for the commit is never looked at change by change: the pair halts at a row that could be told.',
       file: 'services/writer/repetition.ts',
-      find: "if (mode === 'immediate') return false;",
-      replace: "if (mode === 'immediate' || mode.length > 'set'.length) return false;",
+      find: "if (mode === 'immediate') return undefined;",
+      replace: "if (mode === 'immediate' || mode.length > 'set'.length) return undefined;",
       test: 'test/unit/services/writer/writer.test.ts',
       title: 'with every constraint looked at at last',
     },

@@ -47,9 +47,9 @@ export const promise4: Broken = {
       stage: 'stream processor',
       mistake: 'A column that is made of an unsent value is written as if the value were known.',
       file: 'services/stream-processor/rewriter.ts',
-      find: 'if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {\n      texts[index] = undefined;',
+      find: 'if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {\n      made[index] = undefined;',
       replace:
-        'if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {\n      texts[index] = null;',
+        'if (step.inputs.length > 0 && step.inputs.every((input) => row.isUnchanged(input))) {\n      made[index] = null;',
       test: 'test/unit/services/stream-processor/processor.test.ts',
       title: 'stays unsent, alone and in what is made of it alone',
     },
