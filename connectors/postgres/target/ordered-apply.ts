@@ -36,6 +36,13 @@ interface Step {
   readonly truncate: TruncateGroup | undefined;
 }
 
+interface Failure {
+  readonly tried: readonly Step[];
+  /** Which of them. */
+  readonly at: number;
+  readonly error: ServerError;
+}
+
 export interface OrderedOutcome {
   readonly counts: Counts;
   readonly letters: readonly DeadLetter[];
@@ -72,49 +79,74 @@ export class OrderedApplier {
     const counts = { inserted: 0, updated: 0, deleted: 0, tables: new TableCounts() };
     const letters: DeadLetter[] = [];
     let together = MOST_TOGETHER;
-    for (let first = 0; first < steps.length;) {
-      const end = Math.min(first + together, steps.length);
-      const failed = await this.#attempt(steps.slice(first, end));
+    /** Those that have passed, and were rolled back with the one behind them, which has not. */
+    let again: readonly Step[] = [];
+    let undo = false;
+    for (let first = 0; first < steps.length || again.length > 0 || undo;) {
+      const next = steps.slice(first, first + together);
+      const failed = await this.#attempt(again, next, undo);
+      undo = failed !== undefined;
       if (failed === undefined) {
-        for (const step of steps.slice(first, end)) count(counts, step);
-        first = end;
+        for (const step of [...again, ...next]) count(counts, step);
+        again = [];
+        first += next.length;
         together = Math.min(together * 2, MOST_TOGETHER);
-      } else if (failed.at > 0) {
-        // Those before it go again without it; then it is tried in its place, alone.
-        together = failed.at;
       } else {
-        letters.push(this.#refused(steps[first]!, failed.error));
-        first++;
-        together = 1;
+        const { at, error, tried } = failed;
+        if (tried === next) {
+          for (const step of again) count(counts, step);
+          first += at + 1;
+          together = Math.min(Math.max(at, 1) * 2, MOST_TOGETHER);
+        } else steps.splice(first, 0, ...again.slice(at + 1));
+        // Everything before it was there when it failed: it has been tried in its place.
+        letters.push(this.#refused(tried[at]!, error));
+        again = tried.slice(0, at);
       }
       this.#betweenChanges?.();
     }
     return { counts, letters };
   }
 
-  /** @returns the first of the steps that failed; then none of them is applied */
-  async #attempt(steps: readonly Step[]): Promise<{ readonly at: number; readonly error: ServerError } | undefined> {
+  /**
+   * @param again what is sent once more, in a savepoint of its own
+   * @param next what is tried now
+   * @param undo the last attempt's savepoint is rolled back first
+   * @returns the first change that failed, of the steps that shared its savepoint: none of these is applied; `again` is, when it is another one's
+   */
+  async #attempt(again: readonly Step[], next: readonly Step[], undo: boolean): Promise<Failure | undefined> {
     const pipeline = this.#pipeline;
     const before = pipeline.commands;
+    if (undo) {
+      pipeline.run('ROLLBACK TO SAVEPOINT changes');
+      pipeline.run('RELEASE SAVEPOINT changes');
+    }
+    const first = pipeline.commands - before;
+    const parts = [again, next].map((tried) => ({ tried, until: this.#writeAll(tried, before) }));
+    const fresh = pipeline.freshStatements;
+    const { tags, error } = await pipeline.sync();
+    if (error === undefined) return undefined;
+    const failed = parts
+      .map(({ tried, until }) => ({ tried, error, at: until.findIndex((commands) => commands > tags.length) }))
+      .find(({ at }) => at !== -1);
+    // Its savepoint is there: the failure is not one of a command in between.
+    if (tags.length <= first || failed === undefined || rowFailure(error) === undefined) throw error;
+    // A truncate brings no values: it is the table that is missing.
+    if (failed.tried[failed.at]!.op === Op.truncate && isUnknownName(error)) throw error;
+    pipeline.recover(fresh);
+    return failed;
+  }
+
+  /** @returns for each step: how many commands there are up to its end */
+  #writeAll(steps: readonly Step[], before: number): number[] {
+    if (steps.length === 0) return [];
+    const pipeline = this.#pipeline;
     pipeline.run('SAVEPOINT changes');
     const until = steps.map((step) => {
       this.#write(step);
       return pipeline.commands - before;
     });
     pipeline.run('RELEASE SAVEPOINT changes');
-    const fresh = pipeline.freshStatements;
-    const { tags, error } = await pipeline.sync();
-    if (error === undefined) return undefined;
-    const at = until.findIndex((commands) => commands > tags.length);
-    if (tags.length === 0 || at === -1 || rowFailure(error) === undefined) throw error;
-    // A truncate brings no values: it is the table that is missing.
-    if (steps[at]!.op === Op.truncate && isUnknownName(error)) throw error;
-    pipeline.recover(fresh);
-    pipeline.run('ROLLBACK TO SAVEPOINT changes');
-    pipeline.run('RELEASE SAVEPOINT changes');
-    const undone = await pipeline.sync();
-    if (undone.error) throw undone.error;
-    return { at, error };
+    return until;
   }
 
   #write(step: Step): void {
