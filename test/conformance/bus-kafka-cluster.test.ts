@@ -48,6 +48,12 @@ describeUnless(reason, 'the bus on three Kafka brokers', () => {
     await expectCode('CONFIG_INVALID', many.createTopic('cluster.too-many'));
   });
 
+  // Of a new topic they hear one after the other, and who asks one that has not heard is told that there is none.
+  test('topics are made whichever broker is asked about them first', async () => {
+    await using bus = open();
+    await Promise.all(Array.from({ length: 6 }, async () => [await freshTopic(bus), await freshTopic(bus)]));
+  });
+
   test('a topic that somebody made with fewer copies is warned of', async () => {
     const warnings: object[] = [];
     const log = { ...silent, warn: (fields: object) => void warnings.push(fields) };

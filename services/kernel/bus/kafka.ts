@@ -184,19 +184,20 @@ export class KafkaBus implements Bus {
   }
 
   async #create(admin: Admin, topic: string, copies: number): Promise<boolean> {
-    const createWith = (settings: Readonly<Record<string, string>>): Promise<boolean> =>
-      admin.createTopics({
-        timeout: ADMIN_TIMEOUT,
-        waitForLeaders: true,
-        topics: [
-          {
-            topic,
-            numPartitions: 1,
-            replicationFactor: copies,
-            configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
-          },
-        ],
-      });
+    const createWith = async (settings: Readonly<Record<string, string>>): Promise<boolean> => {
+      const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+      try {
+        return await admin.createTopics({
+          timeout: ADMIN_TIMEOUT,
+          waitForLeaders: true,
+          topics: [{ topic, numPartitions: 1, replicationFactor: copies, configEntries }],
+        });
+      } catch (error) {
+        // It is made: the broker that is asked for its leader then may hear of it a moment later, which kafkajs takes for a failure.
+        if (isKafkaError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return true;
+        throw error;
+      }
+    };
     try {
       return await createWith({ ...REQUIRED, ...WANTED, 'min.insync.replicas': String(inSync(copies)) });
     } catch (error) {
