@@ -201,5 +201,15 @@ export const promise5: Broken = {
       test: 'test/conformance/bus-kafka-cluster.test.ts',
       title: 'a topic that has no leader',
     },
+    {
+      name: 'made-topic-is-missed',
+      stage: 'Kafka bus',
+      mistake: 'A topic that was made fails its pair where the broker that is asked about it has not heard of it yet.',
+      file: 'services/kernel/bus/kafka.ts',
+      find: "if (isKafkaError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return true;",
+      replace: "if (isKafkaError(error, 'INVALID_TOPIC_EXCEPTION')) return true;",
+      test: 'test/conformance/bus-kafka-cluster.test.ts',
+      title: 'topics are made whichever broker is asked about them first',
+    },
   ],
 };
