@@ -1,4 +1,4 @@
-import { type BlockColumn, Cell, type BlockWriter, isTextInBinary, ROW_IMAGE } from '#schemas/block/index.ts';
+import { type BlockColumn, Cell, type BlockWriter, ROW_IMAGE } from '#schemas/block/index.ts';
 import { copyWords, LastView, NATIVE_FROM } from '#schemas/block/view.ts';
 import { WireReader } from '#schemas/block/wire.ts';
 import { binaryText, decodeBinary } from './binary-values.ts';
@@ -31,9 +31,7 @@ export class CellIndex {
   constructor(columns: readonly BlockColumn[]) {
     const { length } = columns;
     this.#columns = columns;
-    this.#isText = Uint8Array.from(columns, ({ format, typeOid }) =>
-      format === 'text' || isTextInBinary(typeOid) ? 1 : 0,
-    );
+    this.#isText = Uint8Array.from(columns, ({ format }) => (format === 'text' ? 1 : 0));
     this.#kinds = new Uint8Array(length);
     this.#starts = new Int32Array(length);
     this.#from = new Int32Array(length);

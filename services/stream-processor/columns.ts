@@ -162,6 +162,16 @@ export function binaryColumns(columns: readonly PlanColumn[], shape: BlockTable)
   return made.every((column) => column !== undefined) ? made : undefined;
 }
 
+/** Whether the column can be expected to be one of {@link binaryColumns}, as far as its definition tells. */
+export function keepsForm(input: ColumnInput): boolean {
+  if (input.type === undefined) return true;
+  // Copied, and as a rule into another type than the source's.
+  if ('from' in input) return false;
+  const type = builtInNamed(input.type);
+  const gives = 'compute' in input && input.transforms.length === 0 ? type : undefined;
+  return type !== undefined && valueForm(headerType(type).typeOid, gives) !== undefined;
+}
+
 function binaryColumn(column: PlanColumn, { columns }: BlockTable): PlanColumn | undefined {
   const { header, step } = column;
   if (step.how === 'value') {

@@ -1,10 +1,10 @@
 import type { ConnectorContext } from '#connectors/contract/context.ts';
 import type { Source, TableShape } from '#connectors/contract/source.ts';
 import type { TableToCreate } from '#connectors/contract/target.ts';
-import type { ColumnInput, PairDefinition, TableInput } from '#schemas/pairs.ts';
+import type { PairDefinition, TableInput } from '#schemas/pairs.ts';
 import { parseTableName, type TableName } from '#schemas/tables.ts';
+import { keepsForm } from '#services/stream-processor/columns.ts';
 import { targetColumns } from '#services/stream-processor/target-columns.ts';
-import { builtInNamed, type BuiltInName } from '#services/stream-processor/values.ts';
 
 /** One table of a pair with what the source's catalog says of it. */
 export interface PlannedTable {
@@ -80,24 +80,6 @@ export function takesBinaryCells({ tables }: PairDefinition): boolean {
   return (
     tables === undefined || tables.every(({ columns }) => columns === 'same' || Object.values(columns).every(keepsForm))
   );
-}
-
-/** Types for which a chain makes values in binary. */
-const madeInBinary: ReadonlySet<BuiltInName> = new Set([
-  'text',
-  'character varying',
-  'character',
-  'numeric',
-  'bigint',
-  'boolean',
-]);
-
-function keepsForm(input: ColumnInput): boolean {
-  if (input.type === undefined) return true;
-  // As a rule another type than the source's: its text has to be read by the server.
-  if ('from' in input) return false;
-  const type = builtInNamed(input.type);
-  return type !== undefined && madeInBinary.has(type);
 }
 
 function isIdentity(input: TableInput): boolean {

@@ -61,22 +61,21 @@ export class Session {
   #failure: unknown;
   /** Tables were altered since the last commit. */
   #altered = false;
-  /** Position up to which batches were given to the target. */
-  #sent: Position | undefined;
   #manner: Manner = { mode: 'set', alone: false };
-  /** What the target has not committed of it, in its order. */
+  /** What was given to the target and is not committed, in its order. */
   #uncertain: Built[] = [];
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
   }
 
-  /** What was given to the target and is not committed; undefined before the first batch. */
+  /** What was given to the target and is not committed; undefined when there is nothing. */
   get sent(): Failed | undefined {
-    if (this.#sent === undefined) return undefined;
+    const through = this.#uncertain.at(-1)?.batch.last;
+    if (through === undefined) return undefined;
     const blocks = this.#uncertain.flatMap(({ batch }) => batch.blocks).slice(0, -1);
     const separable = blocks.some((bytes) => isWhole(BlockReader.summary(bytes).last));
-    return { through: this.#sent, manner: this.#manner, separable };
+    return { through, manner: this.#manner, separable };
   }
 
   /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
@@ -221,7 +220,6 @@ export class Session {
 
   #send(writer: TargetWriter, built: Built, overlayUntil: bigint): void {
     const { batch } = built;
-    this.#sent = batch.last;
     this.#uncertain.push(built);
     const given = this.#parts.context.clock.monotonic();
     const applying = writer
