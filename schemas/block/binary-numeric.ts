@@ -2,9 +2,9 @@ import { TerraFusionError } from '../errors.ts';
 import { type BinaryForm, corrupt, DOT, MINUS, putWhole, putWord, ZERO } from './binary-form.ts';
 
 /** The server's `NUMERIC_POS`, `NUMERIC_NEG` and special values (src/backend/utils/adt/numeric.c). */
-const Sign = { positive: 0, negative: 0x4000, nan: 0xc000, infinity: 0xd000, minusInfinity: 0xf000 } as const;
+export const Sign = { positive: 0, negative: 0x4000, nan: 0xc000, infinity: 0xd000, minusInfinity: 0xf000 } as const;
 /** Digits behind the point that the server's form has room for. */
-const MOST_SCALE = 0x3fff;
+export const MOST_SCALE = 0x3fff;
 
 export const numeric: BinaryForm = {
   most(src, from, to) {

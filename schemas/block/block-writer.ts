@@ -12,7 +12,7 @@ import {
 } from './model.ts';
 import { type BlockSummary, noteSummary } from './summary.ts';
 import { copyWords, LastView, NATIVE_FROM } from './view.ts';
-import { putBigLong, putLong } from './wire.ts';
+import { putAscii, putBigLong, putLong } from './wire.ts';
 
 /** Room that the fixed parts of a change, a transaction's head and end take at most. */
 const SLACK = 96;
@@ -331,15 +331,10 @@ export class BlockWriter {
   /** Numbers, names and the like, without a call out of the engine. @returns whether it is one; otherwise nothing is written */
   #shortAscii(text: string): boolean {
     this.#need(64);
-    const buf = this.#buf;
-    let pos = this.#pos;
-    buf[pos++] = text.length << 1;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 0x7f) return false;
-      buf[pos++] = code;
-    }
-    this.#pos = pos;
+    const end = putAscii(text, this.#buf, this.#pos + 1);
+    if (end < 0) return false;
+    this.#buf[this.#pos] = text.length << 1;
+    this.#pos = end;
     return true;
   }
 

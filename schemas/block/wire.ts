@@ -216,3 +216,14 @@ export class WireReader {
     if (this.run() !== 0) throw new RangeError('a row in one piece with more beside it');
   }
 }
+
+/** Writes a short text without a call out of the engine. @returns the position after it; -1 when it is not all ASCII, and what was written is of no account */
+export function putAscii(text: string, out: Buffer, pos: number): number {
+  let at = pos;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return -1;
+    out[at++] = code;
+  }
+  return at;
+}

@@ -1,7 +1,8 @@
 import { binaryFormOf, isTextInBinary, textOf } from '#schemas/block/index.ts';
+import { putAscii } from '#schemas/block/wire.ts';
 import { TerraFusionError } from '#schemas/errors.ts';
 import type { Decimal } from './expressions/decimal.ts';
-import { putNumeric, numericRoom, smallNumeric } from './binary-numeric.ts';
+import { putNumeric, numericRoom, smallNumeric } from './decimal-form.ts';
 import { type BuiltInName, type CelValue, decodeText, type ValueKind } from './values.ts';
 
 /*
@@ -77,18 +78,8 @@ const text: ValueForm = {
   room: (value) => (value as string).length * 3,
   put(value, out, pos) {
     const string = value as string;
-    if (string.length < 64) {
-      // Most are short and plain: without a call out of the engine.
-      let at = pos;
-      let i = 0;
-      for (; i < string.length; i++) {
-        const code = string.charCodeAt(i);
-        if (code > 0x7f) break;
-        out[at++] = code;
-      }
-      if (i === string.length) return at;
-    }
-    return pos + out.write(string, pos, 'utf8');
+    const end = string.length < 64 ? putAscii(string, out, pos) : -1;
+    return end >= 0 ? end : pos + out.write(string, pos, 'utf8');
   },
 };
 

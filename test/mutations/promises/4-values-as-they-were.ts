@@ -186,7 +186,7 @@ export const promise4: Broken = {
       stage: 'stream processor',
       mistake:
         'A decimal that a chain has computed loses its place in binary where its fraction is no whole number of groups.',
-      file: 'services/stream-processor/binary-numeric.ts',
+      file: 'services/stream-processor/decimal-form.ts',
       find: 'groups - Math.ceil(scale / 4) - 1;',
       replace: 'groups - Math.floor(scale / 4) - 1;',
       test: 'test/unit/services/stream-processor/binary.property.test.ts',

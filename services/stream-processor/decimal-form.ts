@@ -1,3 +1,4 @@
+import { MOST_SCALE, Sign } from '#schemas/block/binary-numeric.ts';
 import { Decimal } from './expressions/decimal.ts';
 import { RowFailure } from './row-failure.ts';
 
@@ -6,12 +7,8 @@ import { RowFailure } from './row-failure.ts';
  * one, the sign and the digits after the point; then digits to the base of 10,000.
  */
 
-const POSITIVE = 0;
-const NEGATIVE = 0x4000;
 /** Bytes before the digits. */
 const HEAD = 8;
-/** Digits after the point that the form has room for. */
-const MOST_SCALE = 0x3fff;
 const MOST_WEIGHT = 0x7fff;
 
 const tens: readonly number[] = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);
@@ -25,7 +22,7 @@ export function smallNumeric(bytes: Buffer, from: number, to: number): Decimal |
   const weight = bytes.readInt16BE(from + 2);
   const sign = (bytes[from + 4]! << 8) | bytes[from + 5]!;
   const scale = (bytes[from + 6]! << 8) | bytes[from + 7]!;
-  if ((sign !== POSITIVE && sign !== NEGATIVE) || scale > MOST_SCALE) return undefined;
+  if ((sign !== Sign.positive && sign !== Sign.negative) || scale > MOST_SCALE) return undefined;
   let units = 0;
   for (let at = from + HEAD; at < to; at += 2) {
     const digit = (bytes[at]! << 8) | bytes[at + 1]!;
@@ -40,7 +37,7 @@ export function smallNumeric(bytes: Buffer, from: number, to: number): Decimal |
     units = exponent < 0 ? units / factor : units * factor;
     if (!Number.isSafeInteger(units)) return undefined;
   }
-  return new Decimal(sign === NEGATIVE ? 0 - units : units, scale);
+  return new Decimal(sign === Sign.negative ? 0 - units : units, scale);
 }
 
 /** Bytes that {@link putNumeric} writes at most. */
@@ -92,7 +89,7 @@ function putHead(out: Buffer, pos: number, count: number, weight: number, isNega
   out[pos + 1] = count;
   out[pos + 2] = weight >> 8;
   out[pos + 3] = weight;
-  out[pos + 4] = isNegative ? NEGATIVE >>> 8 : POSITIVE;
+  out[pos + 4] = isNegative ? Sign.negative >>> 8 : Sign.positive;
   out[pos + 5] = 0;
   out[pos + 6] = scale >>> 8;
   out[pos + 7] = scale;
