@@ -4,6 +4,7 @@ import type {
   BatchOutcome,
   TableOutcome,
   SchemaNews,
+  TargetBatch,
   TargetWriter,
   WriterSteps,
 } from '#connectors/contract/target.ts';
@@ -38,6 +39,13 @@ const armedSteps: WriterSteps | undefined = process.env[CRASH_POINT_VARIABLE]
     }
   : undefined;
 
+/** What was given to the target up to the end of a source transaction, or the last part of one. Not its blocks: a transaction may have any number of them. (Promise 6) */
+interface Given {
+  readonly last: Position;
+  /** See {@link Failed}. */
+  readonly separable: boolean;
+}
+
 export interface SessionParts {
   readonly options: WriterOptions;
   /** Of the connection: its signal ends work that is under way. */
@@ -63,7 +71,7 @@ export class Session {
   #altered = false;
   #manner: Manner = { mode: 'set', alone: false };
   /** What was given to the target and is not committed, in its order. */
-  #uncertain: Built[] = [];
+  #uncertain: Given[] = [];
 
   constructor(parts: SessionParts) {
     this.#parts = parts;
@@ -71,11 +79,10 @@ export class Session {
 
   /** What was given to the target and is not committed; undefined when there is nothing. */
   get sent(): Failed | undefined {
-    const through = this.#uncertain.at(-1)?.batch.last;
-    if (through === undefined) return undefined;
-    const blocks = this.#uncertain.flatMap(({ batch }) => batch.blocks).slice(0, -1);
-    const separable = blocks.some((bytes) => isWhole(BlockReader.summary(bytes).last));
-    return { through, manner: this.#manner, separable };
+    const given = this.#uncertain.at(-1);
+    if (given === undefined) return undefined;
+    const separable = this.#uncertain.length > 1 || given.separable;
+    return { through: given.last, manner: this.#manner, separable };
   }
 
   /** Runs until it is asked to stop, or the blocks end. @throws what the target, the topic or the chain failed with first */
@@ -220,7 +227,7 @@ export class Session {
 
   #send(writer: TargetWriter, built: Built, overlayUntil: bigint): void {
     const { batch } = built;
-    this.#uncertain.push(built);
+    this.#noteGiven(batch);
     const given = this.#parts.context.clock.monotonic();
     const applying = writer
       .apply(batch, (letters) => this.#reject(letters))
@@ -236,6 +243,14 @@ export class Session {
       )
       .then(() => void this.#inFlight.splice(this.#inFlight.indexOf(applying), 1));
     this.#inFlight.push(applying);
+  }
+
+  #noteGiven({ blocks, last }: TargetBatch): void {
+    const separable = blocks.slice(0, -1).some((bytes) => isWhole(BlockReader.summary(bytes).last));
+    const before = this.#uncertain.at(-1);
+    if (before === undefined || isWhole(before.last)) this.#uncertain.push({ last, separable });
+    // The transaction goes on.
+    else this.#uncertain[this.#uncertain.length - 1] = { last, separable: before.separable || separable };
   }
 
   async #reject(letters: readonly DeadLetter[]): Promise<void> {
@@ -255,7 +270,7 @@ export class Session {
       return;
     }
     crashPoint(crashPoints.WRITER_COMMITTED_NOT_NOTED);
-    this.#uncertain = this.#uncertain.slice(this.#uncertain.indexOf(built) + 1);
+    this.#uncertain = this.#uncertain.slice(this.#uncertain.findIndex((given) => given.last === batch.last) + 1);
     const { options, context } = this.#parts;
     const seconds = (context.clock.monotonic() - this.#givenFirst) / 1000;
     options.observer.committed({ position: last, topic, nextOffset, overlayUntil }, this.#uncommitted, lastCommitTime, {

@@ -183,5 +183,15 @@ export const promise6: Broken = {
       test: 'test/unit/services/gateway/shared-answers.test.ts',
       title: 'not what is very long: it is made for each',
     },
+    {
+      name: 'open-transaction-is-held',
+      stage: 'writer',
+      mistake: 'All blocks of a source transaction are held until it is committed at the target.',
+      file: 'services/writer/session.ts',
+      find: 'else this.#uncertain[this.#uncertain.length - 1] = { last, separable: before.separable || separable };',
+      replace: 'else this.#uncertain.push(Object.assign({ last, separable }, { blocks }));',
+      test: 'test/unit/services/writer/writer.test.ts',
+      title: 'of a transaction that is not committed yet no block is held',
+    },
   ],
 };

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Applied, BatchOutcome } from '#connectors/contract/target.ts';
@@ -163,6 +165,32 @@ test('Promise 6: while the target takes nothing, no more is read than the queue 
   fake.hold = false;
   fake.release();
   await eventually(() => fake.rows.length === 60);
+  stop.abort();
+  await running;
+});
+
+test('Promise 6: of a transaction that is not committed yet no block is held', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const given: WeakRef<Buffer>[] = [];
+  // Each block is made as it is read, and nobody here holds it.
+  const endless = async function* (): AsyncIterable<ReadyBlock> {
+    const made = new Blocks();
+    for (let i = 0; i < 100; i++) {
+      const { bytes, nextOffset } = made.add([String(i), '…']);
+      const own = Buffer.from(bytes);
+      given.push(new WeakRef(own));
+      yield { bytes: own, nextOffset };
+    }
+    await new Promise((resolve) => {
+      stop.signal.addEventListener('abort', resolve);
+    });
+  };
+  const running = start(stage(endless));
+  await eventually(() => fake.seen.flatMap(({ rows }) => rows).length === 100);
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  expect(given.filter((each) => each.deref() !== undefined).length).toBeLessThan(10);
   stop.abort();
   await running;
 });
