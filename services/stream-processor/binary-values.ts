@@ -75,7 +75,9 @@ export interface ValueForm {
 
 const text: ValueForm = {
   isText: true,
-  room: (value) => (value as string).length * 3,
+  // Of a long one exactly: three times its length would be room for nothing.
+  room: (value) =>
+    (value as string).length < 1024 ? (value as string).length * 3 : Buffer.byteLength(value as string),
   put(value, out, pos) {
     const string = value as string;
     const end = string.length < 64 ? putAscii(string, out, pos) : -1;
